@@ -1,0 +1,3 @@
+//! The library behind the `cloud-assistant-exporter` daemon.
+
+pub mod secret;

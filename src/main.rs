@@ -1,0 +1,3 @@
+//! The daemon `cloud-assistant-exporter`.
+
+fn main() {}

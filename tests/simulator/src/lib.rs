@@ -1,0 +1,1 @@
+//! A Cloud Assistant of our own.
