@@ -1,3 +1,8 @@
 //! The library behind the `cloud-assistant-exporter` daemon.
 
+pub mod aliyun;
+pub mod poll;
+pub mod record;
+pub mod result;
 pub mod secret;
+pub mod timestamp;

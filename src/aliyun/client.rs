@@ -1,0 +1,248 @@
+//! One call of the API: limited, signed, sent, tried again, classified.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::HeaderMap;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::credentials::{Credentials, Provider};
+use super::endpoint::Endpoint;
+use super::error::{CallError, Reason, classify};
+use super::limit::{Limit, Priority};
+use super::requests::Tally;
+use super::sign::{Request, SigningKey, canonical_query, sign};
+
+/// The version of the ECS API.
+const VERSION: &str = "2014-05-26";
+
+/// A page of 50 results has at most 1.6 MB of output; nothing near this is an answer.
+const MAX_BODY: usize = 64 << 20;
+
+/// How often a request is tried in all.
+const ATTEMPTS: u32 = 4;
+
+/// The wait before the second try; it doubles for each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The calls that the exporter makes of ECS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the API's own names")]
+pub enum Action {
+    DescribeInvocationResults,
+    DescribeInvocations,
+    DescribeRegions,
+}
+
+impl Action {
+    /// All of them; the position of one is its place in a table by action.
+    pub const ALL: [Self; 3] = [Self::DescribeInvocationResults, Self::DescribeInvocations, Self::DescribeRegions];
+
+    /// The API's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DescribeInvocationResults => "DescribeInvocationResults",
+            Self::DescribeInvocations => "DescribeInvocations",
+            Self::DescribeRegions => "DescribeRegions",
+        }
+    }
+}
+
+/// How fast, how many at once, and how long.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Requests a second, of each action.
+    pub per_second: f64,
+    /// How many may follow each other at once.
+    pub burst: u32,
+    /// Of one try, its body included.
+    pub request_timeout: Duration,
+    /// A server that says to wait for longer than this fails the call instead.
+    pub patience: Duration,
+    /// Requests in flight, of the whole process.
+    pub overall: Arc<Semaphore>,
+    /// Requests in flight, of one account.
+    pub account: Arc<Semaphore>,
+}
+
+/// The way to the API for one scope, or for an account's DescribeRegions.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    credentials: Arc<Provider>,
+    pace: Pace,
+    limits: [Limit; Action::ALL.len()],
+    tally: Arc<Tally>,
+}
+
+impl Client {
+    /// A client whose buckets are full.
+    pub fn new(
+        http: reqwest::Client,
+        endpoint: Endpoint,
+        credentials: Arc<Provider>,
+        pace: Pace,
+        tally: Arc<Tally>,
+    ) -> Self {
+        let limits = Action::ALL.map(|_| Limit::new(pace.per_second, pace.burst));
+        Self { http, endpoint, credentials, pace, limits, tally }
+    }
+
+    /// How long the API has told this scope to wait, if it has.
+    pub fn paused_for(&self) -> Duration {
+        let now = Instant::now();
+        self.limits.iter().map(|limit| limit.paused_for(now)).max().unwrap_or_default()
+    }
+
+    /// Makes the call and returns the body of a 2xx answer.
+    ///
+    /// # Errors
+    /// The last try's error; [`Reason::Timeout`] when `deadline` passes first.
+    pub async fn call(
+        &self,
+        action: Action,
+        parameters: &[(String, String)],
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<Bytes, CallError> {
+        let tries = self.tries(action, parameters, priority);
+        match deadline {
+            None => tries.await,
+            Some(deadline) => timeout_at(deadline, tries)
+                .await
+                .unwrap_or_else(|_| Err(CallError::new(Reason::Timeout, "the poll's time was over"))),
+        }
+    }
+
+    async fn tries(
+        &self,
+        action: Action,
+        parameters: &[(String, String)],
+        priority: Priority,
+    ) -> Result<Bytes, CallError> {
+        let limit = &self.limits[action as usize];
+        let mut renewed = false;
+        let mut backoff = FIRST_BACKOFF;
+        let mut attempt = 1;
+        loop {
+            limit.take(priority).await;
+            let credentials = self.credentials.current().await.map_err(|error| {
+                CallError::new(Reason::Credentials, error.to_string()).lasting()
+            })?;
+            let error = match self.attempt(action, parameters, &credentials).await {
+                Ok(body) => return Ok(body),
+                Err(error) => error,
+            };
+            if let Some(wait) = error.retry_after {
+                limit.pause(wait);
+            }
+            if error.refuses_token() && credentials.security_token.is_some() && !renewed {
+                // A token can end before its time; a fresh one deserves a try of its own.
+                renewed = true;
+                self.credentials.renew(&credentials).await.map_err(|error| {
+                    CallError::new(Reason::Credentials, error.to_string()).lasting()
+                })?;
+                continue;
+            }
+            let too_long = error.retry_after.is_some_and(|wait| wait > self.pace.patience);
+            if !error.retryable || too_long || attempt == ATTEMPTS {
+                return Err(error);
+            }
+            tracing::debug!(action = action.as_str(), attempt, %error, "request failed, trying again");
+            tokio::time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            backoff *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// One request, within its time, counted.
+    async fn attempt(
+        &self,
+        action: Action,
+        parameters: &[(String, String)],
+        credentials: &Credentials,
+    ) -> Result<Bytes, CallError> {
+        // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
+        let _account = self.pace.account.acquire().await.ok();
+        let _overall = self.pace.overall.acquire().await.ok();
+        let started = Instant::now();
+        let answer = timeout_at(
+            started + self.pace.request_timeout,
+            self.exchange(action, parameters, credentials),
+        )
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = self.pace.request_timeout.as_secs_f64();
+            Err(CallError::new(Reason::Timeout, format!("no answer from {} within {seconds} s", self.endpoint.host)))
+        });
+        self.tally.record(action, started.elapsed(), answer.as_ref().err().map(|error| error.reason));
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        action: Action,
+        parameters: &[(String, String)],
+        credentials: &Credentials,
+    ) -> Result<Bytes, CallError> {
+        let key = SigningKey {
+            access_key_id: &credentials.access_key_id,
+            access_key_secret: credentials.access_key_secret.expose(),
+            security_token: credentials.security_token.as_ref().map(|token| token.expose()),
+        };
+        let request = Request {
+            method: "POST",
+            host: &self.endpoint.host,
+            action: action.as_str(),
+            version: VERSION,
+            query: parameters,
+            content_type: None,
+            body: b"",
+        };
+        let nonce = format!("{:032x}", fastrand::u128(..));
+        let url = format!("{}://{}/?{}", self.endpoint.scheme, self.endpoint.host, canonical_query(parameters));
+        let mut sending = self.http.post(url).header("accept", "application/json");
+        for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
+            sending = sending.header(name, value);
+        }
+        let mut response = sending.send().await.map_err(|error| self.transport(error))?;
+        let status = response.status();
+        let header = |headers: &HeaderMap, name: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let request_id = header(response.headers(), "x-acs-request-id");
+        let retry_after = header(response.headers(), "x-acs-retry-after");
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(error))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
+                return Err(CallError { request_id, ..CallError::new(Reason::Malformed, what).lasting() });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok(body.freeze());
+        }
+        Err(classify(status.as_u16(), retry_after.as_deref(), request_id.as_deref(), &body))
+    }
+
+    fn transport(&self, error: reqwest::Error) -> CallError {
+        let reason = match () {
+            () if error.is_timeout() => Reason::Timeout,
+            () if error.is_decode() => Reason::Malformed,
+            () => Reason::Transport,
+        };
+        let error = error.without_url();
+        let mut what = format!("no answer from {}: {error}", self.endpoint.host);
+        let mut source = error.source();
+        while let Some(cause) = source {
+            what.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        CallError::new(reason, what)
+    }
+}

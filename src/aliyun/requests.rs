@@ -1,0 +1,91 @@
+//! Counts of the requests that were sent, by account, region and action.
+//!
+//! Not a `CounterVec`: its label values are hashed without a separator, so that two scopes could share a series.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{HistogramOpts, HistogramVec, Registry};
+
+use super::client::Action;
+use super::error::Reason;
+
+/// The requests of one scope; of an account where the region is `""`.
+#[derive(Debug)]
+pub struct Tally {
+    sent: [AtomicU64; Action::ALL.len()],
+    failed: [[AtomicU64; Reason::ALL.len()]; Action::ALL.len()],
+    duration: HistogramVec,
+}
+
+impl Tally {
+    /// Counts one request that was sent and how it ended.
+    pub fn record(&self, action: Action, took: Duration, failure: Option<Reason>) {
+        self.sent[action as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(reason) = failure {
+            self.failed[action as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        self.duration.with_label_values(&[action.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// Requests sent, tries again included.
+    pub fn sent(&self, action: Action) -> u64 {
+        self.sent[action as usize].load(Ordering::Relaxed)
+    }
+
+    /// Those that failed for `reason`.
+    pub fn failed(&self, action: Action, reason: Reason) -> u64 {
+        self.failed[action as usize][reason as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// All tallies of the process. They outlive their scopes, since a counter must not start over at a reload.
+#[derive(Debug)]
+pub struct Requests {
+    duration: HistogramVec,
+    tallies: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<Tally>>>,
+}
+
+impl Requests {
+    /// Registers the histogram of durations.
+    ///
+    /// # Errors
+    /// When `registry` has it already.
+    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let options = HistogramOpts::new(
+            "cloud_assistant_exporter_api_request_duration_seconds",
+            "How long a request to the Alibaba Cloud API took, by action.",
+        )
+        .buckets(vec![0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0]);
+        let duration = HistogramVec::new(options, &["action"])?;
+        for action in Action::ALL {
+            duration.with_label_values(&[action.as_str()]);
+        }
+        registry.register(Box::new(duration.clone()))?;
+        Ok(Self { duration, tallies: Mutex::default() })
+    }
+
+    /// The tally of a scope, made at its first use.
+    pub fn tally(&self, account: &str, region_id: &str) -> Arc<Tally> {
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tally = tallies.entry((account.into(), region_id.into())).or_insert_with(|| {
+            Arc::new(Tally {
+                sent: Default::default(),
+                failed: Default::default(),
+                duration: self.duration.clone(),
+            })
+        });
+        Arc::clone(tally)
+    }
+
+    /// Every tally with its account and region, in their order.
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<str>, Arc<Tally>)> {
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies
+            .iter()
+            .map(|((account, region_id), tally)| (Arc::clone(account), Arc::clone(region_id), Arc::clone(tally)))
+            .collect()
+    }
+}

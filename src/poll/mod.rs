@@ -1,0 +1,5 @@
+//! When to ask and what.
+
+pub mod cycle;
+pub mod follow;
+pub mod history;

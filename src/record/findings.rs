@@ -1,0 +1,158 @@
+//! What one poll found, all of it or nothing.
+
+use crate::result::{Identity, Row, Seconds};
+
+/// A day: a time that lies further ahead of the clock than this is no time.
+const DAY: Seconds = 86_400;
+
+/// The pages, answers and histories of one poll.
+#[derive(Debug, Default, Clone)]
+pub struct Findings {
+    /// Set when everything that the API lists was read.
+    pub sweep: Option<Sweep>,
+    /// The rows of the pages, in the order of the list.
+    pub pages: Vec<Row>,
+    /// Rows without ids.
+    pub skipped: u64,
+    /// Answers to questions about what is open.
+    pub answers: Vec<Answer>,
+    /// Histories of schedules.
+    pub histories: Vec<History>,
+}
+
+/// That everything was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep {
+    /// How many rows at the front an ordinary poll would have read: what is new behind them, only a sweep finds.
+    pub front: usize,
+}
+
+/// The rows of one InvokeId question, or of the list of what is Running.
+#[derive(Debug, Default, Clone)]
+pub struct Answer {
+    /// The open results that must be among the rows if the API still lists them.
+    pub asked: Vec<Identity>,
+    /// In the order of the answer.
+    pub rows: Vec<Row>,
+}
+
+/// Runs of one schedule.
+#[derive(Debug, Default, Clone)]
+pub struct History {
+    /// The schedule's rows whose unknown runs are all among `rows`, as far as the API lists them.
+    pub asked: Vec<Identity>,
+    /// One row for each run; Repeats is its number.
+    pub rows: Vec<Row>,
+}
+
+/// Rule 10: the time of each row of a list, and whether it is its own.
+///
+/// FinishedTime, else StopTime, else StartTime, else that of the nearest dated neighbour (of two as near, the one
+/// before), else none.
+pub fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> {
+    let own: Vec<Option<Seconds>> = rows.iter().map(|row| own_time(row, now)).collect();
+    // The nearest dated row before and behind each, as (distance, time).
+    let mut before = None;
+    let nearest_before: Vec<Option<(usize, Seconds)>> = own
+        .iter()
+        .enumerate()
+        .map(|(place, time)| {
+            before = time.map(|time| (place, time)).or(before);
+            before.map(|(dated, time)| (place - dated, time))
+        })
+        .collect();
+    let mut behind = None;
+    let mut times: Vec<(Option<Seconds>, bool)> = own
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(place, time)| {
+            behind = time.map(|time| (place, time)).or(behind);
+            let behind = behind.map(|(dated, time)| (dated - place, time));
+            let nearest = match (nearest_before[place], behind) {
+                (Some(before), Some(behind)) if behind.0 < before.0 => Some(behind),
+                (Some(before), _) => Some(before),
+                (None, behind) => behind,
+            };
+            (nearest.map(|(_, time)| time), time.is_some())
+        })
+        .collect();
+    times.reverse();
+    times
+}
+
+/// FinishedTime, else StopTime, else StartTime.
+fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
+    let valid = |time: Option<std::num::NonZeroU32>| {
+        time.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))
+    };
+    let times = row.times;
+    valid(times.finished).or(valid(times.stopped)).or(valid(times.started))
+}
+
+/// StartTime, where there is a believable one.
+pub fn started(row: &Row, now: Seconds) -> Option<Seconds> {
+    row.times.started.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))
+}
+
+/// FinishedTime − StartTime in seconds, where both are believable and in order.
+pub fn duration(row: &Row, now: Seconds) -> Option<u32> {
+    let finished = row.times.finished.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))?;
+    finished.checked_sub(started(row, now)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::result::{KnownStatus, Status, Times};
+
+    fn row(finished: u32, stopped: u32, started: u32) -> Row {
+        Row {
+            identity: Identity([0; 4]),
+            status: Status::Known(KnownStatus::Failed),
+            error_code: "".into(),
+            exit_code: None,
+            repeats: 0,
+            times: Times {
+                finished: NonZeroU32::new(finished),
+                stopped: NonZeroU32::new(stopped),
+                started: NonZeroU32::new(started),
+            },
+            dropped: 0,
+            delivery: None,
+            scheduled: false,
+            ids: None,
+        }
+    }
+
+    #[test]
+    fn finished_then_stopped_then_started_then_the_nearest_neighbour() {
+        let undated = row(0, 0, 0);
+        let rows = [
+            undated.clone(),
+            row(30, 20, 10),
+            row(0, 20, 10),
+            undated.clone(),
+            undated.clone(),
+            row(0, 0, 10),
+            undated.clone(),
+        ];
+        let found: Vec<Option<Seconds>> = times(&rows, 1000).into_iter().map(|(time, _)| time).collect();
+        assert_eq!(found, [30, 30, 20, 20, 10, 10, 10].map(Some));
+        assert_eq!(times(&[undated.clone()], 1000), [(None, false)]);
+        let even = [row(50, 0, 0), undated, row(40, 0, 0)];
+        assert_eq!(times(&even, 1000)[1], (Some(50), false));
+    }
+
+    #[test]
+    fn a_time_over_a_day_ahead_is_none() {
+        let now = 1_000_000;
+        assert_eq!(times(&[row(now + DAY, 0, 7)], now), [(Some(now + DAY), true)]);
+        assert_eq!(times(&[row(now + DAY + 1, 0, 7)], now), [(Some(7), true)]);
+        assert_eq!(duration(&row(now + DAY + 1, 0, 7), now), None);
+        assert_eq!(duration(&row(17, 0, 7), now), Some(10));
+        assert_eq!(duration(&row(7, 0, 17), now), None);
+    }
+}

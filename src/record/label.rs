@@ -1,0 +1,348 @@
+//! Label values: bounded in number, kept as small numbers, first come first kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::result::{KnownStatus, Row, Status};
+
+/// At most so many unknown InvocationStatuses are kept as they are.
+const MAX_UNKNOWN_STATUSES: usize = 20;
+
+/// What a value beyond the bound is shown as.
+pub const OTHER: &str = "other";
+
+/// The settled combinations that exist at 0 from the first poll: a first increment must not be lost to
+/// `increase()`. InvocationStatus, ErrorCode, ExitCode.
+pub const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
+    (KnownStatus::Success, "", "0"),
+    (KnownStatus::Failed, "ExitCodeNonzero", "1"),
+    (KnownStatus::Timeout, "ExecutionTimeout", ""),
+    (KnownStatus::Error, "ExecutionException", ""),
+    (KnownStatus::Aborted, "DeliveryTimeout", ""),
+    (KnownStatus::Aborted, "ClientNotRunning", ""),
+    (KnownStatus::Aborted, "ClientNotResponse", ""),
+    (KnownStatus::Aborted, "InstanceNotRunning", ""),
+    (KnownStatus::Aborted, "InstanceNotExists", ""),
+    (KnownStatus::Invalid, "", ""),
+    (KnownStatus::Cancelled, "", ""),
+    (KnownStatus::Terminated, "", ""),
+];
+
+/// Three label values of one scope: InvocationStatus, ErrorCode, ExitCode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Combination {
+    /// A known status by its place in [`KnownStatus::ALL`], else [`StatusNumber::OTHER`] and up.
+    pub status: StatusNumber,
+    /// In the scope's error codes.
+    pub error_code: u16,
+    /// In the scope's exit codes.
+    pub exit_code: u16,
+}
+
+impl Combination {
+    /// As one number, for a key of saved state.
+    pub fn packed(self) -> u64 {
+        u64::from(self.status.0) << 32 | u64::from(self.error_code) << 16 | u64::from(self.exit_code)
+    }
+
+    /// The combination of a key.
+    pub fn unpacked(key: u64) -> Self {
+        Self { status: StatusNumber((key >> 32) as u8), error_code: (key >> 16) as u16, exit_code: key as u16 }
+    }
+}
+
+/// An InvocationStatus as a small number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StatusNumber(pub u8);
+
+impl StatusNumber {
+    /// An unknown status beyond the bound.
+    pub const OTHER: Self = Self(KnownStatus::ALL.len() as u8);
+    /// The status of a row that has none.
+    const MISSING: Self = Self(Self::OTHER.0 + 1);
+    /// The first unknown status that is kept.
+    const FIRST_UNKNOWN: u8 = Self::MISSING.0 + 1;
+
+    /// The number of a known one.
+    pub fn of(status: KnownStatus) -> Self {
+        Self(status as u8)
+    }
+
+    /// The known status behind the number, if it is one.
+    pub fn known(self) -> Option<KnownStatus> {
+        KnownStatus::ALL.get(usize::from(self.0)).copied()
+    }
+
+    /// Whether a result with it is still to settle.
+    pub fn is_open(self) -> bool {
+        self.known().is_some_and(KnownStatus::is_open)
+    }
+}
+
+/// Which labels of a row were folded into `other`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// `invocation_status`.
+    pub status: bool,
+    /// `error_code`.
+    pub error_code: bool,
+    /// `exit_code`.
+    pub exit_code: bool,
+}
+
+/// Texts with numbers: 0 is `""`, 1 is `other`, then come the codes of the zero combinations.
+#[derive(Debug, Clone)]
+pub struct Values {
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u16>,
+    /// How many of `texts` are codes of the zero combinations, which have their room whatever comes.
+    reserved: usize,
+}
+
+impl Values {
+    fn new(reserved: impl Iterator<Item = &'static str>) -> Self {
+        let mut values = Self { texts: Vec::new(), numbers: HashMap::new(), reserved: 0 };
+        values.push("".into());
+        values.push(OTHER.into());
+        for text in reserved {
+            if !values.numbers.contains_key(text) {
+                values.push(text.into());
+                values.reserved += 1;
+            }
+        }
+        values
+    }
+
+    fn push(&mut self, text: Arc<str>) -> u16 {
+        let number = self.texts.len() as u16;
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
+        number
+    }
+
+    /// The number of `text`, a new one where there is room, and whether it had to be folded into `other`.
+    ///
+    /// The reserved codes are among the `max`; a bound that is lower than their number bounds the others alone.
+    fn number(&mut self, text: &str, max: usize) -> (u16, bool) {
+        if let Some(number) = self.numbers.get(text) {
+            return (*number, false);
+        }
+        let room = if max > self.reserved { max - self.reserved } else { max };
+        if self.texts.len() - 2 - self.reserved >= room {
+            return (1, true);
+        }
+        (self.push(text.into()), false)
+    }
+
+    /// The number of a text that is held.
+    pub fn find(&self, text: &str) -> Option<u16> {
+        self.numbers.get(text).copied()
+    }
+
+    /// The text of a number that this table has given out.
+    pub fn text(&self, number: u16) -> &str {
+        self.texts.get(usize::from(number)).map_or(OTHER, |text| text)
+    }
+}
+
+/// The label values of one scope.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    /// Unknown InvocationStatuses, numbered from [`StatusNumber::FIRST_UNKNOWN`].
+    statuses: Vec<Arc<str>>,
+    /// ErrorCode and OssOutputErrorCode.
+    pub error_codes: Values,
+    /// ExitCode.
+    pub exit_codes: Values,
+}
+
+/// A value that was given a number, to be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NewLabel {
+    /// The n-th unknown status.
+    Status(u16),
+    /// The n-th error code.
+    ErrorCode(u16),
+    /// The n-th exit code.
+    ExitCode(u16),
+}
+
+impl Labels {
+    /// Only `""`, `other` and the codes of the zero combinations.
+    pub fn new() -> Self {
+        Self {
+            statuses: Vec::new(),
+            error_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, error_code, _)| *error_code)),
+            exit_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, _, exit_code)| *exit_code)),
+        }
+    }
+
+    /// The combination of a row; `new` receives what was given a number.
+    pub fn combination(
+        &mut self,
+        row: &Row,
+        bounds: Bounds,
+        new: &mut Vec<NewLabel>,
+    ) -> (Combination, Folded) {
+        let (status, status_folded) = self.status(&row.status, new);
+        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds, new);
+        let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
+        let before = self.exit_codes.texts.len();
+        let (exit_code, exit_code_folded) =
+            self.exit_codes.number(&exit_text, usize::from(bounds.exit_codes));
+        if self.exit_codes.texts.len() > before {
+            new.push(NewLabel::ExitCode(exit_code));
+        }
+        let folded =
+            Folded { status: status_folded, error_code: error_code_folded, exit_code: exit_code_folded };
+        (Combination { status, error_code, exit_code }, folded)
+    }
+
+    /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
+    pub fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
+        let before = self.error_codes.texts.len();
+        let (number, folded) = self.error_codes.number(text, usize::from(bounds.error_codes));
+        if self.error_codes.texts.len() > before {
+            new.push(NewLabel::ErrorCode(number));
+        }
+        (number, folded)
+    }
+
+    fn status(&mut self, status: &Status, new: &mut Vec<NewLabel>) -> (StatusNumber, bool) {
+        let text = match status {
+            Status::Known(known) => return (StatusNumber::of(*known), false),
+            Status::Unknown(text) if text.is_empty() => return (StatusNumber::MISSING, false),
+            Status::Unknown(text) => text,
+        };
+        if **text == *OTHER {
+            return (StatusNumber::OTHER, false);
+        }
+        let place = self.statuses.iter().position(|known| **known == **text);
+        let place = match place {
+            Some(place) => place,
+            None if self.statuses.len() >= MAX_UNKNOWN_STATUSES => return (StatusNumber::OTHER, true),
+            None => {
+                self.statuses.push((&**text).into());
+                new.push(NewLabel::Status(self.statuses.len() as u16 - 1));
+                self.statuses.len() - 1
+            }
+        };
+        (StatusNumber(StatusNumber::FIRST_UNKNOWN + place as u8), false)
+    }
+
+    /// The combination of a known status with codes that are reserved, or `""`.
+    pub fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> Combination {
+        Combination {
+            status: StatusNumber::of(status),
+            error_code: self.error_codes.find(error_code).unwrap_or_default(),
+            exit_code: self.exit_codes.find(exit_code).unwrap_or_default(),
+        }
+    }
+
+    /// The text of a status.
+    pub fn status_text(&self, number: StatusNumber) -> &str {
+        if let Some(known) = number.known() {
+            return known.as_str();
+        }
+        match number {
+            StatusNumber::OTHER => OTHER,
+            StatusNumber::MISSING => "",
+            StatusNumber(unknown) => self
+                .statuses
+                .get(usize::from(unknown - StatusNumber::FIRST_UNKNOWN))
+                .map_or(OTHER, |text| text),
+        }
+    }
+
+    /// The text to save for a label.
+    pub fn text(&self, label: NewLabel) -> &str {
+        match label {
+            NewLabel::Status(place) => self.statuses.get(usize::from(place)).map_or(OTHER, |text| text),
+            NewLabel::ErrorCode(number) => self.error_codes.text(number),
+            NewLabel::ExitCode(number) => self.exit_codes.text(number),
+        }
+    }
+
+    /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before.
+    pub fn restore(&mut self, label: NewLabel, text: &str) -> bool {
+        let (values, number) = match label {
+            NewLabel::Status(place) => {
+                self.statuses.push(text.into());
+                return self.statuses.len() == usize::from(place) + 1;
+            }
+            NewLabel::ErrorCode(number) => (&mut self.error_codes, number),
+            NewLabel::ExitCode(number) => (&mut self.exit_codes, number),
+        };
+        values.push(text.into()) == number
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `metrics.max_error_codes` and `metrics.max_exit_codes`.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Distinct error codes besides `""` and `other`.
+    pub error_codes: u16,
+    /// Distinct exit codes besides `""` and `other`.
+    pub exit_codes: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_come_first_kept_and_the_known_ones_always() {
+        let mut labels = Labels::new();
+        // Eight codes are reserved, so that two others have room.
+        let bounds = Bounds { error_codes: 10, exit_codes: 2 };
+        let mut new = Vec::new();
+        let mut number = |text: &str| labels.error_code(text, bounds, &mut new);
+        assert_eq!([number(""), number("other")], [(0, false), (1, false)]);
+        assert_eq!([number("A"), number("B"), number("C"), number("A")].map(|(_, folded)| folded), [
+            false, false, true, false
+        ]);
+        assert_eq!(number("C").0, 1);
+        assert!(!number("DeliveryTimeout").1, "a code of the zero combinations has room");
+        assert!(number("D").1);
+        assert_eq!(new, [NewLabel::ErrorCode(10), NewLabel::ErrorCode(11)]);
+        assert_eq!((labels.error_codes.text(10), labels.error_codes.find("B")), ("A", Some(11)));
+    }
+
+    #[test]
+    fn a_bound_below_the_reserved_codes_bounds_the_others() {
+        let mut labels = Labels::new();
+        let bounds = Bounds { error_codes: 3, exit_codes: 2 };
+        let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds, &mut Vec::new()).1);
+        assert_eq!(folded, [false, false, false, true]);
+    }
+
+    #[test]
+    fn unknown_statuses_are_bounded() {
+        let mut labels = Labels::new();
+        let mut new = Vec::new();
+        for n in 0..MAX_UNKNOWN_STATUSES {
+            let status = Status::Unknown(format!("S{n}").into());
+            let (number, folded) = labels.status(&status, &mut new);
+            assert_eq!((labels.status_text(number), folded), (format!("S{n}").as_str(), false));
+        }
+        assert_eq!(labels.status(&Status::Unknown("S20".into()), &mut new), (StatusNumber::OTHER, true));
+        assert_eq!(labels.status(&Status::Unknown("S3".into()), &mut new).0.0, StatusNumber::FIRST_UNKNOWN + 3);
+        let (missing, folded) = labels.status(&Status::Unknown("".into()), &mut new);
+        assert_eq!((labels.status_text(missing), folded), ("", false));
+        assert_eq!(new.len(), MAX_UNKNOWN_STATUSES);
+    }
+
+    #[test]
+    fn combinations_fit_a_key() {
+        let combination = Combination { status: StatusNumber(33), error_code: 60_000, exit_code: 7 };
+        assert_eq!(Combination::unpacked(combination.packed()), combination);
+    }
+}

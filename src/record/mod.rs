@@ -1,0 +1,214 @@
+//! The record of one scope: which results are known, and what they add up to.
+//!
+//! Pure: no I/O, no clock, no async. [`Record::apply`] takes what one poll found and changes the record;
+//! [`Record::take_changes`] then says what must be saved before [`Record::counts`] may be shown. The rules that are
+//! named in comments are those of "How counting works" in the README.
+
+mod apply;
+mod counts;
+mod failure;
+mod findings;
+mod label;
+mod restore;
+mod saved;
+mod schedule;
+mod slots;
+mod totals;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use apply::Applied;
+pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
+pub use failure::MAX_FAILURES;
+pub use findings::{Answer, Findings, History, Sweep};
+pub use label::{Bounds, OTHER};
+pub use saved::{Change, Damaged, Key};
+pub use schedule::Schedule;
+
+use crate::result::{Identity, Ids, Seconds};
+use failure::Failures;
+use label::{Combination, Labels, StatusNumber};
+use slots::{Slot, Slots};
+use totals::{Counter, Durations, Total};
+use window::Window;
+
+/// What the configuration says about counting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `poll.window` in seconds.
+    pub window: u32,
+    /// `metrics.new_series_hold` in seconds.
+    pub new_series_hold: u32,
+    /// `metrics.max_error_codes`.
+    pub max_error_codes: u16,
+    /// `metrics.max_exit_codes`.
+    pub max_exit_codes: u16,
+    /// `metrics.duration_buckets` in seconds.
+    pub duration_buckets: Vec<f64>,
+    /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
+    /// complete scan is a first look again.
+    pub filter: u64,
+}
+
+impl Settings {
+    fn bounds(&self) -> Bounds {
+        Bounds { error_codes: self.max_error_codes, exit_codes: self.max_exit_codes }
+    }
+}
+
+/// Everything that is known of one scope's results.
+#[derive(Debug)]
+pub struct Record {
+    settings: Settings,
+    head: Head,
+    labels: Arc<Labels>,
+    slots: Slots,
+    open: BTreeMap<Slot, Open>,
+    schedules: BTreeMap<Slot, Schedule>,
+    /// Runs from histories, by their time: they are forgotten when they leave the window.
+    runs: BTreeSet<(Seconds, Slot)>,
+    window: Window,
+    totals: BTreeMap<Combination, Total>,
+    durations: BTreeMap<StatusNumber, Durations>,
+    deliveries: BTreeMap<(bool, u16), Counter>,
+    failures: Failures,
+    /// `failures` as they are shown, made anew when they have changed.
+    shown_failures: Option<Arc<[ShownFailure]>>,
+    /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
+    touched: Option<HashSet<Slot>>,
+    /// How many new rows pages have shown since the start: how far what is open has sunk.
+    listed: i64,
+    /// What has changed since the last save.
+    unsaved: BTreeSet<Key>,
+}
+
+/// The single numbers of a scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Head {
+    /// The filter of the last first look; none before there was one.
+    looked_with: Option<u64>,
+    /// When a poll was last recorded.
+    recorded_at: Seconds,
+    /// When a sweep was last recorded.
+    swept_at: Seconds,
+    lost: u64,
+    late: u64,
+    reclassified: u64,
+    dropped_bytes: u64,
+    /// By label: invocation_status, error_code, exit_code.
+    overflow: [u64; 3],
+    /// Time of the newest settled result by status.
+    newest: BTreeMap<StatusNumber, Seconds>,
+}
+
+/// What is known of an open result beside its entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// For asking about it.
+    pub ids: Ids,
+    /// When the exporter first saw it.
+    pub first_seen: Seconds,
+    /// StartTime, once it has one.
+    pub started: Option<Seconds>,
+    /// How many times in a row it was not listed when it should have been.
+    missed: u8,
+    /// [`Record::listed`] when it was last seen on a page, less its place in the list then.
+    #[serde(skip)]
+    listed_at: Option<i64>,
+}
+
+impl Record {
+    /// An empty record, whose first complete scan is its first look.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            window: Window::new(settings.window),
+            settings,
+            head: Head::default(),
+            labels: Arc::default(),
+            slots: Slots::default(),
+            open: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            runs: BTreeSet::new(),
+            totals: BTreeMap::new(),
+            durations: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            failures: Failures::default(),
+            shown_failures: None,
+            touched: None,
+            listed: 0,
+            unsaved: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a result, open or settled, is known.
+    pub fn knows(&self, identity: &Identity) -> bool {
+        self.slots.find(identity).is_some()
+    }
+
+    /// Whether everything must be read once before anything can be counted.
+    pub fn needs_first_look(&self) -> bool {
+        self.head.looked_with != Some(self.settings.filter)
+    }
+
+    /// When everything was last read; 0 for never.
+    pub fn swept_at(&self) -> Seconds {
+        self.head.swept_at
+    }
+
+    /// When a poll was last recorded; 0 for never.
+    pub fn recorded_at(&self) -> Seconds {
+        self.head.recorded_at
+    }
+
+    /// How many results are held.
+    pub fn held(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The open results, with how deep in the list each should be now where that can be told.
+    pub fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
+        self.open.iter().filter_map(|(slot, open)| {
+            let identity = self.slots.get(*slot)?.identity;
+            let depth = open.listed_at.map(|at| usize::try_from(self.listed - at).unwrap_or(0));
+            Some((identity, open, depth))
+        })
+    }
+
+    /// Whether a result is open.
+    pub fn is_open(&self, identity: &Identity) -> bool {
+        self.slots.find(identity).is_some_and(|slot| self.open.contains_key(&slot))
+    }
+
+    /// The schedules' rows.
+    pub fn schedules(&self) -> impl Iterator<Item = (Identity, &Schedule)> {
+        self.schedules.iter().filter_map(|(slot, schedule)| Some((self.slots.get(*slot)?.identity, schedule)))
+    }
+
+    /// The schedule that a row belongs to.
+    pub fn schedule(&self, identity: &Identity) -> Option<&Schedule> {
+        self.schedules.get(&self.slots.find(identity)?)
+    }
+
+    /// Up to which run a row that is no schedule's yet is known.
+    pub fn known_runs(&self, identity: &Identity) -> u32 {
+        let entry = self.slots.find(identity).and_then(|slot| self.slots.get(slot));
+        u32::from(entry.is_some_and(|entry| entry.flags.has(slots::Flags::KNOWN)))
+    }
+
+    /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.
+    pub fn sweep_begins(&mut self) {
+        self.touched = Some(HashSet::new());
+    }
+
+    /// The sweep was given up.
+    pub fn sweep_abandoned(&mut self) {
+        self.touched = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

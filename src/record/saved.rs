@@ -1,0 +1,127 @@
+//! The record as pairs of a key and bytes: what is saved after a poll, and read back at a start.
+//!
+//! Format version 1. The values are `postcard`; the keys are a kind and a number. A change of any type that is
+//! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::label::{Combination, NewLabel, StatusNumber};
+use super::slots::Slot;
+
+/// What a saved pair is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The single numbers of a scope.
+    Head,
+    /// A label value.
+    Label(NewLabel),
+    /// A counter of results.
+    Total(Combination),
+    /// A histogram by InvocationStatus.
+    Durations(StatusNumber),
+    /// A counter of deliveries: whether finished, and the number of the error code.
+    Delivery(bool, u16),
+    /// A held result.
+    Entry(Slot),
+    /// What else is known of an open one.
+    Open(Slot),
+    /// What else is known of a schedule's row.
+    Schedule(Slot),
+    /// A recent failure, by its order.
+    Failure(u64),
+}
+
+impl Key {
+    /// As kind and number; pairs are read back in this order.
+    pub fn encode(self) -> (u8, u64) {
+        match self {
+            Self::Head => (0, 0),
+            Self::Label(NewLabel::Status(number)) => (1, u64::from(number)),
+            Self::Label(NewLabel::ErrorCode(number)) => (2, u64::from(number)),
+            Self::Label(NewLabel::ExitCode(number)) => (3, u64::from(number)),
+            Self::Total(combination) => (4, combination.packed()),
+            Self::Durations(status) => (5, u64::from(status.0)),
+            Self::Delivery(finished, error_code) => (6, u64::from(finished) << 16 | u64::from(error_code)),
+            Self::Entry(slot) => (7, u64::from(slot)),
+            Self::Open(slot) => (8, u64::from(slot)),
+            Self::Schedule(slot) => (9, u64::from(slot)),
+            Self::Failure(number) => (10, number),
+        }
+    }
+
+    /// The key of kind and number; `None` for a kind that this version does not have.
+    pub fn decode(kind: u8, number: u64) -> Option<Self> {
+        Some(match kind {
+            0 => Self::Head,
+            1 => Self::Label(NewLabel::Status(number as u16)),
+            2 => Self::Label(NewLabel::ErrorCode(number as u16)),
+            3 => Self::Label(NewLabel::ExitCode(number as u16)),
+            4 => Self::Total(Combination::unpacked(number)),
+            5 => Self::Durations(StatusNumber(number as u8)),
+            6 => Self::Delivery(number >> 16 != 0, number as u16),
+            7 => Self::Entry(number as Slot),
+            8 => Self::Open(number as Slot),
+            9 => Self::Schedule(number as Slot),
+            10 => Self::Failure(number),
+            _ => return None,
+        })
+    }
+}
+
+/// What has changed: the value to save under a key, or none where the key goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Of what.
+    pub key: Key,
+    /// Its bytes.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Saved bytes that no version of this program has written.
+#[derive(Debug, thiserror::Error)]
+#[error("the saved {key:?} is damaged")]
+pub struct Damaged {
+    /// Where.
+    pub key: Key,
+}
+
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Writing plain values to memory cannot fail; an empty value would be refused as damaged at the next start.
+    postcard::to_stdvec(value).unwrap_or_default()
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: Key, value: &[u8]) -> Result<T, Damaged> {
+    match postcard::take_from_bytes(value) {
+        Ok((decoded, [])) => Ok(decoded),
+        _ => Err(Damaged { key }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back() {
+        let combination = Combination { status: StatusNumber(3), error_code: 400, exit_code: 9 };
+        for key in [
+            Key::Head,
+            Key::Label(NewLabel::Status(3)),
+            Key::Label(NewLabel::ErrorCode(300)),
+            Key::Label(NewLabel::ExitCode(4)),
+            Key::Total(combination),
+            Key::Durations(StatusNumber(9)),
+            Key::Delivery(true, 7),
+            Key::Delivery(false, 7),
+            Key::Entry(u32::MAX),
+            Key::Open(1),
+            Key::Schedule(2),
+            Key::Failure(u64::MAX),
+        ] {
+            let (kind, number) = key.encode();
+            assert_eq!(Key::decode(kind, number), Some(key));
+        }
+        assert_eq!(Key::decode(11, 0), None);
+    }
+}

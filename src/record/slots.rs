@@ -1,0 +1,209 @@
+//! The table of identities: 28 bytes for each result that is held, found by its hash.
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+
+use super::label::{Combination, StatusNumber};
+use crate::result::{Identity, Seconds};
+
+/// The place of a held result; stays the same for as long as it is held, restarts included.
+pub type Slot = u32;
+
+/// What is known of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Of the row, or of one run of a schedule.
+    pub identity: Identity,
+    /// Rule 10's time of a settled result; when it was first seen for an open one.
+    pub time: Seconds,
+    /// Its newest state.
+    pub combination: Combination,
+    /// What else is known.
+    pub flags: Flags,
+}
+
+impl Entry {
+    /// Whether the newest state is still to settle.
+    pub fn is_open(&self) -> bool {
+        self.combination.status.is_open()
+    }
+}
+
+/// Yes-or-no facts about a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Its first run has settled: it is counted, or was settled before the first look, and is not counted again.
+    pub const KNOWN: Self = Self(1);
+    /// It is one run of a schedule, found in a history; sweeps do not list it.
+    pub const RUN: Self = Self(2);
+    /// The delivery of its output is counted, or had ended before the first look.
+    pub const DELIVERED: Self = Self(4);
+    /// In no gauge: the row of a schedule that has ended, whose last run is held by itself.
+    pub const HIDDEN: Self = Self(8);
+    /// The last complete sweep did not list it.
+    pub const MISSED: Self = Self(16);
+    /// Nothing is held here.
+    const VACANT: Self = Self(128);
+
+    /// Whether all of `other` is set.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Sets or clears `other`.
+    pub fn set(&mut self, other: Self, on: bool) {
+        if on {
+            self.0 |= other.0;
+        } else {
+            self.0 &= !other.0;
+        }
+    }
+
+    /// With `other` set.
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+const VACANT: Entry = Entry {
+    identity: Identity([0; 4]),
+    time: 0,
+    combination: Combination { status: StatusNumber(0), error_code: 0, exit_code: 0 },
+    flags: Flags::VACANT,
+};
+
+/// All held results of a scope.
+#[derive(Debug, Default)]
+pub struct Slots {
+    entries: Vec<Entry>,
+    vacant: Vec<Slot>,
+    by_identity: HashTable<Slot>,
+}
+
+impl Slots {
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        self.by_identity.len()
+    }
+
+    /// One more than the highest slot in use.
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Where `identity` is held.
+    pub fn find(&self, identity: &Identity) -> Option<Slot> {
+        self.by_identity
+            .find(hash(identity), |slot| self.entries[*slot as usize].identity == *identity)
+            .copied()
+    }
+
+    /// The entry in a slot in use.
+    pub fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot as usize).filter(|entry| !entry.flags.has(Flags::VACANT))
+    }
+
+    /// Holds an identity that is not held yet.
+    pub fn insert(&mut self, entry: Entry) -> Slot {
+        let slot = match self.vacant.pop() {
+            Some(slot) => {
+                self.entries[slot as usize] = entry;
+                slot
+            }
+            None => {
+                self.entries.push(entry);
+                (self.entries.len() - 1) as Slot
+            }
+        };
+        self.index(slot, &entry.identity);
+        slot
+    }
+
+    /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
+    pub fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
+        if self.get(slot).is_some() || self.find(&entry.identity).is_some() {
+            return false;
+        }
+        while self.entries.len() <= slot as usize {
+            self.entries.push(VACANT);
+        }
+        self.entries[slot as usize] = entry;
+        self.index(slot, &entry.identity);
+        true
+    }
+
+    /// After the last [`Slots::restore`]: finds the slots that are free.
+    pub fn restored(&mut self) {
+        self.vacant = (0..self.entries.len() as Slot).rev().filter(|slot| self.get(*slot).is_none()).collect();
+    }
+
+    /// Changes what is known of a result; its identity stays.
+    pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(slot as usize) {
+            change(entry);
+        }
+    }
+
+    /// Forgets a result.
+    pub fn remove(&mut self, slot: Slot) {
+        let Some(identity) = self.get(slot).map(|entry| entry.identity) else { return };
+        if let Ok(found) = self.by_identity.find_entry(hash(&identity), |candidate| *candidate == slot) {
+            found.remove();
+        }
+        self.entries[slot as usize] = VACANT;
+        self.vacant.push(slot);
+    }
+
+    /// Every held result.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| !entry.flags.has(Flags::VACANT))
+            .map(|(slot, entry)| (slot as Slot, entry))
+    }
+
+    fn index(&mut self, slot: Slot, identity: &Identity) {
+        let Self { entries, by_identity, .. } = self;
+        by_identity.insert_unique(hash(identity), slot, |slot| hash(&entries[*slot as usize].identity));
+    }
+}
+
+/// An identity is a hash already.
+fn hash(identity: &Identity) -> u64 {
+    u64::from(identity.0[0]) << 32 | u64::from(identity.0[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(n: u32) -> Entry {
+        Entry { identity: Identity::of_row(&n.to_string(), "i", ""), flags: Flags::KNOWN, ..VACANT }
+    }
+
+    #[test]
+    fn slots_are_small_and_used_again() {
+        assert_eq!(size_of::<Entry>(), 28);
+        let mut slots = Slots::default();
+        let places: Vec<Slot> = (0..1000).map(|n| slots.insert(entry(n))).collect();
+        assert_eq!((slots.len(), slots.find(&entry(500).identity)), (1000, Some(places[500])));
+        slots.remove(places[500]);
+        slots.remove(places[500]);
+        assert_eq!((slots.len(), slots.find(&entry(500).identity), slots.get(places[500])), (999, None, None));
+        assert_eq!(slots.insert(entry(5000)), places[500]);
+        assert_eq!(slots.capacity(), 1000);
+    }
+
+    #[test]
+    fn restored_as_saved() {
+        let mut slots = Slots::default();
+        assert!(slots.restore(7, entry(7)) && slots.restore(2, entry(2)));
+        assert!(!slots.restore(7, entry(8)) && !slots.restore(9, entry(2)));
+        slots.restored();
+        assert_eq!(slots.iter().map(|(slot, _)| slot).collect::<Vec<_>>(), [2, 7]);
+        assert_eq!(slots.insert(entry(1)), 0, "free slots below are used first");
+    }
+}

@@ -1,0 +1,246 @@
+//! One result: what one row of `DescribeInvocationResults` says, as plain values.
+//!
+//! No JSON and no counting here: `aliyun` makes rows from the wire, `record` gives them their meaning.
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use sha2::{Digest, Sha256};
+
+/// Seconds since the Unix epoch, UTC. The API's times have no fraction.
+pub type Seconds = u32;
+
+/// InvocationStatus of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// One of the documented ones.
+    Known(KnownStatus),
+    /// Any other text, `""` where there was none. Counts as settled.
+    Unknown(Box<str>),
+}
+
+/// The documented values of InvocationStatus, the open ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are the documentation: the API's own values")]
+pub enum KnownStatus {
+    Pending,
+    Running,
+    Stopping,
+    Scheduled,
+    Success,
+    Failed,
+    Invalid,
+    Aborted,
+    Error,
+    Timeout,
+    Cancelled,
+    Terminated,
+}
+
+impl KnownStatus {
+    /// All of them; the position of one is its number in saved state, so new ones go to the end.
+    pub const ALL: [Self; 12] = [
+        Self::Pending,
+        Self::Running,
+        Self::Stopping,
+        Self::Scheduled,
+        Self::Success,
+        Self::Failed,
+        Self::Invalid,
+        Self::Aborted,
+        Self::Error,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::Terminated,
+    ];
+
+    /// The API's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Stopping => "Stopping",
+            Self::Scheduled => "Scheduled",
+            Self::Success => "Success",
+            Self::Failed => "Failed",
+            Self::Invalid => "Invalid",
+            Self::Aborted => "Aborted",
+            Self::Error => "Error",
+            Self::Timeout => "Timeout",
+            Self::Cancelled => "Cancelled",
+            Self::Terminated => "Terminated",
+        }
+    }
+
+    /// Whether a result with this status is still to settle.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Running | Self::Stopping | Self::Scheduled)
+    }
+}
+
+impl Status {
+    /// Reads the API's text. Letter case does not matter: old answers of the API have lower case.
+    pub fn parse(text: &str) -> Self {
+        KnownStatus::ALL
+            .into_iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(text))
+            .map_or_else(|| Self::Unknown(text.into()), Self::Known)
+    }
+
+    /// Whether the result is still to settle.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Known(known) if known.is_open())
+    }
+}
+
+/// The ids of a row, for asking about it again and for showing it to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Ids {
+    /// The execution (task), `t-…`.
+    pub invoke_id: Box<str>,
+    /// The instance, `i-…`.
+    pub instance_id: Box<str>,
+    /// The container on the instance, or `""`.
+    pub container_id: Box<str>,
+    /// The command, `c-…`, or `""`.
+    pub command_id: Box<str>,
+}
+
+/// 128 bits of SHA-256 over (InvokeId, InstanceId, ContainerId): what tells one row of the list from another.
+///
+/// A cryptographic hash, since two results with the same identity would be counted as one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(into = "[u8; 16]", from = "[u8; 16]")]
+pub struct Identity(pub [u32; 4]);
+
+impl From<Identity> for [u8; 16] {
+    fn from(identity: Identity) -> Self {
+        let mut bytes = [0; 16];
+        for (chunk, word) in bytes.chunks_exact_mut(4).zip(identity.0) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+impl From<[u8; 16]> for Identity {
+    fn from(bytes: [u8; 16]) -> Self {
+        let mut words = [0; 4];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+            *word = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+        }
+        Self(words)
+    }
+}
+
+impl Identity {
+    /// The identity of a row, without a run.
+    pub fn of_row(invoke_id: &str, instance_id: &str, container_id: &str) -> Self {
+        // The lengths keep ("ab", "c") and ("a", "bc") apart.
+        let mut hash = Sha256::new();
+        for id in [invoke_id, instance_id, container_id] {
+            hash.update((id.len() as u64).to_le_bytes());
+            hash.update(id.as_bytes());
+        }
+        Self::cut(hash)
+    }
+
+    /// The identity of one run of a schedule's row.
+    pub fn of_run(self, run: u32) -> Self {
+        let mut hash = Sha256::new();
+        for word in self.0 {
+            hash.update(word.to_le_bytes());
+        }
+        hash.update(run.to_le_bytes());
+        Self::cut(hash)
+    }
+
+    fn cut(hash: Sha256) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        Self::from(bytes)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Identity({:08x}{:08x}…)", self.0[0], self.0[1])
+    }
+}
+
+/// How the delivery of a result's output to OSS ended. A delivery in progress is none yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// OssOutputStatus: true for Finished, false for Failed.
+    pub finished: bool,
+    /// OssOutputErrorCode, or `""`.
+    pub error_code: Box<str>,
+}
+
+/// The times of a row, each absent where the row has none or an unreadable one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// StartTime.
+    pub started: Option<NonZeroU32>,
+    /// FinishedTime.
+    pub finished: Option<NonZeroU32>,
+    /// StopTime: when StopInvocation was called.
+    pub stopped: Option<NonZeroU32>,
+}
+
+/// One row of the list that has its ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Of the row; a settled row's result adds the run.
+    pub identity: Identity,
+    /// InvocationStatus.
+    pub status: Status,
+    /// ErrorCode, or `""`.
+    pub error_code: Box<str>,
+    /// ExitCode, where there is a usable one.
+    pub exit_code: Option<i64>,
+    /// Repeats: how many runs the instance has had; 0 where the row does not say.
+    pub repeats: u32,
+    /// StartTime, FinishedTime, StopTime.
+    pub times: Times,
+    /// Dropped: bytes of output beyond what the API keeps.
+    pub dropped: u64,
+    /// OssOutputStatus and OssOutputErrorCode, once the delivery has ended.
+    pub delivery: Option<Box<Delivery>>,
+    /// Whether it is the row of a scheduled invocation, as far as it can be told: its status is Scheduled, its
+    /// Repeats above 1, or DescribeInvocations lists it with a RepeatMode.
+    pub scheduled: bool,
+    /// Kept where somebody may need them; a plain success is known by its identity alone, which keeps a first
+    /// scan of a million rows small.
+    pub ids: Option<Box<Ids>>,
+}
+
+impl Row {
+    /// Which run of the invocation on its instance a settled row describes: `max(Repeats, 1)`.
+    pub fn run(&self) -> u32 {
+        self.repeats.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_read_in_any_case_and_shown_in_the_apis_own() {
+        for known in KnownStatus::ALL {
+            assert_eq!(Status::parse(&known.as_str().to_lowercase()), Status::Known(known));
+        }
+        assert_eq!(Status::parse("Exploded"), Status::Unknown("Exploded".into()));
+        assert!(Status::parse("Stopping").is_open() && !Status::parse("").is_open());
+    }
+
+    #[test]
+    fn identities_do_not_run_into_each_other() {
+        assert_ne!(Identity::of_row("ab", "c", ""), Identity::of_row("a", "bc", ""));
+        assert_ne!(Identity::of_row("a", "", "b"), Identity::of_row("a", "b", ""));
+        let row = Identity::of_row("t-1", "i-1", "");
+        assert_ne!(row.of_run(1), row.of_run(2));
+        assert_ne!(row.of_run(1), row);
+    }
+}
