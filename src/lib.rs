@@ -1,3 +1,5 @@
 //! The library behind the `cloud-assistant-exporter` daemon.
 
+pub mod cli;
+pub mod config;
 pub mod secret;
