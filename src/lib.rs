@@ -1,6 +1,8 @@
 //! The library behind the `cloud-assistant-exporter` daemon.
 
 pub mod aliyun;
+pub mod cli;
+pub mod config;
 pub mod poll;
 pub mod record;
 pub mod result;

@@ -21,7 +21,10 @@ pub enum Status {
 
 /// The documented values of InvocationStatus, the open ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the documentation: the API's own values")]
+#[allow(
+    missing_docs,
+    reason = "the names are the documentation: the API's own values"
+)]
 pub enum KnownStatus {
     Pending,
     Running,
@@ -74,7 +77,10 @@ impl KnownStatus {
 
     /// Whether a result with this status is still to settle.
     pub fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Running | Self::Stopping | Self::Scheduled)
+        matches!(
+            self,
+            Self::Pending | Self::Running | Self::Stopping | Self::Scheduled
+        )
     }
 }
 
@@ -229,7 +235,10 @@ mod tests {
     #[test]
     fn statuses_are_read_in_any_case_and_shown_in_the_apis_own() {
         for known in KnownStatus::ALL {
-            assert_eq!(Status::parse(&known.as_str().to_lowercase()), Status::Known(known));
+            assert_eq!(
+                Status::parse(&known.as_str().to_lowercase()),
+                Status::Known(known)
+            );
         }
         assert_eq!(Status::parse("Exploded"), Status::Unknown("Exploded".into()));
         assert!(Status::parse("Stopping").is_open() && !Status::parse("").is_open());

@@ -22,7 +22,9 @@ pub fn parse(text: &str) -> Option<NonZeroU32> {
         .or_else(|_| PrimitiveDateTime::parse(text, WITHOUT_OFFSET).map(PrimitiveDateTime::assume_utc))
         .or_else(|_| minutes(text))
         .ok()?;
-    u32::try_from(time.unix_timestamp()).ok().and_then(NonZeroU32::new)
+    u32::try_from(time.unix_timestamp())
+        .ok()
+        .and_then(NonZeroU32::new)
 }
 
 /// ECS leaves the seconds out of some of its times.
@@ -57,7 +59,14 @@ mod tests {
         assert_eq!(read("2020-05-11T09:01Z"), Some(1_589_187_660));
         assert_eq!(read("2020-05-11T17:01:41+08:00"), Some(1_589_187_701));
         assert_eq!(read("2018-01-05 15:45:02"), Some(1_515_167_102));
-        for text in ["", "soon", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "0"] {
+        for text in [
+            "",
+            "soon",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "0",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

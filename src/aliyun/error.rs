@@ -85,17 +85,29 @@ impl CallError {
     /// A failure without an answer of the API.
     pub fn new(reason: Reason, what: impl Into<String>) -> Self {
         let retryable = matches!(reason, Reason::Timeout | Reason::Transport | Reason::Malformed);
-        Self { reason, what: what.into(), code: None, request_id: None, retry_after: None, retryable }
+        Self {
+            reason,
+            what: what.into(),
+            code: None,
+            request_id: None,
+            retry_after: None,
+            retryable,
+        }
     }
 
     /// The same, and trying again is of no use.
     pub fn lasting(self) -> Self {
-        Self { retryable: false, ..self }
+        Self {
+            retryable: false,
+            ..self
+        }
     }
 
     /// Whether temporary credentials were refused that a renewal may replace.
     pub fn refuses_token(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| code.starts_with("InvalidSecurityToken"))
+        self.code
+            .as_deref()
+            .is_some_and(|code| code.starts_with("InvalidSecurityToken"))
     }
 }
 
@@ -145,8 +157,10 @@ pub fn classify(status: u16, retry_after: Option<&str>, request_id: Option<&str>
     } else {
         Reason::Rejected
     };
-    let retryable = matches!(reason, Reason::Throttled | Reason::Unavailable | Reason::Malformed)
-        || name == "SignatureNonceUsed";
+    let retryable = matches!(
+        reason,
+        Reason::Throttled | Reason::Unavailable | Reason::Malformed
+    ) || name == "SignatureNonceUsed";
     let what = match name {
         "InvalidTimeStamp.Expired" => {
             format!("status {status}: the clock of this machine is more than 15 minutes off; set it right")
@@ -156,19 +170,38 @@ pub fn classify(status: u16, retry_after: Option<&str>, request_id: Option<&str>
         }
         _ => format!("status {status}"),
     };
-    let request_id = body.request_id.map(bounded).or_else(|| request_id.map(|id| bounded(id.to_owned())));
-    CallError { reason, what, code, request_id, retry_after, retryable }
+    let request_id = body
+        .request_id
+        .map(bounded)
+        .or_else(|| request_id.map(|id| bounded(id.to_owned())));
+    CallError {
+        reason,
+        what,
+        code,
+        request_id,
+        retry_after,
+        retryable,
+    }
 }
 
 fn is_denied(code: &str) -> bool {
-    ["Forbidden", "Operation.Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken"]
-        .iter()
-        .any(|prefix| code.starts_with(prefix))
+    [
+        "Forbidden",
+        "Operation.Forbidden",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidSecurityToken",
+    ]
+    .iter()
+    .any(|prefix| code.starts_with(prefix))
 }
 
 /// Cuts a text of the network to what a log line and a page can show.
 fn bounded(text: String) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_TEXT)
+        .collect()
 }
 
 #[cfg(test)]
@@ -216,7 +249,10 @@ mod tests {
     #[test]
     fn html_and_headers_are_enough() {
         let error = classify(502, None, Some("R-2"), b"<html>Bad Gateway</html>");
-        assert_eq!((error.reason, error.request_id.as_deref()), (Reason::Unavailable, Some("R-2")));
+        assert_eq!(
+            (error.reason, error.request_id.as_deref()),
+            (Reason::Unavailable, Some("R-2"))
+        );
         let error = classify(400, Some("250"), None, b"");
         assert_eq!(error.retry_after, Some(Duration::from_millis(250)));
     }

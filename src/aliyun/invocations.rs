@@ -58,11 +58,18 @@ pub fn decode(body: &[u8]) -> Result<Scheduled, serde_json::Error> {
         .iter()
         .flat_map(|invocation| {
             invocation.invoke_instances.list.iter().map(|instance| {
-                Identity::of_row(&invocation.invoke_id, &instance.instance_id, &invocation.container_id)
+                Identity::of_row(
+                    &invocation.invoke_id,
+                    &instance.instance_id,
+                    &invocation.container_id,
+                )
             })
         })
         .collect();
-    Ok(Scheduled { rows, next_token: body.next_token.filter(|token| !token.is_empty()) })
+    Ok(Scheduled {
+        rows,
+        next_token: body.next_token.filter(|token| !token.is_empty()),
+    })
 }
 
 #[cfg(test)]
@@ -73,8 +80,16 @@ mod tests {
     fn the_rows_of_each_instance() {
         let body = r#"{"TotalCount":1,"NextToken":"","Invocations":{"Invocation":[{"InvokeId":"t-1","RepeatMode":"Period",
             "InvokeInstances":{"InvokeInstance":[{"InstanceId":"i-1","Repeats":3},{"InstanceId":"i-2"}]}}]}}"#;
-        let rows = ["i-1", "i-2"].map(|instance| Identity::of_row("t-1", instance, "")).to_vec();
-        assert_eq!(decode(body.as_bytes()).unwrap(), Scheduled { rows, next_token: None });
+        let rows = ["i-1", "i-2"]
+            .map(|instance| Identity::of_row("t-1", instance, ""))
+            .to_vec();
+        assert_eq!(
+            decode(body.as_bytes()).unwrap(),
+            Scheduled {
+                rows,
+                next_token: None
+            }
+        );
         assert!(decode(b"{}").is_err());
     }
 }

@@ -34,8 +34,16 @@ impl Limit {
     /// A full bucket; `per_second` is above 0 and `burst` at least 1.
     pub fn new(per_second: f64, burst: u32) -> Self {
         let burst = f64::from(burst.max(1));
-        let bucket = Bucket { tokens: burst, at: Instant::now(), not_before: None };
-        Self { per_second, burst, bucket: Mutex::new(bucket) }
+        let bucket = Bucket {
+            tokens: burst,
+            at: Instant::now(),
+            not_before: None,
+        };
+        Self {
+            per_second,
+            burst,
+            bucket: Mutex::new(bucket),
+        }
     }
 
     /// Waits for a token and takes it.
@@ -54,7 +62,9 @@ impl Limit {
 
     /// How long the pause goes on.
     pub fn paused_for(&self, now: Instant) -> Duration {
-        self.lock().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        self.lock()
+            .not_before
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     fn try_take(&self, priority: Priority, now: Instant) -> Result<(), Duration> {
@@ -77,7 +87,9 @@ impl Limit {
             return Ok(());
         }
         // A little more than the gap, so that rounding does not make the waiter come back for nothing.
-        Err(Duration::from_secs_f64((needed - bucket.tokens) / self.per_second + 0.001))
+        Err(Duration::from_secs_f64(
+            (needed - bucket.tokens) / self.per_second + 0.001,
+        ))
     }
 
     fn lock(&self) -> MutexGuard<'_, Bucket> {
@@ -115,7 +127,11 @@ mod tests {
         for _ in 0..4 {
             limit.take(Priority::Poll).await;
         }
-        assert_eq!(start.elapsed(), Duration::ZERO, "a poll need not wait behind a sweep");
+        assert_eq!(
+            start.elapsed(),
+            Duration::ZERO,
+            "a poll need not wait behind a sweep"
+        );
         limit.take(Priority::Sweep).await;
         assert!(start.elapsed().as_secs_f64() >= 5.0);
     }

@@ -52,8 +52,16 @@ pub fn decode(body: &[u8]) -> Result<Page, serde_json::Error> {
     }
     let body: Body<'_> = serde_json::from_slice(body)?;
     let Rows { rows, skipped } = body.invocation.results.rows;
-    let next_token = body.invocation.next_token.filter(|token| !token.is_empty()).map(Cow::into_owned);
-    Ok(Page { rows, skipped, next_token })
+    let next_token = body
+        .invocation
+        .next_token
+        .filter(|token| !token.is_empty())
+        .map(Cow::into_owned);
+    Ok(Page {
+        rows,
+        skipped,
+        next_token,
+    })
 }
 
 struct Rows {
@@ -72,7 +80,10 @@ impl<'de> Deserialize<'de> for Rows {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
-                let mut found = Rows { rows: Vec::with_capacity(50), skipped: 0 };
+                let mut found = Rows {
+                    rows: Vec::with_capacity(50),
+                    skipped: 0,
+                };
                 while let Some(row) = list.next_element_seed(RowSeed)? {
                     match row {
                         Some(row) => found.rows.push(row),
@@ -196,7 +207,9 @@ impl<'a> Fields<'a> {
         let instance_id = text(self.instance_id).filter(|id| !id.is_empty())?;
         let container_id = text(self.container_id).unwrap_or_default();
         let status = Status::parse(&code(self.status));
-        let repeats = integer(self.repeats).and_then(|repeats| u32::try_from(repeats).ok()).unwrap_or(0);
+        let repeats = integer(self.repeats)
+            .and_then(|repeats| u32::try_from(repeats).ok())
+            .unwrap_or(0);
         // A run number is an int32 in the API; a larger one is no run number.
         let repeats = if repeats > i32::MAX as u32 { 0 } else { repeats };
         let plain = status == Status::Known(KnownStatus::Success) && repeats <= 1;
@@ -221,7 +234,9 @@ impl<'a> Fields<'a> {
                 finished: time(self.finished),
                 stopped: time(self.stopped),
             },
-            dropped: integer(self.dropped).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            dropped: integer(self.dropped)
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .unwrap_or(0),
             delivery: delivery(self.delivery_status, self.delivery_error_code),
             ids,
         })
@@ -266,7 +281,12 @@ fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<
     let status = text(status)?;
     let finished = status.eq_ignore_ascii_case("Finished");
     let ended = finished || status.eq_ignore_ascii_case("Failed");
-    ended.then(|| Box::new(Delivery { finished, error_code: code(error_code).into() }))
+    ended.then(|| {
+        Box::new(Delivery {
+            finished,
+            error_code: code(error_code).into(),
+        })
+    })
 }
 
 #[cfg(test)]
@@ -288,7 +308,10 @@ mod tests {
         assert_eq!((page.skipped, page.next_token.as_deref()), (0, Some("n")));
         let row = &page.rows[0];
         assert_eq!(row.status, Status::Known(KnownStatus::Failed));
-        assert_eq!((&*row.error_code, row.exit_code, row.run(), row.dropped), ("ExitCodeNonzero", Some(1), 1, 7));
+        assert_eq!(
+            (&*row.error_code, row.exit_code, row.run(), row.dropped),
+            ("ExitCodeNonzero", Some(1), 1, 7)
+        );
         assert_eq!(row.times.finished.map(NonZeroU32::get), Some(1_589_187_701));
         assert_eq!(row.times.stopped, None);
         assert_eq!(&*row.ids.as_ref().unwrap().command_id, "c-1");
@@ -303,12 +326,26 @@ mod tests {
                {"InvokeId":"t","InstanceId":"k","InvocationStatus":"success","ExitCode":1.5,"InvokeId":"t"}"#,
         );
         assert_eq!((page.skipped, page.rows.len()), (6, 3));
-        let [first, second, third] = &page.rows[..] else { panic!("three rows") };
-        assert_eq!((&first.status, first.exit_code), (&Status::Unknown("".into()), None));
-        assert_eq!((first.run(), first.dropped, first.times), (1, 12, Times::default()));
-        assert_eq!((&second.status, second.exit_code), (&Status::Unknown("Odd".into()), Some(-3)));
+        let [first, second, third] = &page.rows[..] else {
+            panic!("three rows")
+        };
+        assert_eq!(
+            (&first.status, first.exit_code),
+            (&Status::Unknown("".into()), None)
+        );
+        assert_eq!(
+            (first.run(), first.dropped, first.times),
+            (1, 12, Times::default())
+        );
+        assert_eq!(
+            (&second.status, second.exit_code),
+            (&Status::Unknown("Odd".into()), Some(-3))
+        );
         assert_eq!((&*second.error_code, second.run()), ("", 1));
-        assert_eq!((&third.status, third.exit_code), (&Status::Known(KnownStatus::Success), None));
+        assert_eq!(
+            (&third.status, third.exit_code),
+            (&Status::Known(KnownStatus::Success), None)
+        );
     }
 
     #[test]
@@ -330,7 +367,8 @@ mod tests {
     #[test]
     fn a_token_may_be_missing_null_or_empty_at_the_end() {
         for token in ["", r#""NextToken":null,"#, r#""NextToken":"","#] {
-            let body = format!(r#"{{"Invocation":{{{token}"InvocationResults":{{"InvocationResult":[]}}}}}}"#);
+            let body =
+                format!(r#"{{"Invocation":{{{token}"InvocationResults":{{"InvocationResult":[]}}}}}}"#);
             assert_eq!(decode(body.as_bytes()).unwrap(), Page::default());
         }
     }
@@ -338,12 +376,17 @@ mod tests {
     #[test]
     fn deliveries_count_when_they_have_ended() {
         let of = |fields: &str| {
-            page(&format!(r#"{{"InvokeId":"t","InstanceId":"i",{fields}}}"#)).rows[0].delivery.clone()
+            page(&format!(r#"{{"InvokeId":"t","InstanceId":"i",{fields}}}"#)).rows[0]
+                .delivery
+                .clone()
         };
         assert_eq!(of(r#""OssOutputStatus":"InProgress""#), None);
         assert_eq!(of(r#""OssOutputStatus":"""#), None);
         let failed = of(r#""OssOutputStatus":"Failed","OssOutputErrorCode":"OSS.AccessDenied""#).unwrap();
-        assert_eq!((failed.finished, &*failed.error_code), (false, "OSS.AccessDenied"));
+        assert_eq!(
+            (failed.finished, &*failed.error_code),
+            (false, "OSS.AccessDenied")
+        );
         assert!(of(r#""OssOutputStatus":"Finished""#).unwrap().finished);
     }
 }

@@ -14,7 +14,11 @@ use time::macros::format_description;
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// All that is not `A-Z a-z 0-9 - _ . ~` is percent-encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// What a request is signed with.
 #[derive(Clone, Copy)]
@@ -29,7 +33,10 @@ pub struct SigningKey<'a> {
 
 impl std::fmt::Debug for SigningKey<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SigningKey").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        formatter
+            .debug_struct("SigningKey")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,11 +89,17 @@ pub fn sign(
 
 /// The value of `authorization` for a request that carries exactly these `headers` and `host`.
 fn authorize(key: &SigningKey<'_>, request: &Request<'_>, headers: &[(&'static str, String)]) -> String {
-    let mut signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.trim())).collect();
+    let mut signed: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.trim()))
+        .collect();
     signed.push(("host", request.host));
     signed.sort_unstable();
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let canonical_headers: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let canonical_headers: String = signed
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
     let canonical = format!(
         "{}\n/\n{}\n{canonical_headers}\n{names}\n{}",
         request.method,
@@ -95,7 +108,10 @@ fn authorize(key: &SigningKey<'_>, request: &Request<'_>, headers: &[(&'static s
     );
     let to_sign = format!("{ALGORITHM}\n{}", hex::encode(Sha256::digest(canonical)));
     let signature = hmac_sha256(key.access_key_secret.as_bytes(), to_sign.as_bytes());
-    format!("{ALGORITHM} Credential={},SignedHeaders={names},Signature={signature}", key.access_key_id)
+    format!(
+        "{ALGORITHM} Credential={},SignedHeaders={names},Signature={signature}",
+        key.access_key_id
+    )
 }
 
 /// The query string as it is signed, and as it is sent: sorted by name, then encoded.
@@ -105,7 +121,11 @@ pub fn canonical_query(query: &[(String, String)]) -> String {
     sorted
         .iter()
         .map(|(name, value)| {
-            format!("{}={}", utf8_percent_encode(name, RESERVED), utf8_percent_encode(value, RESERVED))
+            format!(
+                "{}={}",
+                utf8_percent_encode(name, RESERVED),
+                utf8_percent_encode(value, RESERVED)
+            )
         })
         .collect::<Vec<_>>()
         .join("&")
@@ -156,7 +176,9 @@ mod tests {
     fn vectors() -> Vec<Vector> {
         let text = include_str!("../../tests/data/signature-vectors.json");
         let all: Vec<Vector> = serde_json::from_str(text).unwrap();
-        all.into_iter().filter(|vector| vector.algorithm == ALGORITHM).collect()
+        all.into_iter()
+            .filter(|vector| vector.algorithm == ALGORITHM)
+            .collect()
     }
 
     /// A vector fixes the set of headers that are signed, so the inner function is what it can check.
@@ -205,25 +227,46 @@ mod tests {
                 security_token: vector.security_token.as_deref(),
             };
             let at = OffsetDateTime::parse(&vector.headers["x-acs-date"], &Rfc3339).unwrap();
-            let headers =
-                sign(&key, &request(&vector, &query), at.into(), &vector.headers["x-acs-signature-nonce"]);
-            let sent: BTreeMap<String, String> =
-                headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let headers = sign(
+                &key,
+                &request(&vector, &query),
+                at.into(),
+                &vector.headers["x-acs-signature-nonce"],
+            );
+            let sent: BTreeMap<String, String> = headers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
             let names = |map: &BTreeMap<String, String>| {
-                map.keys().filter(|name| !["host", "authorization"].contains(&name.as_str())).cloned().collect()
+                map.keys()
+                    .filter(|name| !["host", "authorization"].contains(&name.as_str()))
+                    .cloned()
+                    .collect()
             };
             let (ours, theirs): (Vec<String>, Vec<String>) = (names(&sent), names(&vector.headers));
             if ours == theirs {
-                assert_eq!(vector.authorization.as_ref(), sent.get("authorization"), "{}", vector.name);
+                assert_eq!(
+                    vector.authorization.as_ref(),
+                    sent.get("authorization"),
+                    "{}",
+                    vector.name
+                );
                 checked += 1;
             }
         }
-        assert!(checked >= 3, "only {checked} vectors have the headers that are sent");
+        assert!(
+            checked >= 3,
+            "only {checked} vectors have the headers that are sent"
+        );
     }
 
     #[test]
     fn a_key_is_not_shown() {
-        let key = SigningKey { access_key_id: "id", access_key_secret: "hunter2", security_token: Some("hunter3") };
+        let key = SigningKey {
+            access_key_id: "id",
+            access_key_secret: "hunter2",
+            security_token: Some("hunter3"),
+        };
         assert!(!format!("{key:?}").contains("hunter"));
     }
 

@@ -78,11 +78,19 @@ pub struct Cycle {
 
 #[derive(Debug)]
 enum Stage {
-    List { at_most: usize },
-    Running { left: usize },
+    List {
+        at_most: usize,
+    },
+    Running {
+        left: usize,
+    },
     Schedules(VecDeque<&'static str>),
     Questions(VecDeque<Waiting>),
-    Histories { queue: VecDeque<Reading>, progress: Option<Progress>, rows: Vec<Row> },
+    Histories {
+        queue: VecDeque<Reading>,
+        progress: Option<Progress>,
+        rows: Vec<Row>,
+    },
     Done,
 }
 
@@ -125,7 +133,10 @@ impl Cycle {
             Stage::Questions(queue) => {
                 let waiting = queue.front()?;
                 let one = (waiting.open.len() == 1).then(|| waiting.open[0].1.clone());
-                About::Invocation { invoke_id: waiting.invoke_id.clone(), instance_id: one }
+                About::Invocation {
+                    invoke_id: waiting.invoke_id.clone(),
+                    instance_id: one,
+                }
             }
             Stage::Histories { queue, .. } => {
                 let reading = queue.front()?;
@@ -136,7 +147,10 @@ impl Cycle {
             }
             Stage::Done => return None,
         };
-        Some(Ask { about, token: self.token.clone() })
+        Some(Ask {
+            about,
+            token: self.token.clone(),
+        })
     }
 
     /// Takes in a page of results, the answer to any [`Ask`] but one for schedules.
@@ -171,7 +185,9 @@ impl Cycle {
                 }
             }
             Stage::Questions(queue) => {
-                let Some(waiting) = queue.front() else { return Ok(()) };
+                let Some(waiting) = queue.front() else {
+                    return Ok(());
+                };
                 let asked: Vec<Identity> = waiting.open.iter().map(|(identity, _)| *identity).collect();
                 self.seen.extend(page.rows.iter().map(|row| row.identity));
                 let all_seen = asked.iter().all(|identity| self.seen.contains(identity));
@@ -183,8 +199,14 @@ impl Cycle {
                 self.add_answer(if ends { asked } else { Vec::new() }, page.rows);
                 self.next_question(record, turn, ends);
             }
-            Stage::Histories { queue, progress, rows } => {
-                let Some(reading) = queue.front() else { return Ok(()) };
+            Stage::Histories {
+                queue,
+                progress,
+                rows,
+            } => {
+                let Some(reading) = queue.front() else {
+                    return Ok(());
+                };
                 let progress = progress.get_or_insert_with(|| Progress::new(reading));
                 progress.take(&page.rows);
                 rows.extend(page.rows);
@@ -270,7 +292,9 @@ impl Cycle {
         let waiting = self.waiting(record);
         match follow(self.pages, &waiting) {
             Follow::ReadOn(pages) if !reading_on && self.token.is_some() => {
-                self.stage = Stage::List { at_most: self.pages + pages };
+                self.stage = Stage::List {
+                    at_most: self.pages + pages,
+                };
             }
             Follow::Running(pages) if !reading_on => self.start(Stage::Running { left: pages }),
             Follow::Nothing => self.plan_histories(record, turn),
@@ -347,7 +371,12 @@ impl Cycle {
 
     fn new_rows(&self, record: &Record) -> usize {
         // At most a few pages, but for a first poll after a long time away.
-        self.findings.pages.iter().rev().skip_while(|row| record.knows(&row.identity)).count()
+        self.findings
+            .pages
+            .iter()
+            .rev()
+            .skip_while(|row| record.knows(&row.identity))
+            .count()
     }
 
     fn plan_histories(&mut self, record: &Record, turn: &mut Turn) {
@@ -355,7 +384,11 @@ impl Cycle {
         match queue.is_empty() {
             true => self.start(Stage::Done),
             false => {
-                self.start(Stage::Histories { queue: queue.into(), progress: None, rows: Vec::new() });
+                self.start(Stage::Histories {
+                    queue: queue.into(),
+                    progress: None,
+                    rows: Vec::new(),
+                });
             }
         }
     }
@@ -363,8 +396,10 @@ impl Cycle {
     /// Every schedule's row whose Repeats has moved past the runs that are known.
     fn behind(&self, record: &Record) -> Vec<Behind> {
         let first_look = record.needs_first_look();
-        let mut behind: HashMap<Identity, Schedule> =
-            record.schedules().map(|(identity, schedule)| (identity, schedule.clone())).collect();
+        let mut behind: HashMap<Identity, Schedule> = record
+            .schedules()
+            .map(|(identity, schedule)| (identity, schedule.clone()))
+            .collect();
         let answers = self.findings.answers.iter().flat_map(|answer| &answer.rows);
         let answers = answers.filter(|row| record.knows(&row.identity));
         for row in self.findings.pages.iter().chain(answers) {
@@ -372,7 +407,9 @@ impl Cycle {
                 schedule.shown = schedule.shown.max(row.repeats);
                 continue;
             }
-            let Some(ids) = row.ids.as_deref().filter(|_| row.scheduled) else { continue };
+            let Some(ids) = row.ids.as_deref().filter(|_| row.scheduled) else {
+                continue;
+            };
             // At the first look only a run that may be under way is asked for: it is not known until it settles.
             let under_way = row.status.is_open() && row.status != Status::Known(KnownStatus::Scheduled);
             let known = match first_look {

@@ -40,9 +40,16 @@ pub fn follow(pages: usize, waiting: &[Waiting]) -> Follow {
     if waiting.is_empty() {
         return Follow::Nothing;
     }
-    let ask: usize = waiting.iter().map(|waiting| waiting.open.len().div_ceil(PAGE)).sum();
+    let ask: usize = waiting
+        .iter()
+        .map(|waiting| waiting.open.len().div_ceil(PAGE))
+        .sum();
     let one_time = waiting.iter().filter(|waiting| !waiting.scheduled).count();
-    let running_pages = waiting.iter().map(|waiting| waiting.open.len()).sum::<usize>().div_ceil(PAGE);
+    let running_pages = waiting
+        .iter()
+        .map(|waiting| waiting.open.len())
+        .sum::<usize>()
+        .div_ceil(PAGE);
     let running = running_pages + one_time.div_ceil(2);
     let deepest: Option<Vec<usize>> = waiting.iter().map(|waiting| waiting.deepest).collect();
     let read_on = deepest
@@ -61,7 +68,12 @@ mod tests {
 
     fn waiting(open: usize, deepest: Option<usize>, scheduled: bool) -> Waiting {
         let open = (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
-        Waiting { invoke_id: "t".into(), open, deepest, scheduled }
+        Waiting {
+            invoke_id: "t".into(),
+            open,
+            deepest,
+            scheduled,
+        }
     }
 
     #[test]
@@ -78,7 +90,15 @@ mod tests {
             (1, vec![waiting(1, Some(60), false)], Follow::Ask),
             (1, vec![waiting(1, Some(160), false); 3], Follow::Ask),
             // One of unknown depth: reading on may not find it.
-            (1, vec![waiting(1, Some(60), false), waiting(1, None, false), waiting(1, Some(60), false)], Follow::Ask),
+            (
+                1,
+                vec![
+                    waiting(1, Some(60), false),
+                    waiting(1, None, false),
+                    waiting(1, Some(60), false),
+                ],
+                Follow::Ask,
+            ),
             // A wide invocation is two questions' worth.
             (1, vec![waiting(100, None, false)], Follow::Ask),
             (5, vec![waiting(100, Some(240), false)], Follow::ReadOn(1)),

@@ -37,7 +37,10 @@ pub struct Turn(Option<(Box<str>, Box<str>)>);
 pub fn readings(behind: Vec<Behind>, budget: u64, turn: &mut Turn) -> Vec<Reading> {
     let mut invocations: BTreeMap<Box<str>, Vec<Behind>> = BTreeMap::new();
     for row in behind {
-        invocations.entry(row.schedule.ids.invoke_id.clone()).or_default().push(row);
+        invocations
+            .entry(row.schedule.ids.invoke_id.clone())
+            .or_default()
+            .push(row);
     }
     let mut candidates: Vec<((Box<str>, Box<str>), u64, Reading)> = Vec::new();
     for (invoke_id, rows) in invocations {
@@ -45,20 +48,38 @@ pub fn readings(behind: Vec<Behind>, budget: u64, turn: &mut Turn) -> Vec<Readin
         if whole <= budget || rows.len() == 1 {
             let instance_id = (rows.len() == 1).then(|| rows[0].schedule.ids.instance_id.clone());
             let key = (invoke_id.clone(), "".into());
-            candidates.push((key, whole, Reading { invoke_id, instance_id, rows }));
+            candidates.push((
+                key,
+                whole,
+                Reading {
+                    invoke_id,
+                    instance_id,
+                    rows,
+                },
+            ));
             continue;
         }
         let mut instances: BTreeMap<Box<str>, Vec<Behind>> = BTreeMap::new();
         for row in rows {
-            instances.entry(row.schedule.ids.instance_id.clone()).or_default().push(row);
+            instances
+                .entry(row.schedule.ids.instance_id.clone())
+                .or_default()
+                .push(row);
         }
         for (instance_id, rows) in instances {
             let key = (invoke_id.clone(), instance_id.clone());
-            let reading = Reading { invoke_id: invoke_id.clone(), instance_id: Some(instance_id), rows };
+            let reading = Reading {
+                invoke_id: invoke_id.clone(),
+                instance_id: Some(instance_id),
+                rows,
+            };
             candidates.push((key, pages(&reading.rows), reading));
         }
     }
-    let first = turn.0.as_ref().map_or(0, |last| candidates.partition_point(|(key, ..)| key <= last));
+    let first = turn
+        .0
+        .as_ref()
+        .map_or(0, |last| candidates.partition_point(|(key, ..)| key <= last));
     let count = candidates.len();
     candidates.rotate_left(if first < count { first } else { 0 });
     let mut left = budget;
@@ -95,7 +116,6 @@ struct Wanted {
     last: Option<u32>,
     /// Whether the runs came newest first so far, from the newest on.
     newest_first: bool,
-    done: bool,
 }
 
 impl Progress {
@@ -105,7 +125,16 @@ impl Progress {
             let missing = row.schedule.unknown();
             let schedule = row.schedule.clone();
             let lowest = schedule.lowest_wanted();
-            (row.identity, Wanted { schedule, lowest, missing, last: None, newest_first: true, done: false })
+            (
+                row.identity,
+                Wanted {
+                    schedule,
+                    lowest,
+                    missing,
+                    last: None,
+                    newest_first: true,
+                },
+            )
         });
         Self { rows: rows.collect() }
     }
@@ -121,7 +150,7 @@ impl Progress {
 
     /// Whether nothing that is wanted can be on later pages.
     pub fn is_done(&self) -> bool {
-        self.rows.values().all(|wanted| wanted.done)
+        self.rows.values().all(Wanted::is_done)
     }
 }
 
@@ -137,8 +166,11 @@ impl Wanted {
             self.missing = self.missing.saturating_sub(1);
             self.schedule.learn(run);
         }
-        // The order is no promise: a run below the wanted ones ends the reading only where the list has kept to it.
-        self.done |= self.missing == 0 || (self.newest_first && run < self.lowest);
+    }
+
+    /// The order is no promise: a run below the wanted ones ends the reading only where the pages have kept to it.
+    fn is_done(&self) -> bool {
+        self.missing == 0 || (self.newest_first && self.last.is_some_and(|run| run < self.lowest))
     }
 }
 
@@ -156,7 +188,10 @@ mod tests {
             command_id: "".into(),
         };
         let identity = Identity::of_row(invoke, instance, "");
-        Behind { identity, schedule: Schedule::new(ids, shown, known) }
+        Behind {
+            identity,
+            schedule: Schedule::new(ids, shown, known),
+        }
     }
 
     fn runs(instance: &str, numbers: impl IntoIterator<Item = u32>) -> Vec<Row> {
@@ -176,7 +211,11 @@ mod tests {
     }
 
     fn is_done(behind: Behind, numbers: impl IntoIterator<Item = u32>) -> bool {
-        let reading = Reading { invoke_id: "t".into(), instance_id: None, rows: vec![behind] };
+        let reading = Reading {
+            invoke_id: "t".into(),
+            instance_id: None,
+            rows: vec![behind],
+        };
         let mut progress = Progress::new(&reading);
         progress.take(&runs("i", numbers));
         progress.is_done()
@@ -189,7 +228,10 @@ mod tests {
         assert!(is_done(behind("t", "i", 7, 5), [7, 5]), "number 6 is missing");
         assert!(!is_done(behind("t", "i", 7, 5), [1, 2, 3]), "oldest first");
         assert!(!is_done(behind("t", "i", 7, 5), [7, 3, 4]), "no order");
-        assert!(is_done(behind("t", "i", 7, 5), [1, 6, 2, 7]), "no order, all seen");
+        assert!(
+            is_done(behind("t", "i", 7, 5), [1, 6, 2, 7]),
+            "no order, all seen"
+        );
     }
 
     #[test]
@@ -200,7 +242,11 @@ mod tests {
         for _ in 0..5 {
             let chosen = readings(backlog.clone(), 60, &mut turn);
             assert_eq!(chosen.len(), 2, "29 requests each");
-            read.extend(chosen.iter().map(|reading| reading.instance_id.clone().unwrap().into_string()));
+            read.extend(
+                chosen
+                    .iter()
+                    .map(|reading| reading.instance_id.clone().unwrap().into_string()),
+            );
         }
         read.sort();
         assert_eq!(read, (0..10).map(|n| format!("i{n}")).collect::<Vec<_>>());

@@ -52,8 +52,13 @@ impl Record {
     /// Records what one complete poll found. `now` is its end, by the wall clock.
     pub fn apply(&mut self, findings: Findings, now: Seconds) -> Applied {
         let first_look = self.needs_first_look();
-        let mut pass =
-            Pass { now, first_look, seen: HashSet::new(), ended: Vec::new(), applied: Applied::default() };
+        let mut pass = Pass {
+            now,
+            first_look,
+            seen: HashSet::new(),
+            ended: Vec::new(),
+            applied: Applied::default(),
+        };
         self.advance(now);
         let touched = match findings.sweep {
             Some(_) => self.touched.take().unwrap_or_default(),
@@ -97,7 +102,11 @@ impl Record {
     }
 
     fn pages(&mut self, pass: &mut Pass, findings: &Findings, touched: &HashSet<Slot>) {
-        let new = findings.pages.iter().filter(|row| !self.knows(&row.identity)).count();
+        let new = findings
+            .pages
+            .iter()
+            .filter(|row| !self.knows(&row.identity))
+            .count();
         self.listed += new as i64;
         let times = times(&findings.pages, pass.now);
         for (place, (row, time)) in findings.pages.iter().zip(times).enumerate() {
@@ -113,7 +122,11 @@ impl Record {
                     self.first(pass, row, time.0);
                 }
             }
-            if let Some(open) = self.slots.find(&row.identity).and_then(|slot| self.open.get_mut(&slot)) {
+            if let Some(open) = self
+                .slots
+                .find(&row.identity)
+                .and_then(|slot| self.open.get_mut(&slot))
+            {
                 open.listed_at = Some(self.listed - place as i64);
             }
         }
@@ -147,7 +160,12 @@ impl Record {
         // Until its history is read, the row of an ended schedule is in no gauge.
         let ended = row.scheduled && !is_open && !pass.first_look;
         flags.set(Flags::HIDDEN, ended);
-        let entry = Entry { identity: row.identity, time, combination: labelled.combination, flags };
+        let entry = Entry {
+            identity: row.identity,
+            time,
+            combination: labelled.combination,
+            flags,
+        };
         let slot = self.slots.insert(entry);
         self.window.add(&entry);
         self.unsaved.insert(Key::Entry(slot));
@@ -155,14 +173,17 @@ impl Record {
         if is_open && let Some(ids) = &row.ids {
             self.opened(slot, ids, row, pass.now);
         }
-        if row.scheduled && let Some(ids) = &row.ids {
+        if row.scheduled
+            && let Some(ids) = &row.ids
+        {
             // Rule 9: runs up to the Repeats that the first look shows are known by number.
             let known = match (pass.first_look, is_open) {
                 (true, true) => row.repeats,
                 (true, false) => row.run(),
                 (false, _) => 0,
             };
-            self.schedules.insert(slot, Schedule::new((**ids).clone(), row.repeats, known));
+            self.schedules
+                .insert(slot, Schedule::new((**ids).clone(), row.repeats, known));
             self.unsaved.insert(Key::Schedule(slot));
         }
         if ended {
@@ -177,7 +198,9 @@ impl Record {
     fn again(&mut self, pass: &mut Pass, slot: Slot, row: &Row, (time, own): (Option<Seconds>, bool)) {
         pass.seen.insert(slot);
         self.note_schedule(slot, row);
-        let Some(entry) = self.slots.get(slot).copied() else { return };
+        let Some(entry) = self.slots.get(slot).copied() else {
+            return;
+        };
         let labelled = self.label(row);
         let is_open = row.status.is_open();
         if entry.flags.has(Flags::MISSED) {
@@ -196,7 +219,14 @@ impl Record {
                 entry.flags.set(Flags::KNOWN, true);
             });
             self.closed(slot);
-            self.settled(pass, row, row.identity, labelled, time, !entry.flags.has(Flags::KNOWN));
+            self.settled(
+                pass,
+                row,
+                row.identity,
+                labelled,
+                time,
+                !entry.flags.has(Flags::KNOWN),
+            );
         } else {
             self.changed(pass, slot, row, labelled, time.filter(|_| own));
         }
@@ -233,7 +263,9 @@ impl Record {
 
     /// Rule 7: a settled result that has changed keeps its one count, and the gauges show its newest state.
     fn changed(&mut self, pass: &mut Pass, slot: Slot, row: &Row, labelled: Labelled, time: Option<Seconds>) {
-        let Some(entry) = self.slots.get(slot).copied() else { return };
+        let Some(entry) = self.slots.get(slot).copied() else {
+            return;
+        };
         let same = entry.combination == labelled.combination;
         if same && time.is_none_or(|time| time == entry.time) {
             return;
@@ -258,17 +290,28 @@ impl Record {
     ///
     /// Rule 9: it is its last run; where that is known from the history, it keeps the outcome that it has there.
     fn schedule_ended(&mut self, pass: &mut Pass, slot: Slot, row: &Row, time: Option<Seconds>) {
-        let Some(entry) = self.slots.get(slot).copied() else { return };
+        let Some(entry) = self.slots.get(slot).copied() else {
+            return;
+        };
         let run = row.run();
         let held = self.slots.find(&row.identity.of_run(run)).is_some();
-        let knows = self.schedules.get(&slot).is_some_and(|schedule| schedule.knows(run));
+        let knows = self
+            .schedules
+            .get(&slot)
+            .is_some_and(|schedule| schedule.knows(run));
         let was_settled = !entry.is_open();
         let first_seen = self.open.get(&slot).map_or(pass.now, |open| open.first_seen);
         let time = time.unwrap_or(if was_settled { entry.time } else { first_seen });
         let labelled = self.label(row);
         self.closed(slot);
         if knows && was_settled && !held && !entry.flags.has(Flags::HIDDEN) {
-            self.changed(pass, slot, row, labelled, Some(time).filter(|_| row.times.finished.is_some()));
+            self.changed(
+                pass,
+                slot,
+                row,
+                labelled,
+                Some(time).filter(|_| row.times.finished.is_some()),
+            );
             return;
         }
         let hidden = knows && (held || (was_settled && entry.flags.has(Flags::HIDDEN)));
@@ -296,11 +339,22 @@ impl Record {
         // The lowest run of each row that was shown open.
         let mut lowest_open: Vec<(Slot, u32)> = Vec::new();
         for (row, (time, own)) in history.rows.iter().zip(times) {
-            let Some(slot) = self.slots.find(&row.identity) else { continue };
-            self.note_schedule(slot, &Row { repeats: 0, scheduled: true, ..row.clone() });
+            let Some(slot) = self.slots.find(&row.identity) else {
+                continue;
+            };
+            self.note_schedule(
+                slot,
+                &Row {
+                    repeats: 0,
+                    scheduled: true,
+                    ..row.clone()
+                },
+            );
             let run = row.run();
             if row.status.is_open() {
-                let Some(schedule) = self.schedules.get_mut(&slot) else { continue };
+                let Some(schedule) = self.schedules.get_mut(&slot) else {
+                    continue;
+                };
                 if pass.first_look {
                     schedule.reopen(run);
                 }
@@ -320,9 +374,17 @@ impl Record {
             }
         }
         for identity in &history.asked {
-            let Some(slot) = self.slots.find(identity) else { continue };
-            let Some(schedule) = self.schedules.get_mut(&slot) else { continue };
-            let open = lowest_open.iter().filter(|(row, _)| *row == slot).map(|(_, run)| *run).min();
+            let Some(slot) = self.slots.find(identity) else {
+                continue;
+            };
+            let Some(schedule) = self.schedules.get_mut(&slot) else {
+                continue;
+            };
+            let open = lowest_open
+                .iter()
+                .filter(|(row, _)| *row == slot)
+                .map(|(_, run)| *run)
+                .min();
             let again = open.map_or(Again::No, Again::From);
             if schedule.again != again {
                 schedule.again = again;
@@ -334,7 +396,9 @@ impl Record {
     /// A settled run that is not held: it may be known by its number.
     fn first_of_run(&mut self, pass: &mut Pass, slot: Slot, row: &Row, identity: Identity, time: Seconds) {
         let run = row.run();
-        let Some(schedule) = self.schedules.get_mut(&slot) else { return };
+        let Some(schedule) = self.schedules.get_mut(&slot) else {
+            return;
+        };
         if schedule.knows(run) {
             return;
         }
@@ -344,7 +408,12 @@ impl Record {
         let labelled = self.label(row);
         if self.window.holds(time) {
             let flags = Flags::RUN.with(Flags::KNOWN);
-            let run_slot = self.hold_run(Entry { identity, time, combination: labelled.combination, flags });
+            let run_slot = self.hold_run(Entry {
+                identity,
+                time,
+                combination: labelled.combination,
+                flags,
+            });
             self.settled(pass, row, identity, labelled, time, true);
             self.delivery(pass, run_slot, row);
         } else {
@@ -358,8 +427,14 @@ impl Record {
         if !row.scheduled && !self.schedules.contains_key(&slot) {
             return;
         }
-        let Some(entry) = self.slots.get(slot).copied() else { return };
-        let ids = row.ids.as_deref().or_else(|| self.open.get(&slot).map(|open| &open.ids)).cloned();
+        let Some(entry) = self.slots.get(slot).copied() else {
+            return;
+        };
+        let ids = row
+            .ids
+            .as_deref()
+            .or_else(|| self.open.get(&slot).map(|open| &open.ids))
+            .cloned();
         let schedule = match (self.schedules.get_mut(&slot), ids) {
             (Some(schedule), _) => schedule,
             (None, Some(ids)) => {
@@ -368,7 +443,9 @@ impl Record {
                     self.part_first_run(slot, entry);
                 }
                 self.unsaved.insert(Key::Schedule(slot));
-                self.schedules.entry(slot).or_insert_with(|| Schedule::new(ids, row.repeats, known))
+                self.schedules
+                    .entry(slot)
+                    .or_insert_with(|| Schedule::new(ids, row.repeats, known))
             }
             (None, None) => return,
         };
@@ -383,7 +460,11 @@ impl Record {
         self.change(slot, |entry| entry.flags.set(Flags::HIDDEN, true));
         if self.window.holds(entry.time) {
             let identity = entry.identity.of_run(1);
-            self.hold_run(Entry { identity, flags: entry.flags.with(Flags::RUN), ..entry });
+            self.hold_run(Entry {
+                identity,
+                flags: entry.flags.with(Flags::RUN),
+                ..entry
+            });
         }
     }
 
@@ -410,7 +491,12 @@ impl Record {
         *newest = time.max(*newest);
         let failed = combination.status != StatusNumber::of(KnownStatus::Success);
         if failed && let Some(ids) = &row.ids {
-            let failure = Failure { identity, time, ids: (**ids).clone(), combination };
+            let failure = Failure {
+                identity,
+                time,
+                ids: (**ids).clone(),
+                combination,
+            };
             self.unsaved.extend(self.failures.add(failure).map(Key::Failure));
         }
         if !counts {
@@ -419,17 +505,28 @@ impl Record {
         }
         pass.applied.counted += 1;
         let since = pass.now;
-        let total = self
-            .totals
-            .entry(combination)
-            .or_insert_with(|| Total { counter: Counter { value: 0, since }, exemplar: None });
+        let total = self.totals.entry(combination).or_insert_with(|| Total {
+            counter: Counter { value: 0, since },
+            exemplar: None,
+        });
         total.counter.value += 1;
         if failed
             && let Some(ids) = &row.ids
-            && total.exemplar.as_ref().is_none_or(|exemplar| exemplar.time <= time)
+            && total
+                .exemplar
+                .as_ref()
+                .is_none_or(|exemplar| exemplar.time <= time)
         {
-            let Ids { invoke_id, instance_id, .. } = (**ids).clone();
-            total.exemplar = Some(Exemplar { time, invoke_id, instance_id });
+            let Ids {
+                invoke_id,
+                instance_id,
+                ..
+            } = (**ids).clone();
+            total.exemplar = Some(Exemplar {
+                time,
+                invoke_id,
+                instance_id,
+            });
         }
         self.unsaved.insert(Key::Total(combination));
         if let Some(seconds) = duration(row, pass.now) {
@@ -442,7 +539,10 @@ impl Record {
         }
         self.head.dropped_bytes += row.dropped;
         for (sum, folded) in
-            self.head.overflow.iter_mut().zip([folded.status, folded.error_code, folded.exit_code])
+            self.head
+                .overflow
+                .iter_mut()
+                .zip([folded.status, folded.error_code, folded.exit_code])
         {
             *sum += u64::from(folded);
         }
@@ -450,7 +550,10 @@ impl Record {
 
     /// Counts the end of a delivery once; one that had ended before the first look is known and not counted.
     fn delivery(&mut self, pass: &Pass, slot: Slot, row: &Row) {
-        let delivered = self.slots.get(slot).is_some_and(|entry| entry.flags.has(Flags::DELIVERED));
+        let delivered = self
+            .slots
+            .get(slot)
+            .is_some_and(|entry| entry.flags.has(Flags::DELIVERED));
         // The row of a schedule shows the delivery of a run, which the run's own row counts.
         if delivered || row.delivery.is_none() || self.schedules.contains_key(&slot) {
             return;
@@ -464,12 +567,18 @@ impl Record {
     fn count_delivery(&mut self, row: &Row, now: Seconds) {
         let Some(delivery) = &row.delivery else { return };
         let mut new = Vec::new();
-        let (error_code, folded) =
-            Arc::make_mut(&mut self.labels).error_code(&delivery.error_code, self.settings.bounds(), &mut new);
+        let (error_code, folded) = Arc::make_mut(&mut self.labels).error_code(
+            &delivery.error_code,
+            self.settings.bounds(),
+            &mut new,
+        );
         self.unsaved.extend(new.into_iter().map(Key::Label));
         self.head.overflow[1] += u64::from(folded);
         let key = (delivery.finished, error_code);
-        self.deliveries.entry(key).or_insert(Counter { value: 0, since: now }).value += 1;
+        self.deliveries
+            .entry(key)
+            .or_insert(Counter { value: 0, since: now })
+            .value += 1;
         self.unsaved.insert(Key::Delivery(key.0, key.1));
     }
 
@@ -503,7 +612,9 @@ impl Record {
 
     /// An open result is not listed although it should be.
     fn miss(&mut self, pass: &mut Pass, slot: Slot) {
-        let Some(open) = self.open.get_mut(&slot) else { return };
+        let Some(open) = self.open.get_mut(&slot) else {
+            return;
+        };
         open.missed += 1;
         self.unsaved.insert(Key::Open(slot));
         if open.missed >= 2 {
@@ -514,7 +625,13 @@ impl Record {
 
     fn opened(&mut self, slot: Slot, ids: &Ids, row: &Row, now: Seconds) {
         let started = started(row, now);
-        let open = Open { ids: ids.clone(), first_seen: now, started, missed: 0, listed_at: None };
+        let open = Open {
+            ids: ids.clone(),
+            first_seen: now,
+            started,
+            missed: 0,
+            listed_at: None,
+        };
         self.open.insert(slot, open);
         self.unsaved.insert(Key::Open(slot));
     }
@@ -526,7 +643,9 @@ impl Record {
     }
 
     fn remove(&mut self, slot: Slot) {
-        let Some(entry) = self.slots.get(slot).copied() else { return };
+        let Some(entry) = self.slots.get(slot).copied() else {
+            return;
+        };
         self.window.remove(&entry);
         self.slots.remove(slot);
         self.unsaved.insert(Key::Entry(slot));
@@ -537,7 +656,9 @@ impl Record {
     }
 
     fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
-        let Some(before) = self.slots.get(slot).copied() else { return };
+        let Some(before) = self.slots.get(slot).copied() else {
+            return;
+        };
         let mut after = before;
         change(&mut after);
         self.window.remove(&before);
@@ -547,7 +668,8 @@ impl Record {
     }
 
     fn forget_failure(&mut self, identity: &Identity) {
-        self.unsaved.extend(self.failures.remove(identity).map(Key::Failure));
+        self.unsaved
+            .extend(self.failures.remove(identity).map(Key::Failure));
     }
 
     /// A settled result has left its status; if it was the newest with it, another one is now.

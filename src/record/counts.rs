@@ -93,29 +93,53 @@ impl Record {
     /// The picture of the record at `now`, once there was a first look.
     pub fn counts(&mut self, now: Seconds) -> Option<Counts> {
         self.head.looked_with?;
-        let mut holds = Holds { now, hold: self.settings.new_series_hold, next_change: None };
+        let mut holds = Holds {
+            now,
+            hold: self.settings.new_series_hold,
+            next_change: None,
+        };
         let labels = &self.labels;
-        let known: Vec<Combination> =
-            KNOWN_SETTLED.iter().map(|(status, error, exit)| labels.reserved(*status, error, exit)).collect();
+        let known: Vec<Combination> = KNOWN_SETTLED
+            .iter()
+            .map(|(status, error, exit)| labels.reserved(*status, error, exit))
+            .collect();
         let open_known = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
-        let mut recent: BTreeMap<Combination, u64> =
-            open_known.map(|status| (labels.reserved(status, "", ""), 0)).collect();
+        let mut recent: BTreeMap<Combination, u64> = open_known
+            .map(|status| (labels.reserved(status, "", ""), 0))
+            .collect();
         recent.extend(known.iter().map(|combination| (*combination, 0)));
         recent.extend(self.window.counts());
-        let mut totals: BTreeMap<Combination, (u64, Option<Exemplar>)> =
-            known.iter().map(|combination| (*combination, (0, None))).collect();
+        let mut totals: BTreeMap<Combination, (u64, Option<Exemplar>)> = known
+            .iter()
+            .map(|combination| (*combination, (0, None)))
+            .collect();
         for (combination, total) in &self.totals {
             let always = known.contains(combination);
-            let value = if always { total.counter.value } else { holds.shown(total.counter) };
-            totals.insert(*combination, (value, total.exemplar.clone().filter(|_| value > 0)));
+            let value = if always {
+                total.counter.value
+            } else {
+                holds.shown(total.counter)
+            };
+            totals.insert(
+                *combination,
+                (value, total.exemplar.clone().filter(|_| value > 0)),
+            );
         }
         Some(Counts {
             labels: Arc::clone(labels),
             recent: recent.into_iter().collect(),
-            totals: totals.into_iter().map(|(key, (value, exemplar))| (key, value, exemplar)).collect(),
+            totals: totals
+                .into_iter()
+                .map(|(key, (value, exemplar))| (key, value, exemplar))
+                .collect(),
             durations: self.shown_durations(&known, &mut holds),
             oldest_open: self.oldest_open(),
-            newest: self.head.newest.iter().map(|(status, time)| (*status, *time)).collect(),
+            newest: self
+                .head
+                .newest
+                .iter()
+                .map(|(status, time)| (*status, *time))
+                .collect(),
             deliveries: self.shown_deliveries(&mut holds),
             dropped_bytes: self.head.dropped_bytes,
             lost: self.head.lost,
@@ -135,10 +159,23 @@ impl Record {
         let mut shown: BTreeMap<StatusNumber, ShownDurations> = known
             .iter()
             .map(|combination| combination.status)
-            .map(|status| (status, ShownDurations { status, buckets: zero.clone(), count: 0, sum: 0 }))
+            .map(|status| {
+                (
+                    status,
+                    ShownDurations {
+                        status,
+                        buckets: zero.clone(),
+                        count: 0,
+                        sum: 0,
+                    },
+                )
+            })
             .collect();
         for (status, durations) in &self.durations {
-            let since = Counter { value: 1, since: durations.since };
+            let since = Counter {
+                value: 1,
+                since: durations.since,
+            };
             let visible = shown.contains_key(status) || holds.shown(since) > 0;
             let durations = match visible {
                 true => ShownDurations {
@@ -147,7 +184,12 @@ impl Record {
                     count: durations.count,
                     sum: durations.sum,
                 },
-                false => ShownDurations { status: *status, buckets: zero.clone(), count: 0, sum: 0 },
+                false => ShownDurations {
+                    status: *status,
+                    buckets: zero.clone(),
+                    count: 0,
+                    sum: 0,
+                },
             };
             shown.insert(*status, durations);
         }
@@ -157,18 +199,30 @@ impl Record {
     fn shown_deliveries(&self, holds: &mut Holds) -> Vec<(bool, u16, u64)> {
         let mut shown = BTreeMap::from([((true, 0), 0), ((false, 0), 0)]);
         for (key, counter) in &self.deliveries {
-            let value = if shown.contains_key(key) { counter.value } else { holds.shown(*counter) };
+            let value = if shown.contains_key(key) {
+                counter.value
+            } else {
+                holds.shown(*counter)
+            };
             shown.insert(*key, value);
         }
-        shown.into_iter().map(|((finished, error_code), value)| (finished, error_code, value)).collect()
+        shown
+            .into_iter()
+            .map(|((finished, error_code), value)| (finished, error_code, value))
+            .collect()
     }
 
     fn oldest_open(&self) -> Vec<(StatusNumber, Seconds)> {
         let mut oldest: BTreeMap<StatusNumber, Seconds> = BTreeMap::new();
         for (slot, open) in &self.open {
-            let Some(entry) = self.slots.get(*slot) else { continue };
+            let Some(entry) = self.slots.get(*slot) else {
+                continue;
+            };
             let since = open.started.unwrap_or(open.first_seen);
-            oldest.entry(entry.combination.status).and_modify(|time| *time = since.min(*time)).or_insert(since);
+            oldest
+                .entry(entry.combination.status)
+                .and_modify(|time| *time = since.min(*time))
+                .or_insert(since);
         }
         oldest.into_iter().collect()
     }
@@ -215,7 +269,9 @@ impl Holds {
 impl Counts {
     /// `cloud_assistant_recent_results`, in a fixed order.
     pub fn recent(&self) -> impl Iterator<Item = ShownTotal<'_>> {
-        self.recent.iter().map(|(combination, value)| self.shown(*combination, *value, None))
+        self.recent
+            .iter()
+            .map(|(combination, value)| self.shown(*combination, *value, None))
     }
 
     /// `cloud_assistant_results_total`, in a fixed order.
@@ -227,12 +283,16 @@ impl Counts {
 
     /// The oldest open result's start by InvocationStatus.
     pub fn oldest_open(&self) -> impl Iterator<Item = (&str, Seconds)> {
-        self.oldest_open.iter().map(|(status, time)| (self.labels.status_text(*status), *time))
+        self.oldest_open
+            .iter()
+            .map(|(status, time)| (self.labels.status_text(*status), *time))
     }
 
     /// The newest settled result's time by InvocationStatus.
     pub fn newest(&self) -> impl Iterator<Item = (&str, Seconds)> {
-        self.newest.iter().map(|(status, time)| (self.labels.status_text(*status), *time))
+        self.newest
+            .iter()
+            .map(|(status, time)| (self.labels.status_text(*status), *time))
     }
 
     /// OssOutputStatus, OssOutputErrorCode and how many.

@@ -37,13 +37,19 @@ impl Failures {
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
         self.by_time.insert(key, failure);
-        let gone = (self.by_time.len() > MAX_FAILURES).then(|| self.by_time.pop_first()).flatten();
+        let gone = (self.by_time.len() > MAX_FAILURES)
+            .then(|| self.by_time.pop_first())
+            .flatten();
         [Some(key), gone.map(|(key, _)| key)].into_iter().flatten()
     }
 
     /// Takes out the failure with that identity, if it is here.
     pub fn remove(&mut self, identity: &Identity) -> Option<u64> {
-        let key = self.by_time.iter().find(|(_, failure)| failure.identity == *identity).map(|(key, _)| *key)?;
+        let key = self
+            .by_time
+            .iter()
+            .find(|(_, failure)| failure.identity == *identity)
+            .map(|(key, _)| *key)?;
         self.by_time.remove(&key);
         Some(key)
     }

@@ -84,20 +84,30 @@ pub fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> {
 /// FinishedTime, else StopTime, else StartTime.
 fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
     let valid = |time: Option<std::num::NonZeroU32>| {
-        time.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))
+        time.map(std::num::NonZeroU32::get)
+            .filter(|time| *time <= now.saturating_add(DAY))
     };
     let times = row.times;
-    valid(times.finished).or(valid(times.stopped)).or(valid(times.started))
+    valid(times.finished)
+        .or(valid(times.stopped))
+        .or(valid(times.started))
 }
 
 /// StartTime, where there is a believable one.
 pub fn started(row: &Row, now: Seconds) -> Option<Seconds> {
-    row.times.started.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))
+    row.times
+        .started
+        .map(std::num::NonZeroU32::get)
+        .filter(|time| *time <= now.saturating_add(DAY))
 }
 
 /// FinishedTime − StartTime in seconds, where both are believable and in order.
 pub fn duration(row: &Row, now: Seconds) -> Option<u32> {
-    let finished = row.times.finished.map(std::num::NonZeroU32::get).filter(|time| *time <= now.saturating_add(DAY))?;
+    let finished = row
+        .times
+        .finished
+        .map(std::num::NonZeroU32::get)
+        .filter(|time| *time <= now.saturating_add(DAY))?;
     finished.checked_sub(started(row, now)?)
 }
 

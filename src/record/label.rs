@@ -49,7 +49,11 @@ impl Combination {
 
     /// The combination of a key.
     pub fn unpacked(key: u64) -> Self {
-        Self { status: StatusNumber((key >> 32) as u8), error_code: (key >> 16) as u16, exit_code: key as u16 }
+        Self {
+            status: StatusNumber((key >> 32) as u8),
+            error_code: (key >> 16) as u16,
+            exit_code: key as u16,
+        }
     }
 }
 
@@ -103,7 +107,11 @@ pub struct Values {
 
 impl Values {
     fn new(reserved: impl Iterator<Item = &'static str>) -> Self {
-        let mut values = Self { texts: Vec::new(), numbers: HashMap::new(), reserved: 0 };
+        let mut values = Self {
+            texts: Vec::new(),
+            numbers: HashMap::new(),
+            reserved: 0,
+        };
         values.push("".into());
         values.push(OTHER.into());
         for text in reserved {
@@ -129,7 +137,11 @@ impl Values {
         if let Some(number) = self.numbers.get(text) {
             return (*number, false);
         }
-        let room = if max > self.reserved { max - self.reserved } else { max };
+        let room = if max > self.reserved {
+            max - self.reserved
+        } else {
+            max
+        };
         if self.texts.len() - 2 - self.reserved >= room {
             return (1, true);
         }
@@ -195,9 +207,19 @@ impl Labels {
         if self.exit_codes.texts.len() > before {
             new.push(NewLabel::ExitCode(exit_code));
         }
-        let folded =
-            Folded { status: status_folded, error_code: error_code_folded, exit_code: exit_code_folded };
-        (Combination { status, error_code, exit_code }, folded)
+        let folded = Folded {
+            status: status_folded,
+            error_code: error_code_folded,
+            exit_code: exit_code_folded,
+        };
+        (
+            Combination {
+                status,
+                error_code,
+                exit_code,
+            },
+            folded,
+        )
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
@@ -302,24 +324,37 @@ mod tests {
     fn first_come_first_kept_and_the_known_ones_always() {
         let mut labels = Labels::new();
         // Eight codes are reserved, so that two others have room.
-        let bounds = Bounds { error_codes: 10, exit_codes: 2 };
+        let bounds = Bounds {
+            error_codes: 10,
+            exit_codes: 2,
+        };
         let mut new = Vec::new();
         let mut number = |text: &str| labels.error_code(text, bounds, &mut new);
         assert_eq!([number(""), number("other")], [(0, false), (1, false)]);
-        assert_eq!([number("A"), number("B"), number("C"), number("A")].map(|(_, folded)| folded), [
-            false, false, true, false
-        ]);
+        assert_eq!(
+            [number("A"), number("B"), number("C"), number("A")].map(|(_, folded)| folded),
+            [false, false, true, false]
+        );
         assert_eq!(number("C").0, 1);
-        assert!(!number("DeliveryTimeout").1, "a code of the zero combinations has room");
+        assert!(
+            !number("DeliveryTimeout").1,
+            "a code of the zero combinations has room"
+        );
         assert!(number("D").1);
         assert_eq!(new, [NewLabel::ErrorCode(10), NewLabel::ErrorCode(11)]);
-        assert_eq!((labels.error_codes.text(10), labels.error_codes.find("B")), ("A", Some(11)));
+        assert_eq!(
+            (labels.error_codes.text(10), labels.error_codes.find("B")),
+            ("A", Some(11))
+        );
     }
 
     #[test]
     fn a_bound_below_the_reserved_codes_bounds_the_others() {
         let mut labels = Labels::new();
-        let bounds = Bounds { error_codes: 3, exit_codes: 2 };
+        let bounds = Bounds {
+            error_codes: 3,
+            exit_codes: 2,
+        };
         let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds, &mut Vec::new()).1);
         assert_eq!(folded, [false, false, false, true]);
     }
@@ -331,10 +366,19 @@ mod tests {
         for n in 0..MAX_UNKNOWN_STATUSES {
             let status = Status::Unknown(format!("S{n}").into());
             let (number, folded) = labels.status(&status, &mut new);
-            assert_eq!((labels.status_text(number), folded), (format!("S{n}").as_str(), false));
+            assert_eq!(
+                (labels.status_text(number), folded),
+                (format!("S{n}").as_str(), false)
+            );
         }
-        assert_eq!(labels.status(&Status::Unknown("S20".into()), &mut new), (StatusNumber::OTHER, true));
-        assert_eq!(labels.status(&Status::Unknown("S3".into()), &mut new).0.0, StatusNumber::FIRST_UNKNOWN + 3);
+        assert_eq!(
+            labels.status(&Status::Unknown("S20".into()), &mut new),
+            (StatusNumber::OTHER, true)
+        );
+        assert_eq!(
+            labels.status(&Status::Unknown("S3".into()), &mut new).0.0,
+            StatusNumber::FIRST_UNKNOWN + 3
+        );
         let (missing, folded) = labels.status(&Status::Unknown("".into()), &mut new);
         assert_eq!((labels.status_text(missing), folded), ("", false));
         assert_eq!(new.len(), MAX_UNKNOWN_STATUSES);
@@ -342,7 +386,11 @@ mod tests {
 
     #[test]
     fn combinations_fit_a_key() {
-        let combination = Combination { status: StatusNumber(33), error_code: 60_000, exit_code: 7 };
+        let combination = Combination {
+            status: StatusNumber(33),
+            error_code: 60_000,
+            exit_code: 7,
+        };
         assert_eq!(Combination::unpacked(combination.packed()), combination);
     }
 }

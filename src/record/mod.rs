@@ -56,7 +56,10 @@ pub struct Settings {
 
 impl Settings {
     fn bounds(&self) -> Bounds {
-        Bounds { error_codes: self.max_error_codes, exit_codes: self.max_exit_codes }
+        Bounds {
+            error_codes: self.max_error_codes,
+            exit_codes: self.max_exit_codes,
+        }
     }
 }
 
@@ -173,19 +176,25 @@ impl Record {
     pub fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
         self.open.iter().filter_map(|(slot, open)| {
             let identity = self.slots.get(*slot)?.identity;
-            let depth = open.listed_at.map(|at| usize::try_from(self.listed - at).unwrap_or(0));
+            let depth = open
+                .listed_at
+                .map(|at| usize::try_from(self.listed - at).unwrap_or(0));
             Some((identity, open, depth))
         })
     }
 
     /// Whether a result is open.
     pub fn is_open(&self, identity: &Identity) -> bool {
-        self.slots.find(identity).is_some_and(|slot| self.open.contains_key(&slot))
+        self.slots
+            .find(identity)
+            .is_some_and(|slot| self.open.contains_key(&slot))
     }
 
     /// The schedules' rows.
     pub fn schedules(&self) -> impl Iterator<Item = (Identity, &Schedule)> {
-        self.schedules.iter().filter_map(|(slot, schedule)| Some((self.slots.get(*slot)?.identity, schedule)))
+        self.schedules
+            .iter()
+            .filter_map(|(slot, schedule)| Some((self.slots.get(*slot)?.identity, schedule)))
     }
 
     /// The schedule that a row belongs to.

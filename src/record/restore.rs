@@ -15,7 +15,13 @@ impl Record {
             self.shown_failures = None;
         }
         let unsaved = std::mem::take(&mut self.unsaved);
-        unsaved.into_iter().map(|key| Change { key, value: self.value(key) }).collect()
+        unsaved
+            .into_iter()
+            .map(|key| Change {
+                key,
+                value: self.value(key),
+            })
+            .collect()
     }
 
     fn value(&self, key: Key) -> Option<Vec<u8>> {
@@ -52,9 +58,10 @@ impl Record {
                 let durations = durations.with_bounds(&self.settings.duration_buckets);
                 self.durations.insert(status, durations).is_none()
             }
-            Key::Delivery(finished, code) => {
-                self.deliveries.insert((finished, code), decode(key, value)?).is_none()
-            }
+            Key::Delivery(finished, code) => self
+                .deliveries
+                .insert((finished, code), decode(key, value)?)
+                .is_none(),
             Key::Entry(slot) => self.slots.restore(slot, decode(key, value)?),
             Key::Open(slot) => self.open.insert(slot, decode(key, value)?).is_none(),
             Key::Schedule(slot) => self.schedules.insert(slot, decode(key, value)?).is_none(),
@@ -76,15 +83,22 @@ impl Record {
         self.slots.restored();
         for slot in self.open.keys() {
             let key = Key::Open(*slot);
-            self.slots.get(*slot).filter(|entry| entry.is_open()).ok_or(Damaged { key })?;
+            self.slots
+                .get(*slot)
+                .filter(|entry| entry.is_open())
+                .ok_or(Damaged { key })?;
         }
         for slot in self.schedules.keys() {
-            self.slots.get(*slot).ok_or(Damaged { key: Key::Schedule(*slot) })?;
+            self.slots.get(*slot).ok_or(Damaged {
+                key: Key::Schedule(*slot),
+            })?;
         }
         self.window.advance(now);
         for (slot, entry) in self.slots.iter() {
             if entry.is_open() && !self.open.contains_key(&slot) {
-                return Err(Damaged { key: Key::Entry(slot) });
+                return Err(Damaged {
+                    key: Key::Entry(slot),
+                });
             }
             self.window.add(entry);
             if entry.flags.has(Flags::RUN) {

@@ -104,7 +104,11 @@ mod tests {
 
     #[test]
     fn keys_come_back() {
-        let combination = Combination { status: StatusNumber(3), error_code: 400, exit_code: 9 };
+        let combination = Combination {
+            status: StatusNumber(3),
+            error_code: 400,
+            exit_code: 9,
+        };
         for key in [
             Key::Head,
             Key::Label(NewLabel::Status(3)),

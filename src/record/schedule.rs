@@ -37,12 +37,22 @@ pub enum Again {
 impl Schedule {
     /// A schedule's row that shows `shown` runs, of which those up to `highest` are known.
     pub fn new(ids: Ids, shown: u32, highest: u32) -> Self {
-        Self { ids, shown, highest, gaps: Vec::new(), again: Again::No }
+        Self {
+            ids,
+            shown,
+            highest,
+            gaps: Vec::new(),
+            again: Again::No,
+        }
     }
 
     /// Whether a run is known: counted, or settled before the first look.
     pub fn knows(&self, run: u32) -> bool {
-        run <= self.highest && !self.gaps.iter().any(|(first, last)| (*first..=*last).contains(&run))
+        run <= self.highest
+            && !self
+                .gaps
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&run))
     }
 
     /// A run has settled.
@@ -52,8 +62,10 @@ impl Schedule {
                 self.gaps.push((self.highest + 1, run - 1));
             }
             self.highest = run;
-        } else if let Some(place) =
-            self.gaps.iter().position(|(first, last)| (*first..=*last).contains(&run))
+        } else if let Some(place) = self
+            .gaps
+            .iter()
+            .position(|(first, last)| (*first..=*last).contains(&run))
         {
             let (first, last) = self.gaps.remove(place);
             if run < last {

@@ -70,7 +70,11 @@ impl Flags {
 const VACANT: Entry = Entry {
     identity: Identity([0; 4]),
     time: 0,
-    combination: Combination { status: StatusNumber(0), error_code: 0, exit_code: 0 },
+    combination: Combination {
+        status: StatusNumber(0),
+        error_code: 0,
+        exit_code: 0,
+    },
     flags: Flags::VACANT,
 };
 
@@ -96,13 +100,17 @@ impl Slots {
     /// Where `identity` is held.
     pub fn find(&self, identity: &Identity) -> Option<Slot> {
         self.by_identity
-            .find(hash(identity), |slot| self.entries[*slot as usize].identity == *identity)
+            .find(hash(identity), |slot| {
+                self.entries[*slot as usize].identity == *identity
+            })
             .copied()
     }
 
     /// The entry in a slot in use.
     pub fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.entries.get(slot as usize).filter(|entry| !entry.flags.has(Flags::VACANT))
+        self.entries
+            .get(slot as usize)
+            .filter(|entry| !entry.flags.has(Flags::VACANT))
     }
 
     /// Holds an identity that is not held yet.
@@ -136,7 +144,10 @@ impl Slots {
 
     /// After the last [`Slots::restore`]: finds the slots that are free.
     pub fn restored(&mut self) {
-        self.vacant = (0..self.entries.len() as Slot).rev().filter(|slot| self.get(*slot).is_none()).collect();
+        self.vacant = (0..self.entries.len() as Slot)
+            .rev()
+            .filter(|slot| self.get(*slot).is_none())
+            .collect();
     }
 
     /// Changes what is known of a result; its identity stays.
@@ -148,8 +159,13 @@ impl Slots {
 
     /// Forgets a result.
     pub fn remove(&mut self, slot: Slot) {
-        let Some(identity) = self.get(slot).map(|entry| entry.identity) else { return };
-        if let Ok(found) = self.by_identity.find_entry(hash(&identity), |candidate| *candidate == slot) {
+        let Some(identity) = self.get(slot).map(|entry| entry.identity) else {
+            return;
+        };
+        if let Ok(found) = self
+            .by_identity
+            .find_entry(hash(&identity), |candidate| *candidate == slot)
+        {
             found.remove();
         }
         self.entries[slot as usize] = VACANT;
@@ -166,8 +182,12 @@ impl Slots {
     }
 
     fn index(&mut self, slot: Slot, identity: &Identity) {
-        let Self { entries, by_identity, .. } = self;
-        by_identity.insert_unique(hash(identity), slot, |slot| hash(&entries[*slot as usize].identity));
+        let Self {
+            entries, by_identity, ..
+        } = self;
+        by_identity.insert_unique(hash(identity), slot, |slot| {
+            hash(&entries[*slot as usize].identity)
+        });
     }
 }
 
@@ -181,7 +201,11 @@ mod tests {
     use super::*;
 
     fn entry(n: u32) -> Entry {
-        Entry { identity: Identity::of_row(&n.to_string(), "i", ""), flags: Flags::KNOWN, ..VACANT }
+        Entry {
+            identity: Identity::of_row(&n.to_string(), "i", ""),
+            flags: Flags::KNOWN,
+            ..VACANT
+        }
     }
 
     #[test]
@@ -189,10 +213,20 @@ mod tests {
         assert_eq!(size_of::<Entry>(), 28);
         let mut slots = Slots::default();
         let places: Vec<Slot> = (0..1000).map(|n| slots.insert(entry(n))).collect();
-        assert_eq!((slots.len(), slots.find(&entry(500).identity)), (1000, Some(places[500])));
+        assert_eq!(
+            (slots.len(), slots.find(&entry(500).identity)),
+            (1000, Some(places[500]))
+        );
         slots.remove(places[500]);
         slots.remove(places[500]);
-        assert_eq!((slots.len(), slots.find(&entry(500).identity), slots.get(places[500])), (999, None, None));
+        assert_eq!(
+            (
+                slots.len(),
+                slots.find(&entry(500).identity),
+                slots.get(places[500])
+            ),
+            (999, None, None)
+        );
         assert_eq!(slots.insert(entry(5000)), places[500]);
         assert_eq!(slots.capacity(), 1000);
     }

@@ -54,12 +54,20 @@ impl Durations {
     pub fn new(bounds: &[f64], since: Seconds) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
         let counts = vec![0; bounds.len()];
-        Self { bounds, counts, count: 0, sum: 0, since }
+        Self {
+            bounds,
+            counts,
+            count: 0,
+            sum: 0,
+            since,
+        }
     }
 
     /// Adds a duration.
     pub fn observe(&mut self, seconds: u32) {
-        let place = self.bounds.partition_point(|bound| *bound < u64::from(seconds) * 1000);
+        let place = self
+            .bounds
+            .partition_point(|bound| *bound < u64::from(seconds) * 1000);
         if let Some(count) = self.counts.get_mut(place) {
             *count += 1;
         }
@@ -78,7 +86,11 @@ impl Durations {
     /// The same durations under other bounds, after a change of configuration: each is then shown under the lowest
     /// new bound that it is certainly at most. Count and sum stay, so that no series goes back.
     pub fn with_bounds(&self, bounds: &[f64]) -> Self {
-        let mut new = Self { count: self.count, sum: self.sum, ..Self::new(bounds, self.since) };
+        let mut new = Self {
+            count: self.count,
+            sum: self.sum,
+            ..Self::new(bounds, self.since)
+        };
         for (old_bound, count) in self.bounds.iter().zip(&self.counts) {
             let place = new.bounds.partition_point(|bound| bound < old_bound);
             if let Some(sum) = new.counts.get_mut(place) {

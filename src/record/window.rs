@@ -21,7 +21,12 @@ pub struct Window {
 impl Window {
     /// An empty window of `length` seconds.
     pub fn new(length: u32) -> Self {
-        Self { length, horizon: 0, counts: BTreeMap::new(), settled: BTreeMap::new() }
+        Self {
+            length,
+            horizon: 0,
+            counts: BTreeMap::new(),
+            settled: BTreeMap::new(),
+        }
     }
 
     /// Whether a settled result of that time is within.
@@ -89,8 +94,17 @@ mod tests {
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {
-        let combination = Combination { status: StatusNumber::of(status), error_code: 0, exit_code: 0 };
-        Entry { identity: Identity([0; 4]), time, combination, flags: Flags::default() }
+        let combination = Combination {
+            status: StatusNumber::of(status),
+            error_code: 0,
+            exit_code: 0,
+        };
+        Entry {
+            identity: Identity([0; 4]),
+            time,
+            combination,
+            flags: Flags::default(),
+        }
     }
 
     #[test]
@@ -102,11 +116,19 @@ mod tests {
         }
         window.add(&entry(KnownStatus::Running, 10));
         let count = |window: &Window, status| window.counts().get(&entry(status, 0).combination).copied();
-        assert_eq!(count(&window, KnownStatus::Success), Some(3), "the one at 899 is older than 100 s");
+        assert_eq!(
+            count(&window, KnownStatus::Success),
+            Some(3),
+            "the one at 899 is older than 100 s"
+        );
         window.advance(1001);
         assert_eq!(count(&window, KnownStatus::Success), Some(2));
         window.remove(&entry(KnownStatus::Success, 900));
-        assert_eq!(count(&window, KnownStatus::Success), Some(2), "what has left is not taken away again");
+        assert_eq!(
+            count(&window, KnownStatus::Success),
+            Some(2),
+            "what has left is not taken away again"
+        );
         window.advance(500);
         window.remove(&entry(KnownStatus::Success, 950));
         assert_eq!(count(&window, KnownStatus::Success), Some(1));

@@ -1,0 +1,201 @@
+//! The command line, with the flags of the official exporters.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::config::{Format, Level};
+
+/// Exports the results of Alibaba Cloud ECS Cloud Assistant commands to Prometheus.
+///
+/// Every setting that is not a flag is a key of the configuration file, and can be set by an environment variable:
+/// poll.interval by CLOUD_ASSISTANT_EXPORTER__POLL__INTERVAL.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(
+    name = "cloud-assistant-exporter",
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Path of the configuration file; without it every setting has its default
+    #[arg(long = "config.file", value_name = "PATH")]
+    pub config_file: Option<PathBuf>,
+
+    /// Check the configuration and the web configuration, say what is wrong, and exit with 0 or 1
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+
+    /// Try the credentials and permissions of every account, say what is missing, and exit with 0 or 1
+    #[arg(long = "config.check-credentials")]
+    pub config_check_credentials: bool,
+
+    /// Address to listen on; may be given several times. Port 0 takes any free port
+    #[arg(
+        long = "web.listen-address",
+        value_name = "[HOST]:PORT",
+        default_value = ":10069"
+    )]
+    pub web_listen_address: Vec<String>,
+
+    /// Path under which the metrics are found
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path
+    )]
+    pub web_telemetry_path: String,
+
+    /// Path of the web configuration file, which turns on TLS or authentication
+    #[arg(long = "web.config.file", value_name = "PATH")]
+    pub web_config_file: Option<PathBuf>,
+
+    /// Use the listening sockets that systemd passes, instead of addresses
+    #[arg(long = "web.systemd-socket")]
+    pub web_systemd_socket: bool,
+
+    /// How many scrapes are answered at once; further ones get 503. 0 sets no limit
+    #[arg(long = "web.max-requests", value_name = "NUMBER", default_value_t = 40)]
+    pub web_max_requests: usize,
+
+    /// Least severe messages to log; overrides log.level of the configuration, which is info unless set
+    #[arg(long = "log.level", value_name = "LEVEL")]
+    pub log_level: Option<Level>,
+
+    /// Format of log messages; overrides log.format of the configuration, which is logfmt unless set
+    #[arg(long = "log.format", value_name = "FORMAT")]
+    pub log_format: Option<Format>,
+
+    /// Print the version and exit
+    #[arg(long = "version")]
+    pub version: bool,
+}
+
+/// The path of the metrics must not hide the exporter's other pages.
+fn telemetry_path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err(String::from("the path must begin with /"));
+    }
+    if text == "/" || text.starts_with("/-/") {
+        return Err(String::from(
+            "/ and /-/… are taken by the status page and the health checks",
+        ));
+    }
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%'))
+    {
+        return Err(String::from(
+            "the path must be of plain characters, without ?, # and %",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, String> {
+        let name = ["cloud-assistant-exporter"];
+        Cli::try_parse_from(name.iter().chain(arguments)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn has_the_defaults_of_the_contract() {
+        assert_eq!(
+            parse(&[]),
+            Ok(Cli {
+                config_file: None,
+                config_check: false,
+                config_check_credentials: false,
+                web_listen_address: vec![String::from(":10069")],
+                web_telemetry_path: String::from("/metrics"),
+                web_config_file: None,
+                web_systemd_socket: false,
+                web_max_requests: 40,
+                log_level: None,
+                log_format: None,
+                version: false,
+            })
+        );
+    }
+
+    #[test]
+    fn takes_values_after_a_space_or_an_equals_sign() {
+        let arguments = [
+            "--config.file=a.yaml",
+            "--config.check",
+            "--config.check-credentials",
+            "--web.listen-address=:1",
+            "--web.listen-address",
+            "[::1]:0",
+            "--web.telemetry-path",
+            "/probe/metrics",
+            "--web.config.file",
+            "web.yaml",
+            "--web.systemd-socket",
+            "--web.max-requests=0",
+            "--log.level=debug",
+            "--log.format",
+            "json",
+            "--version",
+        ];
+        assert_eq!(
+            parse(&arguments),
+            Ok(Cli {
+                config_file: Some(PathBuf::from("a.yaml")),
+                config_check: true,
+                config_check_credentials: true,
+                web_listen_address: vec![String::from(":1"), String::from("[::1]:0")],
+                web_telemetry_path: String::from("/probe/metrics"),
+                web_config_file: Some(PathBuf::from("web.yaml")),
+                web_systemd_socket: true,
+                web_max_requests: 0,
+                log_level: Some(Level::Debug),
+                log_format: Some(Format::Json),
+                version: true,
+            })
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (arguments, expected) in [
+            (&["--log.level=loud"][..], "trace, debug, info, warn, error"),
+            (&["--log.format=xml"], "logfmt, json"),
+            (&["--web.max-requests=-1"], "--web.max-requests"),
+            (&["--web.telemetry-path=metrics"], "must begin with /"),
+            (&["--web.telemetry-path=/-/ready"], "are taken by"),
+            (&["--web.telemetry-path=/"], "are taken by"),
+            (&["--web.telemetry-path=/a?b"], "without ?"),
+            (&["--config"], "--config"),
+            (&["surplus"], "surplus"),
+        ] {
+            let error = parse(arguments).expect_err("the arguments are wrong");
+            assert!(error.contains(expected), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn explains_every_flag() {
+        let help = parse(&["--help"]).expect_err("help is not a command line to run");
+        for flag in [
+            "--config.file",
+            "--config.check",
+            "--web.listen-address",
+            ":10069",
+            "--version",
+            "-h, --help",
+        ] {
+            assert!(help.contains(flag), "{flag} is not in {help}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! An account whose results are read: who asks, where, and for which results.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+
+use super::credentials::Credentials;
+use super::fields::{Fields, Item, Value, shown};
+
+/// One entry of `accounts`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// `name`: the value of the `account` label; one name for each account. Default `default`; 1 to 128 characters.
+    pub name: String,
+    /// `credentials`: who asks. Default: the default chain.
+    pub credentials: Credentials,
+    /// `regions`: the regions to read, by id. Empty, the default, reads every region that DescribeRegions lists.
+    pub regions: Vec<String>,
+    /// `exclude_regions`: regions left out of those that were discovered. Default: none.
+    pub exclude_regions: Vec<String>,
+    /// `network`: which hosts of the API are asked where `endpoint` does not say. Default public.
+    pub network: Network,
+    /// `endpoint`: where every request goes instead: `http(s)://host[:port]`, in which `{region_id}` stands for the
+    /// region asked. Without a slash at its end.
+    pub endpoint: Option<String>,
+    /// `resource_group_id`: only results of this resource group (request parameter ResourceGroupId).
+    pub resource_group_id: Option<String>,
+    /// `tags`: only results that have all these tags; at most 20 (request parameters Tag.N.Key and Tag.N.Value).
+    pub tags: BTreeMap<String, String>,
+}
+
+/// From where the API is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// Over the Internet.
+    #[default]
+    Public,
+    /// From inside a VPC of the region asked; only its own hosts answer there.
+    Vpc,
+}
+
+/// Longer names make dashboards unreadable and series large.
+const MAXIMUM_NAME_CHARACTERS: usize = 128;
+/// The bound of the request parameters Tag.N.
+const MAXIMUM_TAGS: usize = 20;
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            name: String::from("default"),
+            credentials: Credentials::default(),
+            regions: Vec::new(),
+            exclude_regions: Vec::new(),
+            network: Network::default(),
+            endpoint: None,
+            resource_group_id: None,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+impl Account {
+    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+        let mut account = Self::default();
+        if let Some(value) = fields.value("name") {
+            // A wrong name is reported once, and must not look like another account's.
+            account.name = value.read(name).unwrap_or_default();
+        }
+        if let Some(value) = fields.value("credentials") {
+            account.credentials = value.mapping(Credentials::read).unwrap_or_default();
+        }
+        let regions = fields
+            .value("regions")
+            .map(|value| regions(&value))
+            .unwrap_or_default();
+        let excluded = fields
+            .value("exclude_regions")
+            .map(|value| self::regions(&value))
+            .unwrap_or_default();
+        for item in &excluded {
+            if regions.iter().any(|region| region.text == item.text) {
+                item.value.report(format!(
+                    "{} is in regions as well; remove it from one",
+                    shown(&item.text)
+                ));
+            }
+        }
+        account.regions = regions.into_iter().map(|item| item.text).collect();
+        account.exclude_regions = excluded.into_iter().map(|item| item.text).collect();
+        fields.set(&mut account.network, "network", |value| {
+            match value.text()?.as_str() {
+                "public" => Ok(Network::Public),
+                "vpc" => Ok(Network::Vpc),
+                other => Err(format!("expected public or vpc, found {}", shown(other))),
+            }
+        });
+        account.endpoint = fields.read("endpoint", |value| origin(value, true)).flatten();
+        account.resource_group_id = fields
+            .read("resource_group_id", Value::text)
+            .filter(|resource_group_id| !resource_group_id.is_empty());
+        if let Some(value) = fields.value("tags") {
+            account.tags = tags(&value);
+        }
+        account
+    }
+}
+
+fn name(value: &Value<'_>) -> Result<String, String> {
+    let name = value.some_text()?;
+    if name.chars().count() > MAXIMUM_NAME_CHARACTERS {
+        return Err(format!("must have at most {MAXIMUM_NAME_CHARACTERS} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(String::from(
+            "must not hold line breaks or other control characters",
+        ));
+    }
+    Ok(name)
+}
+
+/// The well-formed ones of a list of region ids.
+fn regions<'a>(value: &Value<'a>) -> Vec<Item<'a>> {
+    let mut regions: Vec<Item<'a>> = Vec::new();
+    for item in value.items().unwrap_or_default() {
+        let well_formed = (1..=64).contains(&item.text.len())
+            && item
+                .text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !well_formed {
+            item.value.report(format!(
+                "expected a region id such as cn-hangzhou, found {}",
+                shown(&item.text)
+            ));
+        } else if regions.iter().any(|region| region.text == item.text) {
+            item.value.report(format!(
+                "the region {} occurs twice; remove one",
+                shown(&item.text)
+            ));
+        } else {
+            regions.push(item);
+        }
+    }
+    regions
+}
+
+/// Reads `http(s)://host[:port]`, and takes an empty text for absent. Wrong ones are not shown, for they may hold a
+/// password.
+pub(super) fn origin(value: &Value<'_>, may_hold_region: bool) -> Result<Option<String>, String> {
+    let text = value.text()?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let form = if may_hold_region {
+        "http(s)://host[:port], in which {region_id} may stand for the region"
+    } else {
+        "http(s)://host[:port]"
+    };
+    let example = if may_hold_region {
+        text.replace("{region_id}", "region")
+    } else {
+        text.clone()
+    };
+    let url = match Url::parse(&example) {
+        Ok(url) if !example.contains(['{', '}']) => url,
+        _ => return Err(format!("is not a URL; expected {form}")),
+    };
+    let problem = if !matches!(url.scheme(), "http" | "https") {
+        "begins with neither http:// nor https://"
+    } else if !url.username().is_empty() || url.password().is_some() {
+        "holds a user name or password, which are not sent"
+    } else if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        "has something after the host"
+    } else {
+        return Ok(Some(text.trim_end_matches('/').to_owned()));
+    };
+    Err(format!("{problem}; expected {form}"))
+}
+
+/// Source: the limits of Tag.N.Key and Tag.N.Value of DescribeInvocationResults.
+fn tags(value: &Value<'_>) -> BTreeMap<String, String> {
+    let texts = value.texts();
+    if texts.len() > MAXIMUM_TAGS {
+        value.report(format!(
+            "expected at most {MAXIMUM_TAGS} tags, found {}",
+            texts.len()
+        ));
+    }
+    let mut tags = BTreeMap::new();
+    for (key, value) in texts {
+        let is_address = |text: &str| text.contains("http://") || text.contains("https://");
+        if key.is_empty() || key.chars().count() > 64 {
+            value.report("the key of a tag must have from 1 to 64 characters");
+        } else if key.starts_with("aliyun") || key.starts_with("acs:") || is_address(&key) {
+            value.report("the key of a tag must not begin with aliyun or acs:, nor hold http:// or https://");
+        }
+        let Some(text) = value.read(Value::text_or_nothing) else {
+            continue;
+        };
+        if text.chars().count() > 128 || is_address(&text) {
+            value.report(
+                "the value of a tag must have at most 128 characters, and not hold http:// or https://",
+            );
+        }
+        tags.insert(key, text);
+    }
+    tags
+}

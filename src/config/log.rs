@@ -1,0 +1,62 @@
+//! What is logged, and how.
+
+use clap::ValueEnum;
+
+use super::fields::{Fields, Value, shown};
+
+/// `log`: used where the flags `--log.level` and `--log.format` are not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Log {
+    /// `log.level`: the least severe messages that are written. Default info.
+    pub level: Level,
+    /// `log.format`: how a message is written. Default logfmt.
+    pub format: Format,
+}
+
+/// How severe a message is, from the chattiest. The names are those of the flag as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, ValueEnum)]
+pub enum Level {
+    /// Every step; for those who work on the exporter.
+    Trace,
+    /// What happens within a poll.
+    Debug,
+    /// What an operator wants to find later.
+    #[default]
+    Info,
+    /// What is wrong but goes on.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// How a log message is written. The names are those of the flag as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// `ts=… level=info msg="…"`, as the official exporters write.
+    #[default]
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Log {
+    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
+        let mut log = Self::default();
+        fields.set(&mut log.level, "level", one_of);
+        fields.set(&mut log.format, "format", one_of);
+        log
+    }
+}
+
+/// The value of an enumeration by its name on the command line, so that flag and file agree.
+fn one_of<T: ValueEnum>(value: &Value<'_>) -> Result<T, String> {
+    let text = value.text()?;
+    T::from_str(&text, false).map_err(|_| {
+        let names: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|name| name.get_name().to_owned())
+            .collect();
+        format!("expected one of {}, found {}", names.join(", "), shown(&text))
+    })
+}

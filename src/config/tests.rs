@@ -1,0 +1,352 @@
+//! The configuration as its users meet it. A case of a good or bad file is a file in `tests/data/config`:
+//! `NAME.good.yaml` loads, `NAME.bad.yaml` fails with exactly the lines of `NAME.bad.txt`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+
+fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(path("tests/data/config"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(ending))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no {ending}");
+    files
+}
+
+/// Loads a text as if it were in `exporter.yaml`.
+fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("exporter.yaml");
+    fs::write(&file, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(Some(&file), environment).map_err(message)
+}
+
+/// The error with the name of the file instead of its path.
+fn message(mut error: ConfigError) -> String {
+    error.file = error.file.map(|file| PathBuf::from(file.file_name().unwrap()));
+    error.to_string()
+}
+
+/// Every wrong value in the files below that could be a secret; none may be shown.
+const MARK: &str = "hunter2";
+
+#[test]
+fn bad_files_are_refused_with_the_right_words() {
+    for file in files(".bad.yaml") {
+        let error = match load(Some(&file), []) {
+            Ok(config) => panic!("{} loads: {config:?}", file.display()),
+            Err(error) => message(error),
+        };
+        assert!(!error.contains(MARK), "{error}");
+        let expected = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+        assert_eq!(error, expected.trim_end(), "{}", file.display());
+    }
+}
+
+#[test]
+fn good_files_load() {
+    for file in files(".good.yaml") {
+        if let Err(error) = load(Some(&file), []) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn no_file_and_an_empty_one_give_the_defaults_of_the_contract() {
+    let config = load(None, []).unwrap();
+    assert_eq!(config, Config::default());
+    for text in [
+        "",
+        "# nothing\n",
+        "---\n",
+        "{}",
+        "null",
+        "poll:\nlog: {}\n",
+        "\u{feff}",
+    ] {
+        assert_eq!(load_text(text, &[]).as_ref(), Ok(&config), "{text:?}");
+    }
+    assert_eq!(config.accounts.len(), 1);
+    assert_eq!(config.accounts[0].name, "default");
+    assert_eq!(config.accounts[0].credentials.origin, Origin::Chain);
+    assert_eq!(config.poll.interval, Duration::from_secs(60));
+    assert_eq!(config.state.path.as_deref(), Some(Path::new("data/state")));
+}
+
+#[test]
+fn the_minimal_example_loads() {
+    let config = load(Some(&path("config/minimal.yaml")), []).unwrap();
+    assert_eq!(config.accounts[0].regions, ["cn-hangzhou"]);
+    assert_eq!(config.poll, Poll::default());
+}
+
+#[test]
+fn the_full_example_loads_and_shows_the_defaults() {
+    let config = load(Some(&path("config/exporter.yaml")), []).unwrap();
+    let defaults = Config {
+        accounts: config.accounts.clone(),
+        ..Config::default()
+    };
+    assert_eq!(config, defaults);
+    let chain = &config.accounts[0];
+    let expected = Account {
+        name: String::from("production"),
+        exclude_regions: vec![String::from("me-east-1")],
+        ..Account::default()
+    };
+    assert_eq!(*chain, expected);
+}
+
+/// The keys are those that reading asks for, which the message about an unknown key lists.
+#[test]
+fn the_full_example_has_every_key() {
+    let example = fs::read_to_string(path("config/exporter.yaml")).unwrap();
+    let mut unknown =
+        String::from("unknown: 1\npoll: {unknown: 1}\nrate_limit: {unknown: 1}\nstate: {unknown: 1}\n");
+    unknown.push_str("log: {unknown: 1}\nmetrics: {unknown: 1}\naccounts:\n- {unknown: 1, name: a}\n");
+    for (kind, _) in credentials::TYPES {
+        let required = match kind {
+            "access_key" => "access_key_id: a, access_key_secret: b,",
+            "oidc" => "role_arn: acs:ram::1:role/a, provider_arn: acs:ram::1:oidc-provider/a, token_file: a,",
+            "assume_role" => "role_arn: acs:ram::1:role/a,",
+            "credentials_uri" => "uri: http://a,",
+            _ => "",
+        };
+        unknown.push_str(&format!(
+            "- {{name: {kind}, credentials: {{type: {kind}, {required} unknown: 1}}}}\n"
+        ));
+    }
+    let error = load_text(&unknown, &[]).unwrap_err();
+    assert_eq!(error.lines().count(), 14, "{error}");
+    let mut keys = 0;
+    for line in error.lines() {
+        let (_, known) = line.split_once("unknown key; expected one of: ").expect(line);
+        for key in known.split(", ") {
+            assert!(
+                example.contains(&format!("{key}:")),
+                "{key} is not in exporter.yaml"
+            );
+            keys += 1;
+        }
+    }
+    assert!(keys > 60, "only {keys} keys");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = load_text(
+        "poll: {interval: 1m, window: 1h}\naccounts:\n- name: a\n  regions: [cn-beijing]\n",
+        &[
+            ("CLOUD_ASSISTANT_EXPORTER__POLL__INTERVAL", "30s"),
+            ("CLOUD_ASSISTANT_EXPORTER__RATE_LIMIT__BURST", "7"),
+            ("CLOUD_ASSISTANT_EXPORTER__RATE_LIMIT__REQUESTS_PER_SECOND", "0.5"),
+            ("CLOUD_ASSISTANT_EXPORTER__STATE__PATH", ""),
+            ("CLOUD_ASSISTANT_EXPORTER__LOG__FORMAT", "json"),
+            ("CLOUD_ASSISTANT_EXPORTER__METRICS__DURATION_BUCKETS", "1,2.5, 10"),
+            (
+                "CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__0__REGIONS",
+                "cn-hangzhou,cn-shanghai",
+            ),
+            ("CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__1__NAME", "0123456789012345"),
+            (
+                "CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__1__CREDENTIALS__TYPE",
+                "access_key",
+            ),
+            (
+                "CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__1__CREDENTIALS__ACCESS_KEY_ID",
+                "id",
+            ),
+            (
+                "CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__1__CREDENTIALS__ACCESS_KEY_SECRET",
+                "hunter2",
+            ),
+            // What Kubernetes sets for a service named cloud-assistant-exporter.
+            ("CLOUD_ASSISTANT_EXPORTER_PORT", "tcp://10.0.0.1:10069"),
+            ("CLOUD_ASSISTANT_EXPORTER_SERVICE_HOST", "10.0.0.1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.poll.interval, Duration::from_secs(30));
+    assert_eq!(config.poll.window, Duration::from_secs(3600));
+    assert_eq!(
+        config.rate_limit,
+        RateLimit {
+            requests_per_second: 0.5,
+            burst: 7
+        }
+    );
+    assert_eq!(config.state.path, None);
+    assert_eq!(config.log.format, Format::Json);
+    assert_eq!(config.metrics.duration_buckets, [1.0, 2.5, 10.0]);
+    assert_eq!(config.accounts[0].regions, ["cn-hangzhou", "cn-shanghai"]);
+    assert_eq!(config.accounts[1].name, "0123456789012345");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() {
+    for (name, value, expected) in [
+        (
+            "POLL__INTERVAL",
+            "soon",
+            "poll.interval: \"soon\" is not a duration; write one such as 30s, 5m, 1h30m or 1d",
+        ),
+        (
+            "POLL__INTERVALL",
+            "1s",
+            "poll.intervall: unknown key; expected one of: interval, window, ",
+        ),
+        (
+            "POLLS",
+            "1s",
+            "polls: unknown key; expected one of: accounts, poll, ",
+        ),
+        (
+            "POLL",
+            "1s",
+            "poll: expected keys and values, found a single value",
+        ),
+        (
+            "POLL__INTERVAL__SECONDS",
+            "1s",
+            "poll.interval: expected a single value, found keys and values",
+        ),
+        ("", "1s", "unknown key; expected one of: "),
+        (
+            "RATE_LIMIT__BURST",
+            "2.7",
+            "rate_limit.burst: expected a whole number from 1 to 10000, found \"2.7\"",
+        ),
+        (
+            "RATE_LIMIT__BURST",
+            "yes",
+            "rate_limit.burst: expected a whole number from 1 to 10000, found \"yes\"",
+        ),
+        (
+            "METRICS__DURATION_BUCKETS",
+            "1,x",
+            "metrics.duration_buckets: expected a number of seconds above 0, found \"x\"",
+        ),
+        (
+            "METRICS__DURATION_BUCKETS",
+            "",
+            "metrics.duration_buckets: expected from 1 to 50 numbers of seconds, found 0",
+        ),
+        (
+            "ACCOUNTS__7__NAME",
+            "a",
+            "accounts.7.name: \"7\" is not a number from 0 to 0 of this list",
+        ),
+        (
+            "ACCOUNTS__0__TAGS__ENV",
+            "a",
+            "accounts.0.tags.env: tags can only be set in the file",
+        ),
+    ] {
+        let name = format!("CLOUD_ASSISTANT_EXPORTER__{name}");
+        // The one list that is there is empty, so that an index beyond its end can be tried.
+        let text = if name.contains("__7__") {
+            "accounts: []"
+        } else {
+            ""
+        };
+        let error = load_text(text, &[(name.as_str(), value)]).unwrap_err();
+        let line = error.lines().find(|line| line.starts_with(&name)).expect(&error);
+        let found = line.strip_prefix(&format!("{name}: ")).expect(line);
+        assert!(found.trim_start_matches(": ").starts_with(expected), "{found}");
+    }
+}
+
+#[test]
+fn texts_stay_as_they_are_written() {
+    let config = load_text(
+        "accounts:\n- name: 0123\n  tags: {Env: no, stage: 1.50, Team: 'null', size: 0x10, empty: , aT: ~}\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.accounts[0].name, "0123");
+    let tags: BTreeMap<&str, &str> = config.accounts[0]
+        .tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    let expected = [
+        ("Env", "no"),
+        ("stage", "1.50"),
+        ("Team", "null"),
+        ("size", "0x10"),
+        ("empty", ""),
+        ("aT", ""),
+    ];
+    assert_eq!(tags, BTreeMap::from(expected));
+}
+
+#[test]
+fn anchors_are_followed() {
+    let config = load_text(
+        "accounts:\n- &first {name: a, regions: [cn-hangzhou], tags: {n: 007}}\n- {<<: *first, name: b}\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.accounts[1].name, "b");
+    assert_eq!(config.accounts[1].regions, ["cn-hangzhou"]);
+    assert_eq!(config.accounts[1].tags["n"], "007");
+}
+
+#[test]
+fn endpoints_are_inherited_by_the_source() {
+    let config = load_text(
+        "accounts:\n- credentials:\n    type: assume_role\n    role_arn: acs:ram::1:role/a\n    \
+         sts_endpoint: http://sts:1/\n    metadata_endpoint: http://meta\n    \
+         source: {type: ecs_ram_role, metadata_endpoint: 'http://other'}\n",
+        &[],
+    )
+    .unwrap();
+    let credentials = &config.accounts[0].credentials;
+    assert_eq!(credentials.endpoints.sts.as_deref(), Some("http://sts:1"));
+    let Origin::AssumeRole { source, duration, .. } = &credentials.origin else {
+        panic!("{credentials:?}")
+    };
+    assert_eq!(*duration, Duration::from_secs(3600));
+    assert_eq!(source.endpoints.sts.as_deref(), Some("http://sts:1"));
+    assert_eq!(source.endpoints.metadata.as_deref(), Some("http://other"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let error = load(Some(Path::new("missing.yaml")), []).unwrap_err().to_string();
+    assert!(error.starts_with("missing.yaml: cannot be read: "), "{error}");
+    assert!(error.ends_with("; check --config.file"), "{error}");
+
+    let config = load_text(
+        "accounts:\n- credentials: {type: assume_role, role_arn: 'acs:ram::1:role/a', source: {type: access_key, \
+         access_key_id_file: missing-id, access_key_secret: hunter2}}\n",
+        &[],
+    )
+    .unwrap();
+    let error = config.check_files().unwrap_err().to_string();
+    let expected = "accounts[0].credentials.source.access_key_id_file: missing-id cannot be read: ";
+    assert!(error.starts_with(expected), "{error}");
+    assert_eq!(Config::default().check_files(), Ok(()));
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("exporter.yaml");
+    fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
+    let error = message(load(Some(&file), []).unwrap_err());
+    assert_eq!(error, "exporter.yaml: is not UTF-8 text; save it as UTF-8");
+}
