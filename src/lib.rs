@@ -6,5 +6,8 @@ pub mod config;
 pub mod poll;
 pub mod record;
 pub mod result;
+pub mod scope;
 pub mod secret;
+pub mod state;
 pub mod timestamp;
+pub mod view;

@@ -51,6 +51,9 @@ impl Action {
     }
 }
 
+/// Reads the body of a good answer.
+pub type Decode<'a, T> = dyn Fn(&[u8]) -> Result<T, CallError> + Send + Sync + 'a;
+
 /// How fast, how many at once, and how long.
 #[derive(Debug, Clone)]
 pub struct Pace {
@@ -98,18 +101,19 @@ impl Client {
         self.limits.iter().map(|limit| limit.paused_for(now)).max().unwrap_or_default()
     }
 
-    /// Makes the call and returns the body of a 2xx answer.
+    /// Makes the call and decodes the body of a 2xx answer.
     ///
     /// # Errors
     /// The last try's error; [`Reason::Timeout`] when `deadline` passes first.
-    pub async fn call(
+    pub async fn call<T>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Bytes, CallError> {
-        let tries = self.tries(action, parameters, priority);
+        decode: &Decode<'_, T>,
+    ) -> Result<T, CallError> {
+        let tries = self.tries(action, parameters, priority, decode);
         match deadline {
             None => tries.await,
             Some(deadline) => timeout_at(deadline, tries)
@@ -118,12 +122,13 @@ impl Client {
         }
     }
 
-    async fn tries(
+    async fn tries<T>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
-    ) -> Result<Bytes, CallError> {
+        decode: &Decode<'_, T>,
+    ) -> Result<T, CallError> {
         let limit = &self.limits[action as usize];
         let mut renewed = false;
         let mut backoff = FIRST_BACKOFF;
@@ -133,8 +138,8 @@ impl Client {
             let credentials = self.credentials.current().await.map_err(|error| {
                 CallError::new(Reason::Credentials, error.to_string()).lasting()
             })?;
-            let error = match self.attempt(action, parameters, &credentials).await {
-                Ok(body) => return Ok(body),
+            let error = match self.attempt(action, parameters, &credentials, decode).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if let Some(wait) = error.retry_after {
@@ -160,12 +165,13 @@ impl Client {
     }
 
     /// One request, within its time, counted.
-    async fn attempt(
+    async fn attempt<T>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<Bytes, CallError> {
+        decode: &Decode<'_, T>,
+    ) -> Result<T, CallError> {
         // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
         let _account = self.pace.account.acquire().await.ok();
         let _overall = self.pace.overall.acquire().await.ok();
@@ -178,7 +184,8 @@ impl Client {
         .unwrap_or_else(|_| {
             let seconds = self.pace.request_timeout.as_secs_f64();
             Err(CallError::new(Reason::Timeout, format!("no answer from {} within {seconds} s", self.endpoint.host)))
-        });
+        })
+        .and_then(|body| decode(&body));
         self.tally.record(action, started.elapsed(), answer.as_ref().err().map(|error| error.reason));
         answer
     }
@@ -203,7 +210,11 @@ impl Client {
             content_type: None,
             body: b"",
         };
-        let nonce = format!("{:032x}", fastrand::u128(..));
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| {
+            CallError::new(Reason::Transport, format!("no random numbers from the system: {error}"))
+        })?;
+        let nonce = hex::encode(nonce);
         let url = format!("{}://{}/?{}", self.endpoint.scheme, self.endpoint.host, canonical_query(parameters));
         let mut sending = self.http.post(url).header("accept", "application/json");
         for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {

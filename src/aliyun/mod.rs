@@ -1,7 +1,12 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
+pub mod client;
+pub mod credentials;
+pub mod ecs;
+pub mod endpoint;
 pub mod error;
 pub mod invocations;
 pub mod limit;
+pub mod requests;
 pub mod rows;
 pub mod sign;

@@ -3,3 +3,5 @@
 pub mod cycle;
 pub mod follow;
 pub mod history;
+pub mod poller;
+pub mod timetable;

@@ -1,0 +1,143 @@
+//! The calls of ECS that a scope makes, as questions and answers.
+//!
+//! Source: API reference of ECS, version 2014-05-26.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::time::Instant;
+
+use super::client::{Action, Client};
+use super::error::{CallError, Reason};
+use super::invocations::{self, Scheduled};
+use super::limit::Priority;
+use super::rows::{self, Page};
+
+/// MaxResults of every list: the most that the API gives.
+const MAX_RESULTS: &str = "50";
+
+/// Which results of a region belong to an account's scopes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// ResourceGroupId.
+    pub resource_group_id: Option<String>,
+    /// Tag.N.Key and Tag.N.Value.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Filter {
+    /// A number that differs between filters, and is the same in every run of the program.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// One question about results, and the NextToken of the answer before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query<'a> {
+    /// InvokeId.
+    pub invoke_id: Option<&'a str>,
+    /// InstanceId.
+    pub instance_id: Option<&'a str>,
+    /// IncludeHistory: every run of a schedule; needs `invoke_id`.
+    pub include_history: bool,
+    /// InvokeRecordStatus.
+    pub invoke_record_status: Option<&'a str>,
+    /// NextToken.
+    pub next_token: Option<&'a str>,
+}
+
+/// ECS in one region, for one account.
+#[derive(Debug)]
+pub struct Ecs {
+    client: Client,
+    region_id: String,
+    filter: Filter,
+}
+
+impl Ecs {
+    /// ECS behind a client of that region.
+    pub fn new(client: Client, region_id: &str, filter: Filter) -> Self {
+        Self { client, region_id: region_id.to_owned(), filter }
+    }
+
+    /// The client, for its pauses.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// DescribeInvocationResults: one page.
+    ///
+    /// # Errors
+    /// As [`Client::call`], and [`Reason::Malformed`] for an answer that is not the documented one.
+    pub async fn results(
+        &self,
+        query: &Query<'_>,
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<Page, CallError> {
+        let mut parameters = self.parameters(query.next_token);
+        // The shortest encoding of what is not read anyway.
+        push(&mut parameters, "ContentEncoding", Some("Base64"));
+        push(&mut parameters, "InvokeId", query.invoke_id);
+        push(&mut parameters, "InstanceId", query.instance_id);
+        push(&mut parameters, "IncludeHistory", query.include_history.then_some("true"));
+        push(&mut parameters, "InvokeRecordStatus", query.invoke_record_status);
+        self.call(Action::DescribeInvocationResults, &parameters, priority, deadline, rows::decode).await
+    }
+
+    /// DescribeInvocations with a RepeatMode: one page.
+    ///
+    /// # Errors
+    /// As [`Ecs::results`].
+    pub async fn scheduled(
+        &self,
+        repeat_mode: &str,
+        next_token: Option<&str>,
+        priority: Priority,
+        deadline: Option<Instant>,
+    ) -> Result<Scheduled, CallError> {
+        let mut parameters = self.parameters(next_token);
+        push(&mut parameters, "RepeatMode", Some(repeat_mode));
+        self.call(Action::DescribeInvocations, &parameters, priority, deadline, invocations::decode).await
+    }
+
+    async fn call<T>(
+        &self,
+        action: Action,
+        parameters: &[(String, String)],
+        priority: Priority,
+        deadline: Option<Instant>,
+        decode: fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, CallError> {
+        let decode = |body: &[u8]| {
+            decode(body).map_err(|error| {
+                // Not the error's own text, which may hold words of the body.
+                let (line, column) = (error.line(), error.column());
+                let what = format!("an answer that is not the documented JSON, at line {line} column {column}");
+                CallError::new(Reason::Malformed, what)
+            })
+        };
+        self.client.call(action, parameters, priority, deadline, &decode).await
+    }
+
+    fn parameters(&self, next_token: Option<&str>) -> Vec<(String, String)> {
+        let mut parameters = Vec::with_capacity(8);
+        push(&mut parameters, "RegionId", Some(&self.region_id));
+        push(&mut parameters, "MaxResults", Some(MAX_RESULTS));
+        push(&mut parameters, "NextToken", next_token);
+        push(&mut parameters, "ResourceGroupId", self.filter.resource_group_id.as_deref());
+        for (place, (key, value)) in self.filter.tags.iter().enumerate() {
+            let number = place + 1;
+            parameters.push((format!("Tag.{number}.Key"), key.clone()));
+            parameters.push((format!("Tag.{number}.Value"), value.clone()));
+        }
+        parameters
+    }
+}
+
+fn push(parameters: &mut Vec<(String, String)>, name: &str, value: Option<&str>) {
+    parameters.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+}

@@ -1,0 +1,472 @@
+//! The shell around the pure parts: one task a scope, which is the one writer of its record.
+//!
+//! Each poll is planned, fetched, applied, saved, and then shown. Between polls a sweep goes on in the background,
+//! request by request; what polls find meanwhile is newer than its pages, and the record knows.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::cycle::{About, Ask, Cycle};
+use super::history::Turn;
+use super::timetable::Timetable;
+use crate::aliyun::ecs::{Ecs, Query};
+use crate::aliyun::error::{CallError, Reason};
+use crate::aliyun::invocations::Scheduled;
+use crate::aliyun::limit::Priority;
+use crate::aliyun::rows::Page;
+use crate::record::{Applied, Findings, Record, Settings};
+use crate::result::Seconds;
+use crate::scope::Scope;
+use crate::state::Store;
+use crate::timestamp;
+use crate::view::{Board, Failed, LastPoll, Progress, ScopeView};
+
+/// The longest wait before a scope's first poll, so that many scopes do not begin in one instant.
+const FIRST_JITTER: Duration = Duration::from_secs(1);
+
+/// How often the progress of a long scan is logged.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// When polls and sweeps happen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Times {
+    /// `poll.interval`.
+    pub interval: Duration,
+    /// `poll.sweep_interval`; none for 0.
+    pub sweep_interval: Option<Duration>,
+    /// `poll.timeout`.
+    pub timeout: Duration,
+    /// About how many requests of a poll may go to histories of schedules.
+    pub history_budget: u64,
+}
+
+/// The poller of one scope.
+#[derive(Debug)]
+pub struct Poller {
+    ecs: Arc<Ecs>,
+    store: Arc<Store>,
+    board: Board,
+    settings: Settings,
+    times: Times,
+    /// None after a failed save: what is on the disk then counts, and is read again.
+    record: Option<Record>,
+    view: ScopeView,
+    turn: Turn,
+    sweep: Option<SweepUnderWay>,
+    /// After a failed sweep: not again before.
+    no_sweep_before: Instant,
+}
+
+#[derive(Debug)]
+struct SweepUnderWay {
+    cycle: Cycle,
+    started: Instant,
+    /// The one request in flight.
+    request: JoinSet<Result<Reply, CallError>>,
+}
+
+#[derive(Debug)]
+enum Reply {
+    Page(Page),
+    Schedules(Scheduled),
+}
+
+/// Why a poll did not come to its end.
+#[derive(Debug)]
+enum Unfinished {
+    Failed(CallError),
+    Stopped,
+}
+
+impl From<CallError> for Unfinished {
+    fn from(error: CallError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Poller {
+    /// A poller that goes on from `record`, the saved one of its scope.
+    pub fn new(
+        scope: Scope,
+        ecs: Ecs,
+        store: Arc<Store>,
+        board: Board,
+        settings: Settings,
+        times: Times,
+        record: Record,
+    ) -> Self {
+        let view = ScopeView::new(scope);
+        Self {
+            ecs: Arc::new(ecs),
+            store,
+            board,
+            settings,
+            times,
+            record: Some(record),
+            view,
+            turn: Turn::default(),
+            sweep: None,
+            no_sweep_before: Instant::now(),
+        }
+    }
+
+    /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
+    /// nothing: its results are found again.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let now = Instant::now();
+        let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
+        let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
+        self.show(next);
+        loop {
+            if !self.wait(next, &stop).await {
+                break;
+            }
+            if matches!(self.poll(&stop).await, Err(Unfinished::Stopped)) {
+                break;
+            }
+            let now = Instant::now();
+            // What the API has asked to wait for comes before our own rhythm.
+            next = timetable.next(now).max(now + self.ecs.client().paused_for());
+            self.show(next);
+        }
+        if let Some(record) = &mut self.record {
+            record.sweep_abandoned();
+        }
+    }
+
+    /// Waits for the next poll, and does meanwhile what has its own time: sweeps, and series that were held at 0.
+    /// `false` when stopped.
+    async fn wait(&mut self, next: Instant, stop: &CancellationToken) -> bool {
+        loop {
+            self.begin_sweep_if_due();
+            let change = self.next_change();
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = sleep_until(next) => return true,
+                () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next),
+                reply = next_reply(&mut self.sweep) => self.sweep_goes_on(reply, next, stop).await,
+            }
+        }
+    }
+
+    /// One poll, from its first request to its view.
+    async fn poll(&mut self, stop: &CancellationToken) -> Result<(), Unfinished> {
+        let started = Instant::now();
+        let done = self.find_and_record(stop, started).await;
+        match done {
+            Ok(()) => {
+                self.view.last_poll = Some(LastPoll { up: true, took: started.elapsed() });
+            }
+            Err(Unfinished::Failed(error)) => {
+                self.failed(&error);
+                self.view.last_poll = Some(LastPoll { up: false, took: started.elapsed() });
+            }
+            Err(Unfinished::Stopped) => return Err(Unfinished::Stopped),
+        }
+        self.view.progress = None;
+        Ok(())
+    }
+
+    async fn find_and_record(&mut self, stop: &CancellationToken, started: Instant) -> Result<(), Unfinished> {
+        let record = self.record().await?;
+        let first_look = record.needs_first_look();
+        let cycle = match first_look {
+            true => Cycle::sweep(self.times.history_budget),
+            false => Cycle::poll(self.times.history_budget),
+        };
+        let deadline = (!first_look).then(|| started + self.times.timeout);
+        let findings = self.converse(cycle, deadline, first_look, stop).await?;
+        self.record_findings(findings).await?;
+        Ok(())
+    }
+
+    /// Asks until the poll is complete.
+    async fn converse(
+        &mut self,
+        mut cycle: Cycle,
+        deadline: Option<Instant>,
+        first_look: bool,
+        stop: &CancellationToken,
+    ) -> Result<Findings, Unfinished> {
+        let mut logged = Instant::now();
+        while let Some(ask) = cycle.next() {
+            let reply = tokio::select! {
+                () = stop.cancelled() => return Err(Unfinished::Stopped),
+                reply = request(&self.ecs, &ask, Priority::Poll, deadline) => reply,
+            };
+            let Some(record) = &self.record else { return Err(lost_record().into()) };
+            take(&mut cycle, record, &mut self.turn, &ask, reply, &self.view.scope)?;
+            if first_look {
+                self.progress(&cycle, true, &mut logged);
+            }
+        }
+        Ok(cycle.findings())
+    }
+
+    /// Applies, saves, and makes ready to be shown: in this order, so that nothing is shown that a crash takes back.
+    async fn record_findings(&mut self, findings: Findings) -> Result<Applied, CallError> {
+        let Some(record) = &mut self.record else { return Err(lost_record()) };
+        let now = timestamp::seconds(SystemTime::now());
+        let skipped = findings.skipped;
+        let is_sweep = findings.sweep.is_some();
+        let first_look = record.needs_first_look();
+        let applied = record.apply(findings, now);
+        let changes = record.take_changes();
+        let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
+        let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
+        if let Err(error) = saved.map_err(|error| error.to_string()).and_then(|saved| saved.map_err(|e| e.to_string()))
+        {
+            self.record = None;
+            return Err(CallError::new(Reason::State, error));
+        }
+        let scope = &self.view.scope;
+        if first_look {
+            let (open, settled) = (record.open().count(), applied.baseline);
+            tracing::info!(
+                account = &*scope.account, region_id = &*scope.region_id, settled, open,
+                "first look done: what was settled before is known and not counted"
+            );
+        } else if applied != Applied::default() {
+            tracing::debug!(account = &*scope.account, region_id = &*scope.region_id, ?applied, "recorded");
+        }
+        if applied.lost > 0 {
+            tracing::warn!(
+                account = &*scope.account, region_id = &*scope.region_id, lost = applied.lost,
+                "open results are no longer listed and were given up"
+            );
+        }
+        self.view.skipped_rows += skipped;
+        self.view.sweeps += u64::from(is_sweep);
+        self.view.polls += 1;
+        self.view.error = None;
+        Ok(applied)
+    }
+
+    /// A poll or sweep has failed: one line in the log, one reason in the metrics.
+    fn failed(&mut self, error: &CallError) {
+        let scope = &self.view.scope;
+        tracing::warn!(
+            account = &*scope.account, region_id = &*scope.region_id, reason = error.reason.as_str(),
+            code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
+            "poll failed"
+        );
+        self.view.polls += 1;
+        self.view.failures[error.reason as usize] += 1;
+        let at = timestamp::seconds(SystemTime::now());
+        self.view.error = Some(Failed { at, reason: error.reason, what: error.to_string() });
+    }
+
+    /// The record, read again from the disk after a save has failed.
+    async fn record(&mut self) -> Result<&mut Record, CallError> {
+        if self.record.is_none() {
+            let (store, scope, settings) =
+                (Arc::clone(&self.store), self.view.scope.clone(), self.settings.clone());
+            let now = timestamp::seconds(SystemTime::now());
+            let loaded = spawn_blocking(move || store.load(&scope, &settings, now)).await;
+            let record = loaded
+                .map_err(|error| error.to_string())
+                .and_then(|loaded| loaded.map_err(|error| error.to_string()))
+                .map_err(|error| CallError::new(Reason::State, error))?;
+            // What a sweep has read belongs to the record that is gone.
+            self.sweep = None;
+            self.record = Some(record);
+        }
+        self.record.as_mut().ok_or_else(lost_record)
+    }
+
+    fn begin_sweep_if_due(&mut self) {
+        let (Some(record), Some(interval)) = (&mut self.record, self.times.sweep_interval) else { return };
+        let now = timestamp::seconds(SystemTime::now());
+        let is_due = u64::from(now.saturating_sub(record.swept_at())) >= interval.as_secs();
+        if self.sweep.is_some() || record.needs_first_look() || !is_due || Instant::now() < self.no_sweep_before {
+            return;
+        }
+        record.sweep_begins();
+        let mut sweep = SweepUnderWay {
+            cycle: Cycle::sweep(self.times.history_budget),
+            started: Instant::now(),
+            request: JoinSet::new(),
+        };
+        sweep.send(&self.ecs);
+        self.sweep = Some(sweep);
+    }
+
+    /// A sweep's request was answered: the next one, or its end.
+    async fn sweep_goes_on(
+        &mut self,
+        reply: (Ask, Result<Reply, CallError>),
+        next: Instant,
+        _stop: &CancellationToken,
+    ) {
+        let (ask, reply) = reply;
+        let (Some(sweep), Some(record)) = (&mut self.sweep, &mut self.record) else { return };
+        let taken = take(&mut sweep.cycle, record, &mut self.turn, &ask, reply, &self.view.scope);
+        let outcome = match taken {
+            Err(error) => Err(error),
+            Ok(()) if sweep.cycle.next().is_some() => {
+                sweep.send(&self.ecs);
+                let mut logged = sweep.started;
+                let cycle = std::mem::replace(&mut sweep.cycle, Cycle::sweep(0));
+                self.progress(&cycle, false, &mut logged);
+                if let Some(sweep) = &mut self.sweep {
+                    sweep.cycle = cycle;
+                    sweep.started = logged;
+                }
+                return;
+            }
+            Ok(()) => Ok(()),
+        };
+        let Some(sweep) = self.sweep.take() else { return };
+        let recorded = match outcome {
+            Ok(()) => self.record_findings(sweep.cycle.findings()).await,
+            Err(error) => Err(error),
+        };
+        match recorded {
+            Ok(applied) => {
+                let scope = &self.view.scope;
+                tracing::info!(
+                    account = &*scope.account, region_id = &*scope.region_id, late = applied.late,
+                    forgotten = applied.forgotten, "sweep done"
+                );
+                if let Some(last) = &mut self.view.last_poll {
+                    last.up = true;
+                }
+            }
+            Err(error) => {
+                if let Some(record) = &mut self.record {
+                    record.sweep_abandoned();
+                }
+                let interval = self.times.sweep_interval.unwrap_or_default();
+                self.no_sweep_before = Instant::now() + interval.min(self.times.interval * 10);
+                self.failed(&error);
+                if let Some(last) = &mut self.view.last_poll {
+                    last.up = false;
+                }
+            }
+        }
+        self.view.progress = None;
+        self.show(next);
+    }
+
+    fn progress(&mut self, cycle: &Cycle, first_look: bool, logged: &mut Instant) {
+        let of = self.record.as_ref().map(Record::held).filter(|held| *held > 0);
+        let progress = Progress { first_look, rows: cycle.rows(), of };
+        self.view.progress = Some(progress);
+        if logged.elapsed() >= PROGRESS_EVERY {
+            *logged = Instant::now();
+            let scope = &self.view.scope;
+            tracing::info!(
+                account = &*scope.account, region_id = &*scope.region_id, rows = progress.rows,
+                held = progress.of, first_look, "reading everything that the API lists"
+            );
+        }
+        self.board.publish(self.view.clone());
+    }
+
+    /// When a series that is held at 0 is to show its value.
+    fn next_change(&self) -> Option<Instant> {
+        let at = self.view.counts.as_ref()?.next_change?;
+        let now = SystemTime::now();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(at));
+        Some(Instant::now() + at.duration_since(now).unwrap_or_default())
+    }
+
+    /// Puts up what is known now.
+    fn show(&mut self, next: Instant) {
+        let now: Seconds = timestamp::seconds(SystemTime::now());
+        if let Some(record) = &mut self.record {
+            self.view.counts = record.counts(now).map(Arc::new);
+            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        }
+        let wait = next.saturating_duration_since(Instant::now());
+        self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
+        self.board.publish(self.view.clone());
+    }
+}
+
+impl SweepUnderWay {
+    fn send(&mut self, ecs: &Arc<Ecs>) {
+        if let Some(ask) = self.cycle.next() {
+            let ecs = Arc::clone(ecs);
+            self.request.spawn(async move { request(&ecs, &ask, Priority::Sweep, None).await });
+        }
+    }
+}
+
+/// The answer to a sweep's request, and what it was; never, where there is no sweep.
+async fn next_reply(sweep: &mut Option<SweepUnderWay>) -> (Ask, Result<Reply, CallError>) {
+    if let Some(sweep) = sweep
+        && let Some(ask) = sweep.cycle.next()
+        && let Some(reply) = sweep.request.join_next().await
+    {
+        let broken = |error: tokio::task::JoinError| CallError::new(Reason::Transport, error.to_string());
+        return (ask, reply.map_err(broken).and_then(|reply| reply));
+    }
+    std::future::pending().await
+}
+
+async fn request(
+    ecs: &Ecs,
+    ask: &Ask,
+    priority: Priority,
+    deadline: Option<Instant>,
+) -> Result<Reply, CallError> {
+    let next_token = ask.token.as_deref();
+    let query = match &ask.about {
+        About::Schedules(repeat_mode) => {
+            return ecs.scheduled(repeat_mode, next_token, priority, deadline).await.map(Reply::Schedules);
+        }
+        About::List => Query { next_token, ..Query::default() },
+        About::Running => Query { next_token, invoke_record_status: Some("Running"), ..Query::default() },
+        About::Invocation { invoke_id, instance_id } => Query {
+            next_token,
+            invoke_id: Some(invoke_id),
+            instance_id: instance_id.as_deref(),
+            ..Query::default()
+        },
+        About::History { invoke_id, instance_id } => Query {
+            next_token,
+            invoke_id: Some(invoke_id),
+            instance_id: instance_id.as_deref(),
+            include_history: true,
+            ..Query::default()
+        },
+    };
+    ecs.results(&query, priority, deadline).await.map(Reply::Page)
+}
+
+/// Hands an answer to the cycle. Rule 4: a question that is denied or rejected by itself is left out.
+fn take(
+    cycle: &mut Cycle,
+    record: &Record,
+    turn: &mut Turn,
+    ask: &Ask,
+    reply: Result<Reply, CallError>,
+    scope: &Scope,
+) -> Result<(), CallError> {
+    match reply {
+        Ok(Reply::Page(page)) => cycle.page(record, turn, page),
+        Ok(Reply::Schedules(page)) => cycle.schedules(record, turn, page),
+        Err(error)
+            if ask.about.can_be_left_out() && matches!(error.reason, Reason::Denied | Reason::Rejected) =>
+        {
+            tracing::warn!(
+                account = &*scope.account, region_id = &*scope.region_id, about = ?ask.about,
+                code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
+                "left out of this poll, and asked again at the next"
+            );
+            cycle.leave_out(record, turn);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Cannot happen: the record is there whenever a poll is under way.
+fn lost_record() -> CallError {
+    CallError::new(Reason::State, "the record is not loaded")
+}

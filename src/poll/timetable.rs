@@ -1,0 +1,62 @@
+//! When the polls of a scope begin: the first soon, the others spread over the interval.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::scope::Scope;
+
+/// The instants at which one scope is polled.
+#[derive(Debug, Clone, Copy)]
+pub struct Timetable {
+    anchor: Instant,
+    interval: Duration,
+}
+
+impl Timetable {
+    /// The timetable of a scope that starts at `now`. Each scope has a place of its own in the interval, so that
+    /// hundreds of them do not ask at once.
+    pub fn new(scope: &Scope, interval: Duration, now: Instant) -> Self {
+        let mut hasher = DefaultHasher::new();
+        scope.hash(&mut hasher);
+        let place = hasher.finish() as f64 / u64::MAX as f64;
+        Self { anchor: now + interval.mul_f64(place), interval }
+    }
+
+    /// The first instant after `now`. Those that have passed are skipped, however many.
+    pub fn next(&self, now: Instant) -> Instant {
+        let Some(since) = now.checked_duration_since(self.anchor) else { return self.anchor };
+        let passed = since.as_nanos() / self.interval.as_nanos().max(1) + 1;
+        self.anchor + self.interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn missed_instants_are_skipped() {
+        let start = Instant::now();
+        let interval = Duration::from_secs(60);
+        let timetable = Timetable::new(&Scope::new("a", "r"), interval, start);
+        let first = timetable.next(start);
+        assert!(first >= start && first <= start + interval);
+        assert_eq!(timetable.next(first), first + interval);
+        assert_eq!(timetable.next(first + interval * 3 + Duration::from_secs(1)), first + interval * 4);
+    }
+
+    #[tokio::test]
+    async fn scopes_are_spread() {
+        let start = Instant::now();
+        let interval = Duration::from_secs(60);
+        let mut tenths = [0; 10];
+        for n in 0..600 {
+            let timetable = Timetable::new(&Scope::new("a", &format!("r{n}")), interval, start);
+            let place = (timetable.next(start) - start).as_secs_f64() / 6.0;
+            tenths[(place as usize).min(9)] += 1;
+        }
+        assert!(tenths.iter().all(|count| (30..90).contains(count)), "{tenths:?}");
+    }
+}

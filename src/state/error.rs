@@ -1,0 +1,76 @@
+//! Why the saved state cannot be used, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the store. Its text names the file and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another process has it.
+    #[error(
+        "the state in {} is in use by {owner}; stop that one, or give this one another state.path", path.display()
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Which process, as far as it has said so.
+        owner: String,
+    },
+    /// It is not what this program wrote.
+    #[error(
+        "the state file {} is damaged ({what}); put back a copy of it, or move it away to begin again from nothing: \
+         counters then start at 0",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// It is a sound file of something else.
+    #[error("{} is not a state file of cloud-assistant-exporter; give it another state.path", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error(
+        "the state file {} has format {version}, which is newer than this program reads ({supported}); run the \
+         version of the program that wrote it, or a later one",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Of the file.
+        version: u64,
+        /// Of this program.
+        supported: u64,
+    },
+    /// The file system refused.
+    #[error("the state in {} cannot be {doing}: {what}; check its permissions and the space on its disk", path.display())]
+    Disk {
+        /// The file or directory.
+        path: PathBuf,
+        /// `opened`, `read` or `saved`.
+        doing: &'static str,
+        /// What the system said.
+        what: String,
+    },
+}
+
+impl StateError {
+    /// Tells a disk that refuses from a file that is damaged.
+    pub(super) fn of(path: &Path, doing: &'static str, error: redb::Error) -> Self {
+        let path = path.to_path_buf();
+        match error {
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::Damaged { path, what: error.to_string() }
+            }
+            redb::Error::Io(error) => Self::Disk { path, doing, what: error.to_string() },
+            redb::Error::PreviousIo => Self::Disk { path, doing, what: "an earlier write failed".to_owned() },
+            redb::Error::DatabaseAlreadyOpen => Self::InUse { path, owner: "another process".to_owned() },
+            error => Self::Damaged { path, what: error.to_string() },
+        }
+    }
+}

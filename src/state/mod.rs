@@ -1,0 +1,300 @@
+//! The record on disk: one file, one transaction a poll.
+//!
+//! `redb` keeps it: an embedded store in one file, whose commits are atomic and durable, written in Rust alone. What
+//! a transaction writes grows with what changed, not with what is held. Commits are of two phases, so that after a
+//! crash the last commit is there or was never shown; and the file's checksums are verified when it is opened, so that
+//! a damaged one is refused instead of counted from.
+
+mod error;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::backends::InMemoryBackend;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+
+pub use error::StateError;
+
+use crate::record::{Change, Key, Record, Settings};
+use crate::result::Seconds;
+use crate::scope::Scope;
+use lock::Lock;
+
+/// The version of the format that this program writes.
+///
+/// Version 1: `format` has `version`; `scopes` has the number of each scope and when it was last in use; `record` has,
+/// by the scope's number, the pairs of [`crate::record::Key`].
+const VERSION: u64 = 1;
+
+const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("cloud_assistant_exporter_format");
+const SCOPES: TableDefinition<'_, (&str, &str), (u32, Seconds)> = TableDefinition::new("scopes");
+const RECORD: TableDefinition<'_, (u32, u8, u64), &[u8]> = TableDefinition::new("record");
+
+/// The file in the directory of `state.path`.
+const FILE: &str = "record.redb";
+
+/// Pages that are kept in memory. Whatever is asked for often is in the record itself.
+const CACHE: usize = 2 << 20;
+
+/// How long the state of a scope that is no longer configured is kept: a mistake in a configuration costs nothing.
+const KEPT: Seconds = 30 * 86_400;
+
+/// Where the records of all scopes are kept.
+///
+/// Calls block on the disk. One at a time is served.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    opener: Opener,
+    /// None after a failure: what the last commit wrote is then unknown, and the file is opened anew.
+    database: Mutex<Option<Database>>,
+    _lock: Option<Lock>,
+}
+
+/// How to open the file.
+struct Opener(Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>);
+
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Opener")
+    }
+}
+
+impl Store {
+    /// A store that ends with the process.
+    ///
+    /// # Errors
+    /// None in practice: memory does not refuse.
+    pub fn in_memory() -> Result<Self, StateError> {
+        let store = Self::with_opener(
+            PathBuf::from("(memory)"),
+            || Ok(Builder::new().set_cache_size(CACHE).create_with_backend(InMemoryBackend::new())?),
+            None,
+        );
+        store.with_database("opened", |database| begin(database))?;
+        Ok(store)
+    }
+
+    /// Opens the state in a directory, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When another process has it, when it is damaged, foreign or of a later version, or when the disk refuses.
+    pub fn open(directory: &Path) -> Result<Self, StateError> {
+        let disk = |path: &Path, error: io::Error| StateError::Disk {
+            path: path.to_path_buf(),
+            doing: "opened",
+            what: error.to_string(),
+        };
+        fs::create_dir_all(directory).map_err(|error| disk(directory, error))?;
+        let lock = Lock::take(directory)?;
+        let file = directory.join(FILE);
+        if !file.try_exists().map_err(|error| disk(&file, error))? {
+            create(directory, &file)?;
+        }
+        let opened = file.clone();
+        let store = Self::with_opener(file.clone(), move || open_file(&opened), Some(lock));
+        store.with_database("opened", |database| check_version(database, &file))??;
+        Ok(store)
+    }
+
+    fn with_opener(
+        path: PathBuf,
+        opener: impl Fn() -> Result<Database, redb::Error> + Send + Sync + 'static,
+        lock: Option<Lock>,
+    ) -> Self {
+        Self { path, opener: Opener(Box::new(opener)), database: Mutex::new(None), _lock: lock }
+    }
+
+    /// Reads the record of a scope; an empty one where there is none.
+    ///
+    /// # Errors
+    /// When the disk refuses, or what is saved is damaged.
+    pub fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
+        let damaged = |what: String| StateError::Damaged { path: self.path.clone(), what };
+        self.with_database("read", |database| {
+            let mut record = Record::new(settings.clone());
+            let transaction = database.begin_read()?;
+            let scopes = transaction.open_table(SCOPES)?;
+            let Some(number) = scopes.get((&*scope.account, &*scope.region_id))?.map(|found| found.value().0) else {
+                return Ok(Ok(record));
+            };
+            let pairs = transaction.open_table(RECORD)?;
+            for pair in pairs.range((number, 0, 0)..=(number, u8::MAX, u64::MAX))? {
+                let (key, value) = pair?;
+                let (_, kind, index) = key.value();
+                let Some(key) = Key::decode(kind, index) else {
+                    return Ok(Err(damaged(format!("an unknown kind of entry, {kind}"))));
+                };
+                if let Err(error) = record.restore(key, value.value()) {
+                    return Ok(Err(damaged(error.to_string())));
+                }
+            }
+            Ok(record.restored(now).map(|()| record).map_err(|error| damaged(error.to_string())))
+        })?
+    }
+
+    /// Saves what a poll changed, all of it or nothing. When this returns, it outlives a crash.
+    ///
+    /// # Errors
+    /// When the disk refuses. Whether the changes were written is then unknown: the record must be loaded again.
+    pub fn save(&self, scope: &Scope, changes: &[Change], now: Seconds) -> Result<(), StateError> {
+        self.with_database("saved", |database| {
+            let mut transaction = database.begin_write()?;
+            transaction.set_two_phase_commit(true);
+            {
+                let mut scopes = transaction.open_table(SCOPES)?;
+                let key = (&*scope.account, &*scope.region_id);
+                let known = scopes.get(key)?.map(|found| found.value());
+                let number = match known {
+                    Some((number, used)) if now.saturating_sub(used) < 3600 => number,
+                    Some((number, _)) => {
+                        scopes.insert(key, (number, now))?;
+                        number
+                    }
+                    None => {
+                        let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
+                        let highest = numbers.collect::<Result<Vec<u32>, redb::StorageError>>()?.into_iter().max();
+                        let number = highest.map_or(0, |highest| highest + 1);
+                        scopes.insert(key, (number, now))?;
+                        number
+                    }
+                };
+                let mut pairs = transaction.open_table(RECORD)?;
+                for Change { key, value } in changes {
+                    let (kind, index) = key.encode();
+                    match value {
+                        Some(value) => pairs.insert((number, kind, index), value.as_slice())?.is_some(),
+                        None => pairs.remove((number, kind, index))?.is_some(),
+                    };
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Forgets scopes that have not been configured for 30 days, and says which. `in_use` are those that are.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget_unused(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, StateError> {
+        self.with_database("saved", |database| {
+            let transaction = database.begin_write()?;
+            let mut forgotten = Vec::new();
+            {
+                let mut scopes = transaction.open_table(SCOPES)?;
+                let mut pairs = transaction.open_table(RECORD)?;
+                let mut known = Vec::new();
+                for found in scopes.iter()? {
+                    let (key, value) = found?;
+                    let (account, region_id) = key.value();
+                    known.push((Scope::new(account, region_id), value.value()));
+                }
+                for (scope, (number, used)) in known {
+                    let key = (&*scope.account, &*scope.region_id);
+                    if in_use.contains(&scope) {
+                        if now.saturating_sub(used) >= 3600 {
+                            scopes.insert(key, (number, now))?;
+                        }
+                    } else if now.saturating_sub(used) > KEPT {
+                        scopes.remove(key)?;
+                        pairs.retain_in((number, 0, 0)..=(number, u8::MAX, u64::MAX), |_, _| false)?;
+                        forgotten.push(scope);
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(forgotten)
+        })
+    }
+
+    /// Runs `work` on the open file; opens it where the last failure closed it.
+    fn with_database<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StateError> {
+        let mut slot = self.lock();
+        let database = match slot.take() {
+            Some(database) => database,
+            // redb meets some damage with a panic.
+            None => catch_unwind(AssertUnwindSafe(|| (self.opener.0)()))
+                .unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be read at all".to_owned())))
+                .map_err(|error| StateError::of(&self.path, "opened", error))?,
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(&database))) {
+            Ok(Ok(done)) => {
+                *slot = Some(database);
+                Ok(done)
+            }
+            Ok(Err(error)) => Err(StateError::of(&self.path, doing, error)),
+            Err(_) => Err(StateError::of(&self.path, doing, redb::Error::Corrupted("it broke off".to_owned()))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Database>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the file under another name first, so that a crash leaves a whole file or none.
+fn create(directory: &Path, file: &Path) -> Result<(), StateError> {
+    let disk = |error: io::Error| StateError::Disk {
+        path: directory.to_path_buf(),
+        doing: "created",
+        what: error.to_string(),
+    };
+    let new = directory.join(format!("{FILE}.new"));
+    if new.try_exists().map_err(disk)? {
+        fs::remove_file(&new).map_err(disk)?;
+    }
+    let database = Builder::new()
+        .set_cache_size(CACHE)
+        .create(&new)
+        .map_err(|error| StateError::of(&new, "created", error.into()))?;
+    begin(&database).map_err(|error| StateError::of(&new, "created", error))?;
+    drop(database);
+    fs::rename(&new, file).map_err(disk)?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(disk)
+}
+
+fn begin(database: &Database) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.open_table(FORMAT)?.insert("version", VERSION)?;
+    transaction.open_table(SCOPES)?;
+    transaction.open_table(RECORD)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn open_file(file: &Path) -> Result<Database, redb::Error> {
+    if fs::metadata(file)?.len() == 0 {
+        return Err(redb::Error::Corrupted("it is empty".to_owned()));
+    }
+    Ok(Builder::new().set_cache_size(CACHE).set_check_integrity_on_open(true).open(file)?)
+}
+
+/// Takes files of this version; earlier ones would be brought up to it here.
+fn check_version(database: &Database, file: &Path) -> Result<Result<(), StateError>, redb::Error> {
+    let path = file.to_path_buf();
+    let table = match database.begin_read()?.open_table(FORMAT) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Err(StateError::Foreign { path })),
+        Err(error) => return Err(error.into()),
+    };
+    let version = table.get("version")?.map(|found| found.value());
+    Ok(match version {
+        Some(VERSION) => Ok(()),
+        Some(version) if version > VERSION => {
+            Err(StateError::Newer { path, version, supported: VERSION })
+        }
+        _ => Err(StateError::Damaged { path, what: "it has no version".to_owned() }),
+    })
+}

@@ -1,0 +1,135 @@
+//! What can be seen of the exporter at one instant: immutable, and swapped whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::aliyun::error::Reason;
+use crate::record::Counts;
+use crate::result::Seconds;
+use crate::scope::Scope;
+
+/// All scopes.
+pub type View = BTreeMap<Scope, Arc<ScopeView>>;
+
+/// One scope.
+#[derive(Debug, Clone)]
+pub struct ScopeView {
+    /// Which.
+    pub scope: Scope,
+    /// What its results add up to; none before the first look.
+    pub counts: Option<Arc<Counts>>,
+    /// How the last poll ended; none before one has.
+    pub last_poll: Option<LastPoll>,
+    /// End of the last successful poll, of an earlier process too.
+    pub last_success: Option<Seconds>,
+    /// Polls that ended since the process began.
+    pub polls: u64,
+    /// Those that failed, by the place of their reason in [`Reason::ALL`].
+    pub failures: [u64; Reason::ALL.len()],
+    /// Sweeps that were completed.
+    pub sweeps: u64,
+    /// Rows without ids.
+    pub skipped_rows: u64,
+    /// The last failure, if no poll has succeeded since.
+    pub error: Option<Failed>,
+    /// When the next poll begins.
+    pub next_poll: Option<Seconds>,
+    /// How far a first look or a sweep has come.
+    pub progress: Option<Progress>,
+}
+
+/// The end of a poll.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastPoll {
+    /// Whether it succeeded.
+    pub up: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A failed poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// When.
+    pub at: Seconds,
+    /// The label.
+    pub reason: Reason,
+    /// For a person, the request id included.
+    pub what: String,
+}
+
+/// A long scan under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether it is the first look.
+    pub first_look: bool,
+    /// Rows read so far.
+    pub rows: usize,
+    /// How many there were the last time, where there was one.
+    pub of: Option<usize>,
+}
+
+impl ScopeView {
+    /// A scope of which nothing is known yet.
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            counts: None,
+            last_poll: None,
+            last_success: None,
+            polls: 0,
+            failures: [0; Reason::ALL.len()],
+            sweeps: 0,
+            skipped_rows: 0,
+            error: None,
+            next_poll: None,
+            progress: None,
+        }
+    }
+}
+
+/// Where pollers put their views and readers take the whole.
+#[derive(Debug, Clone)]
+pub struct Board {
+    view: watch::Sender<Arc<View>>,
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new() -> Self {
+        Self { view: watch::Sender::new(Arc::default()) }
+    }
+
+    /// Puts up the newest view of a scope.
+    pub fn publish(&self, scope: ScopeView) {
+        self.view.send_modify(|view| {
+            Arc::make_mut(view).insert(scope.scope.clone(), Arc::new(scope));
+        });
+    }
+
+    /// Takes a scope down.
+    pub fn remove(&self, scope: &Scope) {
+        self.view.send_modify(|view| {
+            Arc::make_mut(view).remove(scope);
+        });
+    }
+
+    /// The whole as it is now.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// To be told of changes.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
+    }
+}
