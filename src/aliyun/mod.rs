@@ -1,0 +1,3 @@
+//! Everything that knows how Alibaba Cloud is spoken to.
+
+pub mod sign;
