@@ -1,3 +1,4 @@
 //! Everything that knows how Alibaba Cloud is spoken to.
 
+pub mod credentials;
 pub mod sign;
