@@ -1,0 +1,109 @@
+//! An access key that is configured, by value or by file.
+
+use std::path::Path;
+
+use super::error::CredentialsError;
+use super::files::Files;
+use super::{Credentials, Obtained};
+use crate::config::Given;
+use crate::secret::Secret;
+
+const ORIGIN: &str = "access key of the configuration";
+
+/// Reads the parts of a key; files are read anew.
+pub(super) fn obtain(
+    access_key_id: &Given<String>,
+    access_key_secret: &Given<Secret>,
+    security_token: Option<&Given<Secret>>,
+    files: &mut Files,
+) -> Result<Obtained, CredentialsError> {
+    let credentials = Credentials {
+        access_key_id: match access_key_id {
+            Given::Value(id) => id.clone(),
+            Given::File(path) => read(files, path)?,
+        },
+        access_key_secret: secret(files, access_key_secret)?,
+        security_token: security_token.map(|token| secret(files, token)).transpose()?,
+        expiration: None,
+    };
+    Ok(Obtained {
+        credentials,
+        origin: String::from(ORIGIN),
+    })
+}
+
+fn secret(files: &mut Files, given: &Given<Secret>) -> Result<Secret, CredentialsError> {
+    match given {
+        Given::Value(secret) => Ok(secret.clone()),
+        Given::File(path) => read(files, path).map(Secret::new),
+    }
+}
+
+/// A line break at the end belongs to the editor, not to the key.
+fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError> {
+    let text = files.read(path).map_err(|error| {
+        CredentialsError::broken(
+            ORIGIN,
+            format!("{} cannot be read: {error}", path.display()),
+            "check the path, and that the exporter's user may read it",
+        )
+    })?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        let what = format!("{} is empty", path.display());
+        return Err(CredentialsError::broken(ORIGIN, what, "write the value into it"));
+    }
+    // A key goes into a header, so that a second line or a stray byte would fail far from here.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let what = format!(
+            "{} holds spaces, line breaks or other characters that no key has",
+            path.display()
+        );
+        return Err(CredentialsError::broken(
+            ORIGIN,
+            what,
+            "let it hold the value alone",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_and_mistakes_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        let obtain = || {
+            let mut files = Files::default();
+            let secret = Given::File(path.clone());
+            obtain(&Given::Value(String::from("id")), &secret, None, &mut files)
+        };
+        let error = obtain().unwrap_err().to_string();
+        assert!(error.starts_with("access key of the configuration: "), "{error}");
+        assert!(error.contains("secret cannot be read: "), "{error}");
+
+        for (content, expected) in [
+            ("hunter2\n", Ok("hunter2")),
+            ("hunter2\r\n", Ok("hunter2")),
+            ("hunter2", Ok("hunter2")),
+            ("\n", Err("is empty")),
+            ("hunter2\nhunter2\n", Err("that no key has")),
+            (" hunter2", Err("that no key has")),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            match (obtain(), expected) {
+                (Ok(obtained), Ok(secret)) => {
+                    assert_eq!(obtained.credentials.access_key_secret.expose(), secret);
+                }
+                (Err(error), Err(expected)) => {
+                    let error = error.to_string();
+                    assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+                }
+                (found, expected) => panic!("{content:?}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Requests to the services that hand out credentials: bounded in time and size, and silent about what they carry.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Client, RequestBuilder};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::error::{CredentialsError, Problem};
+use super::{Credentials, Environment};
+use crate::secret::Secret;
+
+/// The answers have a few hundred bytes.
+const MAXIMUM_ANSWER_BYTES: usize = 64 * 1024;
+/// As in the official SDKs: 5 s to connect and 10 s to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// As in the official SDKs. The service is one hop away, and where there is none nothing answers.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the sources use to do their work.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// For STS and credentials URIs. Redirects should be off: STS answers throttled requests with one.
+    pub client: Client,
+    /// For the instance metadata service, see [`metadata_client`].
+    pub metadata: Client,
+    /// The environment at start.
+    pub environment: Environment,
+}
+
+/// A client for the instance metadata service: without proxy, and with short timeouts.
+///
+/// # Errors
+///
+/// When the TLS library cannot be set up.
+pub fn metadata_client() -> reqwest::Result<Client> {
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(METADATA_TIMEOUT)
+        .timeout(METADATA_TIMEOUT * 2)
+        .build()
+}
+
+/// An answer read whole.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    body: Vec<u8>,
+}
+
+/// Sends a request, and reads what is answered, whatever its status.
+pub(super) async fn send(
+    origin: &str,
+    advice: &str,
+    request: RequestBuilder,
+) -> Result<Answer, CredentialsError> {
+    let error = |problem| CredentialsError {
+        origin: origin.to_owned(),
+        problem,
+        advice: advice.to_owned(),
+    };
+    let unreachable = |cause: reqwest::Error| error(Problem::Unreachable(root_cause(&cause)));
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAXIMUM_ANSWER_BYTES {
+            return Err(error(Problem::Malformed(String::from(
+                "it is larger than 64 KiB",
+            ))));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// Limits how long a request to anything but the metadata service may take.
+pub(super) fn with_timeout(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(ANSWER_TIMEOUT)
+}
+
+/// The innermost reason, which is the telling one. Addresses are in the outer ones, and may hold a token.
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return String::from("timed out");
+    }
+    let mut cause: Option<&dyn Error> = error.source();
+    while let Some(inner) = cause.and_then(Error::source) {
+        cause = Some(inner);
+    }
+    cause.map_or_else(|| String::from("the request failed"), ToString::to_string)
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(super) fn text(&self) -> &str {
+        str::from_utf8(&self.body).map_or("", str::trim)
+    }
+
+    /// The answer as JSON. What is wrong with it is said without its content.
+    pub(super) fn json<'a, T: Deserialize<'a>>(
+        &'a self,
+        origin: &str,
+        advice: &str,
+    ) -> Result<T, CredentialsError> {
+        serde_json::from_slice(&self.body).map_err(|error| CredentialsError {
+            origin: origin.to_owned(),
+            problem: Problem::Malformed(format!(
+                "not the JSON that was expected, at line {} column {} of {} bytes",
+                error.line(),
+                error.column(),
+                self.body.len()
+            )),
+            advice: advice.to_owned(),
+        })
+    }
+
+    /// The refusal, by the code that STS and the metadata service put in their answers.
+    pub(super) fn refusal(&self) -> Problem {
+        #[derive(Deserialize, Default)]
+        struct Body {
+            #[serde(rename = "Code", alias = "code")]
+            code: Option<String>,
+            #[serde(rename = "RequestId", alias = "requestId")]
+            request_id: Option<String>,
+        }
+        let body: Body = serde_json::from_slice(&self.body).unwrap_or_default();
+        Problem::Refused {
+            status: self.status,
+            code: body.code.filter(|text| is_plain(text)),
+            request_id: body.request_id.filter(|text| is_plain(text)),
+        }
+    }
+}
+
+/// Whether a text looks like a code or an id. Anything else is not shown, for it could be what was signed.
+fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// Credentials as STS, the metadata service and credentials URIs write them.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct WireCredentials {
+    /// Only of the metadata service and URIs.
+    code: Option<String>,
+    access_key_id: Option<String>,
+    access_key_secret: Option<Secret>,
+    security_token: Option<Secret>,
+    expiration: Option<String>,
+}
+
+impl WireCredentials {
+    pub(super) fn into_credentials(
+        self,
+        origin: &str,
+        advice: &str,
+    ) -> Result<Credentials, CredentialsError> {
+        let malformed = |what: String| CredentialsError {
+            origin: origin.to_owned(),
+            problem: Problem::Malformed(what),
+            advice: advice.to_owned(),
+        };
+        if let Some(code) = self.code.filter(|code| code != "Success") {
+            let shown = if is_plain(&code) {
+                code.as_str()
+            } else {
+                "an odd text"
+            };
+            return Err(malformed(format!("its Code is {shown}, not Success")));
+        }
+        let missing = |field: &str| malformed(format!("it has no {field}"));
+        let present = |secret: &Secret| !secret.expose().is_empty();
+        let access_key_id = self
+            .access_key_id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| missing("AccessKeyId"))?;
+        let access_key_secret = self
+            .access_key_secret
+            .filter(present)
+            .ok_or_else(|| missing("AccessKeySecret"))?;
+        let security_token = self
+            .security_token
+            .filter(present)
+            .ok_or_else(|| missing("SecurityToken"))?;
+        let expiration = self.expiration.ok_or_else(|| missing("Expiration"))?;
+        let expiration = OffsetDateTime::parse(expiration.trim(), &Rfc3339).map_err(|_| {
+            malformed(String::from(
+                "its Expiration is not a time such as 2026-01-31T23:59:59Z",
+            ))
+        })?;
+        Ok(Credentials {
+            access_key_id,
+            access_key_secret,
+            security_token: Some(security_token),
+            expiration: Some(SystemTime::from(expiration)),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Profiles in the files that the CLI and the SDKs share: which file, which profile, and whether it is set up at all.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::CredentialsError;
+use super::files::Files;
+use super::http::Services;
+use super::{Step, cli_profile, ini_profile};
+use crate::config::Endpoints;
+
+/// How a file is written.
+#[derive(Clone, Copy)]
+enum Form {
+    Cli,
+    Ini,
+    /// JSON where it begins with a brace, as the CLI writes it.
+    ByContent,
+}
+
+/// A profile that is configured by name, by file, or neither: then the first file that has it is used.
+pub(super) async fn configured(
+    name: Option<&str>,
+    file: Option<&Path>,
+    endpoints: &Endpoints,
+    services: &Services,
+    files: &mut Files,
+) -> Result<Step, CredentialsError> {
+    let name = name.or_else(|| services.environment.profile());
+    if let Some(file) = file {
+        return read(file, Form::ByContent, true, name, endpoints, services, files).await;
+    }
+    match of_cli(name, endpoints, services, files).await? {
+        Step::Found(obtained) => Ok(Step::Found(obtained)),
+        Step::Passed(reason) => match of_ini(name, endpoints, services, files).await? {
+            Step::Found(obtained) => Ok(Step::Found(obtained)),
+            Step::Passed(other) => Ok(Step::Passed(format!("{reason}, {other}"))),
+        },
+    }
+}
+
+/// The CLI's file: `ALIBABA_CLOUD_CONFIG_FILE`, else `~/.aliyun/config.json`.
+pub(super) async fn of_cli(
+    name: Option<&str>,
+    endpoints: &Endpoints,
+    services: &Services,
+    files: &mut Files,
+) -> Result<Step, CredentialsError> {
+    let environment = &services.environment;
+    if let Some(path) = environment.get("ALIBABA_CLOUD_CONFIG_FILE") {
+        return read(Path::new(path), Form::Cli, true, name, endpoints, services, files).await;
+    }
+    match environment.in_home(".aliyun/config.json") {
+        Some(path) => read(&path, Form::Cli, false, name, endpoints, services, files).await,
+        None => Ok(Step::Passed(String::from("no home directory for the CLI's file"))),
+    }
+}
+
+/// The INI file: `ALIBABA_CLOUD_CREDENTIALS_FILE`, else `~/.alibabacloud/credentials` as the Go SDK names it, else
+/// `~/.alibabacloud/credentials.ini` as those for Python and Java do.
+pub(super) async fn of_ini(
+    name: Option<&str>,
+    endpoints: &Endpoints,
+    services: &Services,
+    files: &mut Files,
+) -> Result<Step, CredentialsError> {
+    let environment = &services.environment;
+    if let Some(path) = environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE") {
+        return read(Path::new(path), Form::Ini, true, name, endpoints, services, files).await;
+    }
+    let paths: Vec<PathBuf> = [".alibabacloud/credentials", ".alibabacloud/credentials.ini"]
+        .into_iter()
+        .filter_map(|path| environment.in_home(path))
+        .collect();
+    let mut passed = vec![];
+    for path in paths {
+        match read(&path, Form::Ini, false, name, endpoints, services, files).await? {
+            Step::Found(obtained) => return Ok(Step::Found(obtained)),
+            Step::Passed(reason) => passed.push(reason),
+        }
+    }
+    if passed.is_empty() {
+        passed.push(String::from("no home directory for the INI file"));
+    }
+    Ok(Step::Passed(passed.join(", ")))
+}
+
+/// Obtains the credentials of a profile of a file. A file that is not there is passed over, unless somebody named it.
+async fn read(
+    path: &Path,
+    form: Form,
+    must_exist: bool,
+    name: Option<&str>,
+    endpoints: &Endpoints,
+    services: &Services,
+    files: &mut Files,
+) -> Result<Step, CredentialsError> {
+    let shown = path.display().to_string();
+    let text = match files.read(path) {
+        Ok(text) => text,
+        Err(error)
+            if !must_exist && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+        {
+            return Ok(Step::Passed(format!("no file {shown}")));
+        }
+        Err(error) => {
+            let advice = "check the path, and that the exporter's user may read it";
+            return Err(CredentialsError::broken(
+                shown,
+                format!("cannot be read: {error}"),
+                advice,
+            ));
+        }
+    };
+    let is_json = match form {
+        Form::Cli => true,
+        Form::Ini => false,
+        Form::ByContent => text.trim_start_matches('\u{feff}').trim_start().starts_with('{'),
+    };
+    let found = if is_json {
+        cli_profile::parse(&text, &shown, name, endpoints, &services.environment)?
+    } else {
+        ini_profile::parse(&text, &shown, name, endpoints)?
+    };
+    let Some((name, credentials)) = found else {
+        let name = name.map_or_else(
+            || String::from("no default profile"),
+            |name| format!("no profile {name:?}"),
+        );
+        return Ok(Step::Passed(format!("{name} in {shown}")));
+    };
+    let origin = format!("profile {name:?} of {shown}");
+    match super::obtain(&credentials, services, files).await {
+        Ok(mut obtained) => {
+            obtained.origin = format!("{origin}: {}", obtained.origin);
+            Ok(Step::Found(obtained))
+        }
+        Err(error) => Err(error.within(&origin)),
+    }
+}

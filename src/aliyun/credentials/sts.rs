@@ -1,0 +1,246 @@
+//! Calls of the Security Token Service, version 2015-04-01.
+
+use std::time::SystemTime;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::error::{CredentialsError, Problem};
+use super::http::{Answer, Services, WireCredentials, send, with_timeout};
+use super::{Credentials, Environment};
+use crate::aliyun::sign::{Request, SigningKey, sign};
+use crate::config::Endpoints;
+
+const VERSION: &str = "2015-04-01";
+const FORM: &str = "application/x-www-form-urlencoded";
+const UNREACHABLE: &str =
+    "check that this host can reach STS, or set sts_endpoint or ALIBABA_CLOUD_STS_REGION";
+
+/// What is not percent-encoded, besides letters and digits.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Who some credentials belong to (STS GetCallerIdentity, which needs no permission).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Identity {
+    /// The account, a number of 16 digits.
+    pub account_id: String,
+    /// The user, role session or account, such as `acs:ram::1234567890123456:user/monitoring`.
+    pub arn: String,
+}
+
+/// Where STS is: configured, else by the variables of the official SDKs, else the global host.
+pub(super) fn endpoint(endpoints: &Endpoints, environment: &Environment) -> String {
+    if let Some(endpoint) = &endpoints.sts {
+        return endpoint.clone();
+    }
+    let vpc = environment.is_true("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED");
+    match environment.get("ALIBABA_CLOUD_STS_REGION") {
+        Some(region) => regional(region, vpc),
+        None => String::from("https://sts.aliyuncs.com"),
+    }
+}
+
+/// The host of STS in a region.
+pub(super) fn regional(region: &str, vpc: bool) -> String {
+    let host = if vpc { "sts-vpc" } else { "sts" };
+    format!("https://{host}.{region}.aliyuncs.com")
+}
+
+/// Asks STS whose credentials these are, and so whether they are any good.
+///
+/// # Errors
+///
+/// When STS cannot be reached, or refuses the credentials.
+pub(super) async fn caller_identity(
+    services: &Services,
+    endpoints: &Endpoints,
+    credentials: &Credentials,
+) -> Result<Identity, CredentialsError> {
+    let origin = "GetCallerIdentity";
+    let endpoint = endpoint(endpoints, &services.environment);
+    let answer = call(
+        services,
+        &endpoint,
+        origin,
+        "GetCallerIdentity",
+        &[],
+        Some(credentials),
+    )
+    .await?;
+    if !answer.is_success() {
+        return Err(refused(origin, &answer, ""));
+    }
+    answer.json(origin, "check sts_endpoint: what answers there is not STS")
+}
+
+/// Asks for the credentials of a role: AssumeRole, signed with a key, or AssumeRoleWithOIDC, without one.
+pub(super) async fn session(
+    services: &Services,
+    endpoint: &str,
+    origin: &str,
+    role_arn: &str,
+    form: &[(&str, &str)],
+    key: Option<&Credentials>,
+) -> Result<Credentials, CredentialsError> {
+    #[derive(Deserialize)]
+    struct Session {
+        #[serde(rename = "Credentials")]
+        credentials: WireCredentials,
+    }
+    const NOT_STS: &str = "check sts_endpoint: what answers there is not STS";
+
+    let action = if key.is_some() {
+        "AssumeRole"
+    } else {
+        "AssumeRoleWithOIDC"
+    };
+    let answer = call(services, endpoint, origin, action, form, key).await?;
+    if !answer.is_success() {
+        return Err(refused(origin, &answer, role_arn));
+    }
+    answer
+        .json::<Session>(origin, NOT_STS)?
+        .credentials
+        .into_credentials(origin, NOT_STS)
+}
+
+/// Sends one call. Everything that is secret travels in its body or is signed, nothing of it in its address.
+async fn call(
+    services: &Services,
+    endpoint: &str,
+    origin: &str,
+    action: &str,
+    form: &[(&str, &str)],
+    key: Option<&Credentials>,
+) -> Result<Answer, CredentialsError> {
+    let not_a_url = || CredentialsError::broken(origin, "the address of STS is not a URL", UNREACHABLE);
+    let mut url = Url::parse(endpoint).map_err(|_| not_a_url())?;
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => return Err(not_a_url()),
+    };
+    let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
+    let form: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect();
+    let body = form.join("&");
+    let now = SystemTime::now();
+    let nonce = format!("{:032x}", fastrand::u128(..));
+    let request = match key {
+        Some(key) => {
+            let signing_key = SigningKey {
+                access_key_id: &key.access_key_id,
+                access_key_secret: key.access_key_secret.expose(),
+                security_token: key.security_token.as_ref().map(|token| token.expose()),
+            };
+            let request = Request {
+                method: "POST",
+                host: &host,
+                action,
+                version: VERSION,
+                query: &[],
+                content_type: Some(FORM),
+                body: body.as_bytes(),
+            };
+            let mut headers = HeaderMap::new();
+            for (name, value) in sign(&signing_key, &request, now, &nonce) {
+                let mut value = HeaderValue::try_from(value).map_err(|_| {
+                    CredentialsError::broken(
+                        origin,
+                        "the access key or its token holds characters that no key has",
+                        "check how it was written or copied",
+                    )
+                })?;
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            services
+                .client
+                .post(url)
+                .header(ACCEPT, "application/json")
+                .headers(headers)
+        }
+        None => {
+            let timestamp = OffsetDateTime::from(now)
+                .format(format_description!(
+                    "[year]-[month]-[day]T[hour]:[minute]:[second]Z"
+                ))
+                .unwrap_or_default();
+            url.query_pairs_mut().extend_pairs([
+                ("Action", action),
+                ("Version", VERSION),
+                ("Format", "JSON"),
+                ("Timestamp", &timestamp),
+                ("SignatureNonce", &nonce),
+            ]);
+            services
+                .client
+                .post(url)
+                .header(ACCEPT, "application/json")
+                .header(CONTENT_TYPE, FORM)
+        }
+    };
+    send(origin, UNREACHABLE, with_timeout(request.body(body))).await
+}
+
+/// A refusal with what its code calls for.
+fn refused(origin: &str, answer: &Answer, role_arn: &str) -> CredentialsError {
+    let problem = answer.refusal();
+    let code = match &problem {
+        Problem::Refused { code: Some(code), .. } => code.as_str(),
+        _ => "",
+    };
+    CredentialsError {
+        origin: origin.to_owned(),
+        advice: advice(answer.status, code, role_arn),
+        problem,
+    }
+}
+
+/// Source: the common errors of STS, and section 9 of the API's own error table.
+fn advice(status: u16, code: &str, role_arn: &str) -> String {
+    let text = match code {
+        "NoPermission" | "Forbidden" | "Forbidden.RAM" => {
+            return format!(
+                "grant the RAM action sts:AssumeRole on {role_arn} to the caller, and name the caller in the trust \
+                 policy of the role"
+            );
+        }
+        "AuthenticationFail.NoPermission" => {
+            "name the OIDC provider, its audience and the subject of the token in the trust policy of the role"
+        }
+        "EntityNotExist.Role" => "check role_arn: there is no such role",
+        "EntityNotExist.OIDCProvider" => "check provider_arn: there is no such OIDC provider",
+        "InvalidParameter.DurationSeconds" => "shorten duration: the role allows no session this long",
+        _ if code.contains("OIDCToken") => {
+            "check that the token file is renewed, and that the OIDC provider trusts the issuer of the token"
+        }
+        _ if code.starts_with("InvalidAccessKeyId") => "check the access key id: it is unknown or not active",
+        "SignatureDoesNotMatch" | "IncompleteSignature" => {
+            "check the access key secret: it does not belong to the access key id"
+        }
+        _ if code.starts_with("InvalidTimeStamp") => {
+            "set the clock of this host: it is off by more than 15 minutes"
+        }
+        _ if code.starts_with("InvalidSecurityToken") || code == "MissingSecurityToken" => {
+            "check the security token: it has expired, or does not belong to the access key"
+        }
+        _ if code.starts_with("Throttling") || matches!(status, 302 | 429) || status >= 500 => {
+            "STS is busy or down; it is asked again by itself"
+        }
+        "" => "check sts_endpoint: what answers there is not STS",
+        _ => "look the code up in the error table of STS",
+    };
+    text.to_owned()
+}
