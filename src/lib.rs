@@ -1,3 +1,4 @@
 //! The library behind the `cloud-assistant-exporter` daemon.
 
 pub mod secret;
+pub mod web;

@@ -1,0 +1,4 @@
+//! The web server, from outside.
+
+mod plain;
+mod site;
