@@ -4,19 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::WebError;
 use super::connection::{self, Protocol};
+use super::files::Live;
 use super::limit::Connections;
 use super::listener::{Address, Listener, Transport};
 use super::progress::Progress;
 use super::site::Site;
+use super::{WebError, secure};
 
 /// Answers in hand may be finished for so long after the stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// A TLS handshake, from the connection to its last message.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// The first and the longest wait after an accept that failed, as in Go.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
@@ -30,6 +34,8 @@ pub(super) struct Accepting {
     pub(super) address: Address,
     pub(super) listener: Listener,
     pub(super) connections: Arc<Connections>,
+    /// With it, TLS is spoken.
+    pub(super) tls: Option<Arc<Live<ServerConfig>>>,
     pub(super) site: Arc<Site>,
 }
 
@@ -91,9 +97,20 @@ impl Accepting {
             tracing::debug!(address = %self.address, "connection refused: all are busy");
             return;
         };
-        let (site, stop) = (Arc::clone(&self.site), stop.clone());
+        let (tls, site, stop) = (self.tls.clone(), Arc::clone(&self.site), stop.clone());
         tasks.spawn(async move {
-            connection::serve(transport, Protocol::Http1, site, progress, stop).await;
+            let ready = match &tls {
+                None => Some((transport, Protocol::Http1)),
+                Some(config) => tokio::select! {
+                    () = stop.cancelled() => None,
+                    () = progress.evicted.cancelled() => None,
+                    done = timeout(HANDSHAKE_LIMIT, secure::handshake(transport, config)) => done.ok().flatten(),
+                },
+            };
+            if let Some((transport, protocol)) = ready {
+                progress.established();
+                connection::serve(transport, protocol, site, progress, stop).await;
+            }
             drop(place);
         });
     }

@@ -33,8 +33,6 @@ const WINDOW_BYTES: u32 = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http1,
-    // Spoken over TLS only.
-    #[expect(dead_code)]
     Http2,
 }
 

@@ -5,24 +5,39 @@
 //!
 //! - `listener`: the sockets, by address or from systemd;
 //! - `accept`: the loop on each of them, `limit`: how many connections there may be;
+//! - `secure`: the handshake, with what `tls` makes of the web configuration;
 //! - `connection`: HTTP/1 or HTTP/2 with the deadlines of `progress`, seen through `watched`;
-//! - `site`: the order of work around each answer;
+//! - `site`: the order of work around each answer: `config` (read again when `files` sees a change), `rate_limit`,
+//!   `auth`;
 //! - `routes`: paths, methods, `--web.max-requests`; `body`: answers that share their bytes.
 //!
 //! Absent on purpose: the pages themselves, reload of the main configuration, compression (the pages are made
 //! compressed), bodies of requests (nothing takes one).
 
+mod server;
+
 mod accept;
-mod body;
-mod connection;
-mod error;
 mod limit;
 mod listener;
+
+mod secure;
+mod tls;
+
+mod connection;
 mod progress;
-mod routes;
-mod server;
-mod site;
 mod watched;
+
+mod auth;
+pub mod config;
+mod files;
+mod rate_limit;
+mod site;
+
+mod body;
+mod error;
+mod routes;
+
+pub mod notify;
 
 pub use body::Body;
 pub use error::WebError;

@@ -100,6 +100,11 @@ impl Progress {
         }
     }
 
+    /// The handshake is over, from which the time of the first head counts.
+    pub(super) fn established(&self) {
+        self.stage().quiet_since = Instant::now();
+    }
+
     /// Whether not one byte has come yet: closing it takes nothing from anybody.
     pub(super) fn is_untouched(&self) -> bool {
         let stage = self.stage();

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
@@ -105,7 +104,7 @@ impl Routes {
     }
 
     /// The answer to one request.
-    pub(super) async fn answer(self: Arc<Self>, mut parts: Parts) -> Response<Body> {
+    pub(super) async fn answer(&self, mut parts: Parts) -> Response<Body> {
         let Some(route) = self.by_path.get(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
         };

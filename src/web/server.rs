@@ -1,16 +1,22 @@
 //! Build, then run.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 
+use rustls::ServerConfig;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepting;
+use super::auth::Auth;
+use super::config::{Settings, configuration};
+use super::files::{Live, Reader};
 use super::limit::{Connections, connection_cap};
 use super::listener::{Address, Bound};
+use super::rate_limit::RateLimit;
 use super::site::Site;
-use super::{Routes, WebError};
+use super::{Routes, WebError, secure, tls};
 
 /// What the flags say about the server.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +34,16 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Server {
     bound: Vec<Bound>,
+    web: Web,
+}
+
+/// What the web configuration was at the start, and follows it.
+#[derive(Debug, Default)]
+struct Web {
+    settings: Option<Live<Settings>>,
+    tls: Option<Arc<Live<ServerConfig>>>,
+    http2: bool,
+    rate_limit: Option<RateLimit>,
 }
 
 impl Server {
@@ -39,6 +55,12 @@ impl Server {
     /// # Errors
     /// The first thing that is wrong; a retry does not help.
     pub fn bind(options: &Options) -> Result<Self, WebError> {
+        let web = options
+            .web_config
+            .as_deref()
+            .map(Web::read)
+            .transpose()?
+            .unwrap_or_default();
         let bound = if options.systemd_socket {
             Bound::from_systemd()?
         } else {
@@ -48,7 +70,7 @@ impl Server {
                 .map(|address| Bound::bind(address))
                 .collect::<Result<_, _>>()?
         };
-        Ok(Self { bound })
+        Ok(Self { bound, web })
     }
 
     /// Where it listens, in the order of the options, with the ports the system chose.
@@ -62,8 +84,17 @@ impl Server {
     /// When a listener fails: at once, whatever the others do.
     pub async fn run(self, routes: Routes, stop: CancellationToken) -> Result<(), WebError> {
         let connections = Connections::new(connection_cap());
+        let Web {
+            settings,
+            tls,
+            http2,
+            rate_limit,
+        } = self.web;
         let site = Arc::new(Site {
-            routes: Arc::new(routes),
+            settings,
+            rate_limit,
+            auth: Auth::default(),
+            routes,
         });
         let mut listeners = JoinSet::new();
         for bound in self.bound {
@@ -74,11 +105,16 @@ impl Server {
             };
             let listener = bound.start().map_err(|error| failed(&error))?;
             tracing::info!(%address, "Listening on");
-            tracing::info!(http2 = false, %address, "TLS is disabled.");
+            if tls.is_some() {
+                tracing::info!(http2, %address, "TLS is enabled.");
+            } else {
+                tracing::info!(http2 = false, %address, "TLS is disabled.");
+            }
             let accepting = Accepting {
                 address,
                 listener,
                 connections: Arc::clone(&connections),
+                tls: tls.clone(),
                 site: Arc::clone(&site),
             };
             listeners.spawn(accepting.run(stop.clone()));
@@ -91,4 +127,68 @@ impl Server {
         }
         Ok(())
     }
+}
+
+impl Web {
+    /// Reads and checks the file, and prepares to read it again.
+    fn read(path: &Path) -> Result<Self, WebError> {
+        let mut reader = Reader::default();
+        let wrong = |reason| configuration(path, reason);
+        let settings = Settings::read(path, &mut reader).map_err(wrong)?;
+        let is_secure = settings.tls.is_enabled();
+        let http2 = is_secure && settings.http2;
+        if is_secure {
+            if http2 {
+                settings.preferences.check_http2().map_err(wrong)?;
+            }
+            tls::server_config(&settings, &mut reader).map_err(wrong)?;
+            for warning in &settings.preferences.warnings {
+                tracing::warn!("{warning}");
+            }
+        }
+        let rate_limit = settings.rate_limit.map(|(interval, burst)| {
+            tracing::info!(burst, ?interval, "Rate Limiter is enabled.");
+            RateLimit::new(interval, burst, Instant::now())
+        });
+        let was_empty = settings.is_empty;
+        let tls = is_secure.then(|| {
+            let path = path.to_owned();
+            Arc::new(Live::new("the TLS configuration", move |reader| {
+                let settings = follow(&path, was_empty, reader)?;
+                if !settings.tls.is_enabled() {
+                    return Err("tls_server_config is gone; serving without TLS needs a restart".to_owned());
+                }
+                let mut config = tls::server_config(&settings, reader)?;
+                config.alpn_protocols = secure::protocols(http2);
+                Ok(Arc::new(config))
+            }))
+        });
+        let path = path.to_owned();
+        let told = Once::new();
+        let settings = Live::new("the web configuration", move |reader| {
+            let settings = follow(&path, was_empty, reader)?;
+            if settings.tls.is_enabled() && !is_secure {
+                told.call_once(|| tracing::warn!("tls_server_config is new; TLS needs a restart"));
+            }
+            Ok(Arc::new(settings))
+        });
+        Ok(Self {
+            settings: Some(settings),
+            tls,
+            http2,
+            rate_limit,
+        })
+    }
+}
+
+/// Reads the file of a running server.
+///
+/// An empty file is valid, and opens everything to everybody. One that was not empty at the start is more likely
+/// being written at this moment.
+fn follow(path: &Path, was_empty: bool, reader: &mut Reader) -> Result<Settings, String> {
+    let settings = Settings::read(path, reader)?;
+    if settings.is_empty && !was_empty {
+        return Err("the file has become empty; write {} to serve without any settings".to_owned());
+    }
+    Ok(settings)
 }

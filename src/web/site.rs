@@ -1,14 +1,21 @@
 //! The work around every answer, in the order of the exporter-toolkit.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 
+use tokio::time::Instant;
+
+use super::auth::Auth;
+use super::config::Settings;
+use super::files::Live;
+use super::rate_limit::RateLimit;
 use super::routes::plain;
 use super::{Body, Routes};
 
@@ -20,7 +27,12 @@ const REQUEST_BODY_TIME: Duration = Duration::from_secs(5);
 /// Everything that is needed to answer a request.
 #[derive(Debug)]
 pub(super) struct Site {
-    pub(super) routes: Arc<Routes>,
+    /// The web configuration; none: everybody may ask, and no header is set.
+    pub(super) settings: Option<Live<Settings>>,
+    /// As it was at the start, for all listeners together.
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) auth: Auth,
+    pub(super) routes: Routes,
 }
 
 impl Site {
@@ -46,8 +58,42 @@ impl Site {
         if is_head { without_body(answer) } else { answer }
     }
 
+    /// The order of the exporter-toolkit, on which hangs which answers carry the configured headers: those of
+    /// handlers and 401, not 500 and 429.
     async fn admit(&self, parts: Parts) -> Response<Body> {
-        Arc::clone(&self.routes).answer(parts).await
+        let settings = match &self.settings {
+            None => None,
+            Some(live) => match live.get().await {
+                None => return plain(StatusCode::INTERNAL_SERVER_ERROR),
+                settings => settings,
+            },
+        };
+        if self
+            .rate_limit
+            .as_ref()
+            .is_some_and(|limit| !limit.admits(Instant::now()))
+        {
+            return plain(StatusCode::TOO_MANY_REQUESTS);
+        }
+        let Some(settings) = settings else {
+            return self.routes.answer(parts).await;
+        };
+        let authorization = parts.headers.get(AUTHORIZATION);
+        let mut answer =
+            if settings.users.is_empty() || self.auth.admits(&settings.users, authorization).await {
+                self.routes.answer(parts).await
+            } else {
+                let mut answer = plain(StatusCode::UNAUTHORIZED);
+                answer
+                    .headers_mut()
+                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                answer
+            };
+        for (name, value) in &settings.headers {
+            // As in Go, where a handler sets its own headers after these.
+            answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        answer
     }
 }
 
