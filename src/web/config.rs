@@ -128,9 +128,13 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
     Ok((header, value))
 }
 
-/// The hash itself is in no error.
+/// The hash itself is in no error, not even when somebody has taken it for the name.
 fn check_hash(user: &str, hash: Option<Secret>) -> Result<Secret, String> {
-    hash.filter(|hash| hash.expose().parse::<HashParts>().is_ok()).ok_or_else(|| {
+    let is_hash = |text: &str| text.parse::<HashParts>().is_ok();
+    if is_hash(user) {
+        return Err("basic_auth_users: a hash stands where a user's name should".to_owned());
+    }
+    hash.filter(|hash| is_hash(hash.expose())).ok_or_else(|| {
         format!(
             "basic_auth_users: the password of {user:?} is malformed; expected a bcrypt hash of 60 bytes, \
              as `htpasswd -nBC 10 {user}` makes it"

@@ -1,4 +1,7 @@
 //! The web server, from outside.
 
+mod conformance;
+mod fixtures;
 mod plain;
 mod site;
+mod tls_client;

@@ -49,9 +49,7 @@ impl Site {
 
     /// Sends bytes on a new connection, without TLS, and returns all that comes until it is closed.
     pub(super) async fn exchange(&self, request: impl AsRef<[u8]>) -> String {
-        let mut stream = self.connect().await;
-        stream.write_all(request.as_ref()).await.unwrap();
-        read_all(&mut stream).await
+        exchange(self.address, request).await
     }
 
     /// GET with `Connection: close` and more lines of head, each with its line end.
@@ -77,6 +75,22 @@ pub(super) fn routes() -> Routes {
         .get_limited("/metrics", 40, hello)
         .post("/-/reload", |_| async { Response::new(Body::from("reloaded\n")) })
         .get("/panic", |_| async { panic!("on purpose") })
+}
+
+/// Sends bytes on a new connection, without TLS, and returns all that comes until it is closed.
+pub(super) async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_ref()).await.unwrap();
+    read_all(&mut stream).await
+}
+
+/// GET with `Connection: close` and more lines of head, each with its line end.
+pub(super) async fn get(address: SocketAddr, path: &str, lines: &str) -> String {
+    exchange(
+        address,
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"),
+    )
+    .await
 }
 
 /// Everything until the other side closes.
