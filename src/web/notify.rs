@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The service is ready, or ready again after a reload. `status` is what `systemctl status` shows.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&in_one_line(status))]);
 }
 
 /// The configuration is being read again; [`ready`] ends it, whether it is taken or not.
@@ -26,7 +26,7 @@ pub fn stopping() {
 
 /// One line for `systemctl status`.
 pub fn status(status: &str) {
-    tell(&[NotifyState::Status(status)]);
+    tell(&[NotifyState::Status(&in_one_line(status))]);
 }
 
 /// Feeds the watchdog of systemd (`WatchdogSec=`), if it has one, for as long as `is_alive` says so each time, and
@@ -47,6 +47,11 @@ pub async fn watchdog(is_alive: impl Fn() -> bool + Send, stop: CancellationToke
             }
         }
     }
+}
+
+/// A second line would be another message to systemd.
+fn in_one_line(status: &str) -> String {
+    status.replace(['\n', '\r'], " ")
 }
 
 fn tell(states: &[NotifyState<'_>]) {

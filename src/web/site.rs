@@ -5,12 +5,12 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::auth::Auth;
 use super::config::Settings;
@@ -44,13 +44,19 @@ impl Site {
         // connection can be trusted to be a request of its own.
         let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
         let is_http1 = parts.version < Version::HTTP_2;
-        let is_drained = drain(body).await;
-        let mut answer = if is_drained {
-            self.admit(parts).await
+        let drained = drain(body).await;
+        let has_host = parts.version != Version::HTTP_11 || parts.headers.get_all(HOST).iter().count() == 1;
+        // RFC 9112 section 3.2.
+        let sound = if has_host {
+            drained
         } else {
-            plain(StatusCode::PAYLOAD_TOO_LARGE)
+            Err(StatusCode::BAD_REQUEST)
         };
-        if is_http1 && (is_chunked || !is_drained) {
+        let mut answer = match sound {
+            Ok(()) => self.admit(parts).await,
+            Err(status) => plain(status),
+        };
+        if is_http1 && (is_chunked || sound.is_err()) {
             answer
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -97,25 +103,25 @@ impl Site {
     }
 }
 
-/// Reads a request's body to its end and keeps nothing; false when it is too long or too slow.
-async fn drain(mut body: Incoming) -> bool {
+/// Reads a request's body to its end and keeps nothing; the error is the status to refuse it with.
+async fn drain(mut body: Incoming) -> Result<(), StatusCode> {
     if body.is_end_stream() {
-        return true;
+        return Ok(());
     }
     let to_the_end = async {
         let mut bytes = 0;
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return false };
+            let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
             bytes += frame.data_ref().map_or(0, |data| data.len());
             if bytes > REQUEST_BODY_BYTES {
-                return false;
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
         }
-        true
+        Ok(())
     };
-    tokio::time::timeout(REQUEST_BODY_TIME, to_the_end)
+    timeout(REQUEST_BODY_TIME, to_the_end)
         .await
-        .unwrap_or(false)
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 /// The answer to HEAD: what GET would get, with the length of its body in its place.

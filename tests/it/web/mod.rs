@@ -2,6 +2,8 @@
 
 mod conformance;
 mod fixtures;
+mod hostile;
 mod plain;
 mod site;
+mod systemd;
 mod tls_client;

@@ -102,7 +102,7 @@ async fn conformance_of_changes_with_tls() {
         "X4",
         (shown == Ok(next.der.clone()))
             .then_some(())
-            .ok_or(format!("{shown:?}")),
+            .ok_or_else(|| format!("{shown:?}")),
     );
     rows.end();
 }

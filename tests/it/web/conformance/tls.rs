@@ -207,7 +207,7 @@ async fn conformance_of_negotiation() {
         "X8",
         (shown == Ok(place.server.der.clone()))
             .then_some(())
-            .ok_or(format!("{shown:?}")),
+            .ok_or_else(|| format!("{shown:?}")),
     );
     rows.end();
 }
