@@ -3,6 +3,7 @@
 pub mod aliyun;
 pub mod cli;
 pub mod config;
+pub mod expose;
 pub mod poll;
 pub mod record;
 pub mod result;
@@ -11,3 +12,4 @@ pub mod secret;
 pub mod state;
 pub mod timestamp;
 pub mod view;
+pub mod web;

@@ -49,6 +49,11 @@ impl Action {
             Self::DescribeRegions => "DescribeRegions",
         }
     }
+
+    /// Whether it asks about one region.
+    pub fn has_region(self) -> bool {
+        self != Self::DescribeRegions
+    }
 }
 
 /// Reads the body of a good answer.

@@ -17,6 +17,8 @@ pub struct Counts {
     recent: Vec<(Combination, u64)>,
     /// `cloud_assistant_results_total`.
     totals: Vec<(Combination, u64, Option<Exemplar>)>,
+    /// `metrics.duration_buckets`, in seconds.
+    pub duration_buckets: Vec<f64>,
     /// `cloud_assistant_result_duration_seconds`.
     pub durations: Vec<ShownDurations>,
     /// Start (or first sight) of the oldest open result, by InvocationStatus.
@@ -132,6 +134,7 @@ impl Record {
                 .into_iter()
                 .map(|(key, (value, exemplar))| (key, value, exemplar))
                 .collect(),
+            duration_buckets: self.settings.duration_buckets.clone(),
             durations: self.shown_durations(&known, &mut holds),
             oldest_open: self.oldest_open(),
             newest: self

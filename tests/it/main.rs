@@ -1,2 +1,6 @@
 //! The one integration binary.
-fn main() {}
+
+// All of it is tests, also what is not in a function that is marked as one.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod web;

@@ -1,0 +1,362 @@
+//! The families of all scopes, from the view. The order of families, and of samples in them, is fixed.
+
+use crate::aliyun::client::Action;
+use crate::aliyun::error::Reason;
+use crate::aliyun::requests::Requests;
+use crate::record::Counts;
+use crate::view::{ScopeView, View};
+
+use super::part::Part;
+use super::text::{Family, Format, Kind, canonical, escape, float, labels, sample};
+
+/// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
+macro_rules! polled {
+    ($text:literal) => {
+        concat!(
+            $text,
+            " Polled in the background; time() - cloud_assistant_last_success_timestamp_seconds is its age in seconds."
+        )
+    };
+}
+
+/// The bodies of both formats, in pieces that they share where their bytes are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Bodies {
+    /// Text 0.0.4.
+    pub text: Vec<Part>,
+    /// OpenMetrics 1.0.0, without its end.
+    pub open_metrics: Vec<Part>,
+}
+
+/// A scope with its labels as they are written.
+struct Labelled<'a> {
+    view: &'a ScopeView,
+    labels: String,
+}
+
+/// Renders everything that is known of the scopes.
+pub fn render(view: &View, requests: &Requests) -> Bodies {
+    let scopes: Vec<Labelled<'_>> = view
+        .values()
+        .map(|view| Labelled {
+            view,
+            labels: labels([("account", &*view.scope.account), ("region_id", &*view.scope.region_id)]),
+        })
+        .collect();
+    let mut bodies = Bodies::default();
+    results(&mut bodies, &scopes);
+    scope_state(&mut bodies, &scopes);
+    own_work(&mut bodies, &scopes);
+    api_requests(&mut bodies, requests);
+    bodies
+}
+
+fn results(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+    let family = Family {
+        name: "cloud_assistant_recent_results",
+        kind: Kind::Gauge,
+        help: polled!("Results in the look-back window by their newest state; open ones whatever their age."),
+    };
+    bodies.counts(scopes, family, |to, labels, counts| {
+        for shown in counts.recent() {
+            let labels = combination(labels, shown.invocation_status, shown.error_code, shown.exit_code);
+            sample(to, family.name, &labels, shown.value);
+        }
+    });
+    results_total(bodies, scopes);
+    durations(bodies, scopes);
+    let family = Family {
+        name: "cloud_assistant_oldest_open_result_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: polled!("When the oldest open result with that status started, or was first seen, in Unix time."),
+    };
+    bodies.counts(scopes, family, |to, labels, counts| {
+        for (status, time) in counts.oldest_open() {
+            sample(to, family.name, &with_status(labels, status), time);
+        }
+    });
+    let family = Family {
+        name: "cloud_assistant_last_result_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: polled!("Time of the newest settled result with that status, in Unix time."),
+    };
+    bodies.counts(scopes, family, |to, labels, counts| {
+        for (status, time) in counts.newest() {
+            sample(to, family.name, &with_status(labels, status), time);
+        }
+    });
+    bodies.counter_of_counts(
+        scopes,
+        "cloud_assistant_output_dropped_bytes",
+        polled!("Bytes of output that the API dropped from counted results."),
+        |counts| counts.dropped_bytes,
+    );
+    let family = Family {
+        name: "cloud_assistant_output_deliveries",
+        kind: Kind::Counter,
+        help: polled!("Deliveries of output to OSS by how they ended, counted once each."),
+    };
+    bodies.counts(scopes, family, |to, scope, counts| {
+        for (status, error_code, value) in counts.deliveries() {
+            let more = labels([("delivery_status", status), ("error_code", error_code)]);
+            sample(to, "cloud_assistant_output_deliveries_total", &format!("{scope},{more}"), value);
+        }
+    });
+    bodies.counter_of_counts(
+        scopes,
+        "cloud_assistant_lost_results",
+        polled!("Open results that the API stopped listing before they settled."),
+        |counts| counts.lost,
+    );
+}
+
+/// The one family with exemplars, and so the one whose samples differ between the formats.
+fn results_total(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+    let family = Family {
+        name: "cloud_assistant_results",
+        kind: Kind::Counter,
+        help: polled!("Results that settled since the exporter first looked, each counted once."),
+    };
+    let (mut text, mut open_metrics) = (String::new(), String::new());
+    for Labelled { view, labels: scope } in scopes {
+        for shown in view.counts.iter().flat_map(|counts| counts.totals()) {
+            let all = combination(scope, shown.invocation_status, shown.error_code, shown.exit_code);
+            sample(&mut text, "cloud_assistant_results_total", &all, shown.value);
+            let exemplar = shown.exemplar.and_then(|exemplar| {
+                let ids = [("invoke_id", &*exemplar.invoke_id), ("instance_id", &*exemplar.instance_id)];
+                // OpenMetrics: names and values together have at most 128 characters.
+                let characters: usize = ids.iter().map(|(name, id)| name.len() + id.chars().count()).sum();
+                (characters <= 128).then(|| format!("{} # {{{}}} 1 {}", shown.value, labels(ids), exemplar.time))
+            });
+            let value = exemplar.unwrap_or_else(|| shown.value.to_string());
+            sample(&mut open_metrics, "cloud_assistant_results_total", &all, value);
+        }
+    }
+    bodies.family(family, text, Some(open_metrics));
+}
+
+fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+    let family = Family {
+        name: "cloud_assistant_result_duration_seconds",
+        kind: Kind::Histogram,
+        help: polled!("How long counted results ran: FinishedTime less StartTime."),
+    };
+    bodies.counts(scopes, family, |to, scope, counts| {
+        let bounds: Vec<String> = counts.duration_buckets.iter().map(|bound| canonical(*bound)).collect();
+        for durations in &counts.durations {
+            let labels = with_status(scope, counts.status_of(durations));
+            for (bound, count) in bounds.iter().zip(&durations.buckets) {
+                let labels = format!("{labels},le=\"{bound}\"");
+                sample(to, "cloud_assistant_result_duration_seconds_bucket", &labels, count);
+            }
+            let infinite = format!("{labels},le=\"+Inf\"");
+            sample(to, "cloud_assistant_result_duration_seconds_bucket", &infinite, durations.count);
+            sample(to, "cloud_assistant_result_duration_seconds_sum", &labels, durations.sum);
+            sample(to, "cloud_assistant_result_duration_seconds_count", &labels, durations.count);
+        }
+    });
+}
+
+fn scope_state(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+    bodies.gauge(scopes, "cloud_assistant_up", "1 when the last poll of the scope succeeded, else 0.", |view| {
+        Some(u8::from(view.last_poll?.up).to_string())
+    });
+    bodies.gauge(
+        scopes,
+        "cloud_assistant_last_success_timestamp_seconds",
+        "End of the last successful poll of the scope, in Unix time.",
+        |view| Some(view.last_success?.to_string()),
+    );
+    bodies.gauge(
+        scopes,
+        "cloud_assistant_poll_duration_seconds",
+        "How long the last poll of the scope took.",
+        |view| Some(float(view.last_poll?.took.as_secs_f64())),
+    );
+}
+
+fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+    bodies.counter(
+        scopes,
+        "cloud_assistant_exporter_polls",
+        "Polls of the scope that ended, good or bad.",
+        |view| Some(view.polls),
+    );
+    let family = Family {
+        name: "cloud_assistant_exporter_poll_failures",
+        kind: Kind::Counter,
+        help: "Polls of the scope that failed, by reason.",
+    };
+    bodies.scopes(scopes, family, |to, scope, view| {
+        for reason in Reason::ALL {
+            let labels = format!("{scope},reason=\"{}\"", reason.as_str());
+            let value = view.failures[reason as usize];
+            sample(to, "cloud_assistant_exporter_poll_failures_total", &labels, value);
+        }
+    });
+    bodies.counter(
+        scopes,
+        "cloud_assistant_exporter_sweeps",
+        "Sweeps of the scope that were completed: polls that read everything that the API lists.",
+        |view| Some(view.sweeps),
+    );
+    bodies.counter_of_counts(
+        scopes,
+        "cloud_assistant_exporter_late_results",
+        "Results that only a sweep found.",
+        |counts| counts.late,
+    );
+    bodies.counter_of_counts(
+        scopes,
+        "cloud_assistant_exporter_reclassified_results",
+        "Settled results whose InvocationStatus, ErrorCode or ExitCode changed afterwards.",
+        |counts| counts.reclassified,
+    );
+    bodies.counter(
+        scopes,
+        "cloud_assistant_exporter_skipped_rows",
+        "Rows without ids, which cannot be counted.",
+        |view| Some(view.skipped_rows),
+    );
+    bodies.gauge(
+        scopes,
+        "cloud_assistant_exporter_tracked_results",
+        "Results whose identities are held.",
+        |view| Some(view.counts.as_ref()?.held.to_string()),
+    );
+    let family = Family {
+        name: "cloud_assistant_exporter_label_overflow",
+        kind: Kind::Counter,
+        help: "Results whose label value was folded into other, because the scope has too many values of the label.",
+    };
+    bodies.counts(scopes, family, |to, scope, counts| {
+        let names = ["invocation_status", "error_code", "exit_code"];
+        for (name, value) in names.into_iter().zip(counts.overflow) {
+            let labels = format!("{scope},label=\"{name}\"");
+            sample(to, "cloud_assistant_exporter_label_overflow_total", &labels, value);
+        }
+    });
+}
+
+fn api_requests(bodies: &mut Bodies, requests: &Requests) {
+    let (mut sent, mut failed) = (String::new(), String::new());
+    for (account, region_id, tally) in requests.all() {
+        // A scope and an account without a region make different calls.
+        let actions = Action::ALL.into_iter().filter(|action| action.has_region() != region_id.is_empty());
+        for action in actions {
+            let scope = [("account", &*account), ("region_id", &*region_id), ("action", action.as_str())];
+            let labels = labels(scope);
+            sample(&mut sent, "cloud_assistant_exporter_api_requests_total", &labels, tally.sent(action));
+            for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::State) {
+                let count = tally.failed(action, reason);
+                // DescribeInvocations is rare; what it has not met is not worth a series.
+                if count > 0 || action != Action::DescribeInvocations {
+                    let labels = format!("{labels},reason=\"{}\"", reason.as_str());
+                    sample(&mut failed, "cloud_assistant_exporter_api_request_failures_total", &labels, count);
+                }
+            }
+        }
+    }
+    let help = "Requests sent to the Alibaba Cloud API, tries again included.";
+    let name = "cloud_assistant_exporter_api_requests";
+    bodies.family(Family { name, kind: Kind::Counter, help }, sent, None);
+    let help = "Requests to the Alibaba Cloud API that failed, by reason.";
+    let name = "cloud_assistant_exporter_api_request_failures";
+    bodies.family(Family { name, kind: Kind::Counter, help }, failed, None);
+}
+
+fn with_status(scope: &str, status: &str) -> String {
+    format!("{scope},invocation_status=\"{}\"", escape(status))
+}
+
+fn combination(scope: &str, status: &str, error_code: &str, exit_code: &str) -> String {
+    format!(
+        "{scope},invocation_status=\"{}\",error_code=\"{}\",exit_code=\"{}\"",
+        escape(status),
+        escape(error_code),
+        escape(exit_code)
+    )
+}
+
+// === impl Bodies ===
+
+impl Bodies {
+    /// Adds a family, unless it has no samples. `open_metrics` holds its samples where they differ.
+    fn family(&mut self, family: Family<'_>, text: String, open_metrics: Option<String>) {
+        if text.is_empty() {
+            return;
+        }
+        self.text.push(Part::new(family.header(Format::Text)));
+        self.open_metrics.push(Part::new(family.header(Format::OpenMetrics)));
+        let samples = Part::new(text);
+        self.open_metrics.push(open_metrics.map_or_else(|| samples.clone(), Part::new));
+        self.text.push(samples);
+    }
+
+    fn scopes(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        family: Family<'_>,
+        samples: impl Fn(&mut String, &str, &ScopeView),
+    ) {
+        let mut text = String::new();
+        for Labelled { view, labels } in scopes {
+            samples(&mut text, labels, view);
+        }
+        self.family(family, text, None);
+    }
+
+    /// A family of what has counts.
+    fn counts(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        family: Family<'_>,
+        samples: impl Fn(&mut String, &str, &Counts),
+    ) {
+        self.scopes(scopes, family, |to, labels, view| {
+            if let Some(counts) = &view.counts {
+                samples(to, labels, counts);
+            }
+        });
+    }
+
+    fn gauge(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        name: &str,
+        help: &str,
+        value: impl Fn(&ScopeView) -> Option<String>,
+    ) {
+        self.scopes(scopes, Family { name, kind: Kind::Gauge, help }, |to, labels, view| {
+            if let Some(value) = value(view) {
+                sample(to, name, labels, value);
+            }
+        });
+    }
+
+    /// A counter with one series a scope.
+    fn counter(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        name: &str,
+        help: &str,
+        value: impl Fn(&ScopeView) -> Option<u64>,
+    ) {
+        let sample_name = format!("{name}_total");
+        self.scopes(scopes, Family { name, kind: Kind::Counter, help }, |to, labels, view| {
+            if let Some(value) = value(view) {
+                sample(to, &sample_name, labels, value);
+            }
+        });
+    }
+
+    fn counter_of_counts(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        name: &str,
+        help: &str,
+        value: impl Fn(&Counts) -> u64,
+    ) {
+        self.counter(scopes, name, help, |view| view.counts.as_deref().map(&value));
+    }
+}

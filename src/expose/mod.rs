@@ -1,0 +1,99 @@
+//! From the view to the bytes of `/metrics`.
+//!
+//! The families of all scopes are rendered and compressed once, when the view has changed; a scrape shares those
+//! bytes, and adds the freshly encoded metrics of the process behind them. It waits for nothing.
+
+mod cloud;
+mod negotiate;
+mod own;
+mod part;
+mod process;
+mod text;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use prometheus::Registry;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+pub use negotiate::Answer;
+pub use process::Process;
+
+use crate::aliyun::requests::Requests;
+use crate::view::{Board, View};
+use cloud::Bodies;
+use part::Part;
+use text::Format;
+
+/// Rendering takes at most this share of one core: after it took a while, the next waits so many times that while.
+const REST: u32 = 20;
+
+/// `/metrics`.
+#[derive(Debug)]
+pub struct Exposition {
+    registry: Registry,
+    requests: Arc<Requests>,
+    bodies: ArcSwap<Bodies>,
+}
+
+impl Exposition {
+    /// An exposition of the process alone, until a view is rendered.
+    pub fn new(registry: Registry, requests: Arc<Requests>) -> Self {
+        Self { registry, requests, bodies: ArcSwap::default() }
+    }
+
+    /// Renders a view; from now on it is served.
+    pub fn render(&self, view: &View) {
+        self.bodies.store(Arc::new(cloud::render(view, &self.requests)));
+    }
+
+    /// The body of one answer, in chunks.
+    pub fn body(&self, answer: Answer) -> Vec<Bytes> {
+        let bodies = self.bodies.load();
+        let families = self.registry.gather();
+        let mut tail = own::render(&families, answer.format);
+        let parts = match answer.format {
+            Format::Text => &bodies.text,
+            Format::OpenMetrics => {
+                tail.push_str("# EOF\n");
+                &bodies.open_metrics
+            }
+        };
+        match answer.gzip {
+            true => part::gzip(parts.iter().chain([&Part::new(tail)])),
+            false => {
+                let mut chunks = part::plain(parts);
+                chunks.push(tail.into());
+                chunks
+            }
+        }
+    }
+
+    /// Renders the board whenever it has changed, until stopped.
+    pub async fn follow(self: Arc<Self>, board: Board, stop: CancellationToken) {
+        let mut changes = board.subscribe();
+        loop {
+            let view = Arc::clone(&changes.borrow_and_update());
+            let started = Instant::now();
+            let exposition = Arc::clone(&self);
+            // A panic in it ends this task, and with it the process.
+            if let Err(error) = spawn_blocking(move || exposition.render(&view)).await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            let rest: Duration = started.elapsed() * REST;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(rest) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a client accepts. Anything that cannot be read is as if it had not been sent: a scrape never fails here.
+//!
+//! Source: RFC 9110, sections 12.5.1 and 12.5.3; the headers that Prometheus 2.x and 3.x send.
+
+use super::text::Format;
+
+/// What is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The format.
+    pub format: Format,
+    /// Whether the client sent a known `escaping`, which is then named in the answer: underscores, always true here.
+    pub escaping: bool,
+    /// Whether it is compressed.
+    pub gzip: bool,
+}
+
+impl Answer {
+    /// Chooses by the `Accept` and `Accept-Encoding` headers.
+    pub fn to(accept: Option<&str>, accept_encoding: Option<&str>) -> Self {
+        let (format, escaping) = accept.map_or((Format::Text, false), format);
+        Self { format, escaping, gzip: accept_encoding.is_some_and(gzip) }
+    }
+
+    /// The `Content-Type`. Prometheus 3 fails the scrape on any other.
+    pub fn content_type(self) -> &'static str {
+        match (self.format, self.escaping) {
+            (Format::Text, _) => "text/plain; version=0.0.4; charset=utf-8",
+            (Format::OpenMetrics, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            (Format::OpenMetrics, true) => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+            }
+        }
+    }
+}
+
+/// The format with the highest weight; of equal ones the first.
+fn format(accept: &str) -> (Format, bool) {
+    let mut best = (0.0, Format::Text, false);
+    for element in accept.split(',') {
+        let mut pieces = element.split(';').map(str::trim);
+        let media_type = pieces.next().unwrap_or_default().to_ascii_lowercase();
+        let (mut version, mut weight, mut escaping) = (None, 1.0, false);
+        for parameter in pieces {
+            let Some((name, value)) = parameter.split_once('=') else { continue };
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "version" => version = Some(value),
+                "q" => weight = value.parse().unwrap_or(0.0),
+                "escaping" => {
+                    escaping = ["allow-utf-8", "underscores", "dots", "values"].contains(&value);
+                }
+                _ => {}
+            }
+        }
+        let format = match (media_type.as_str(), version) {
+            ("application/openmetrics-text", Some("1.0.0")) => Format::OpenMetrics,
+            ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text,
+            _ => continue,
+        };
+        if weight > best.0 {
+            best = (weight, format, escaping);
+        }
+    }
+    (best.1, best.2)
+}
+
+/// Whether gzip is accepted with a weight above 0; `*` stands for it where it is not named.
+fn gzip(accept_encoding: &str) -> bool {
+    let mut any = false;
+    for element in accept_encoding.split(',') {
+        let mut pieces = element.split(';').map(str::trim);
+        let coding = pieces.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = pieces
+            .find_map(|parameter| parameter.to_ascii_lowercase().strip_prefix("q=").map(str::to_owned))
+            .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        match coding.as_str() {
+            "gzip" | "x-gzip" => return weight > 0.0,
+            "*" => any = weight > 0.0,
+            _ => {}
+        }
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+        application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+        text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    const PROMETHEUS_3_PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+        encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
+        application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+    #[test]
+    fn formats() {
+        let text = "text/plain; version=0.0.4; charset=utf-8";
+        let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        let escaping = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+        let table = [
+            (Some(PROMETHEUS_3), escaping),
+            (Some(PROMETHEUS_3_PROTOBUF), escaping),
+            (Some(PROMETHEUS_2), open_metrics),
+            (None, text),
+            (Some("*/*"), text),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), text),
+            (Some("application/openmetrics-text"), text),
+            (Some("application/openmetrics-text;version=0.0.1"), text),
+            (Some("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1"), text),
+            (Some("application/openmetrics-text;version=1.0.0;escaping=nonsense"), open_metrics),
+            (Some("application/openmetrics-text;version=1.0.0;q=0"), text),
+            (Some(";;,=,\u{1f600}"), text),
+        ];
+        for (accept, expected) in table {
+            assert_eq!(Answer::to(accept, None).content_type(), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn encodings() {
+        let table = [
+            (Some("gzip"), true),
+            (Some("gzip;q=0"), false),
+            (Some("identity"), false),
+            (None, false),
+            (Some("deflate, gzip;q=0.5"), true),
+            (Some("*"), true),
+            (Some("gzip;q=0, *"), false),
+        ];
+        for (accept_encoding, expected) in table {
+            assert_eq!(Answer::to(None, accept_encoding).gzip, expected, "{accept_encoding:?}");
+        }
+    }
+}

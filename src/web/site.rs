@@ -1,0 +1,134 @@
+//! The work around every answer, in the order of the exporter-toolkit.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use tokio::time::{Instant, timeout};
+
+use super::auth::Auth;
+use super::config::Settings;
+use super::files::Live;
+use super::rate_limit::RateLimit;
+use super::routes::plain;
+use super::{Body, Routes};
+
+/// The body of a request is thrown away, up to here; no request needs one.
+const REQUEST_BODY_BYTES: usize = 64 * 1024;
+/// How long its bytes are waited for.
+const REQUEST_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// Everything that is needed to answer a request.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// The web configuration; none: everybody may ask, and no header is set.
+    pub(super) settings: Option<Live<Settings>>,
+    /// As it was at the start, for all listeners together.
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) auth: Auth,
+    pub(super) routes: Routes,
+}
+
+impl Site {
+    /// The answer to one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let is_head = parts.method == Method::HEAD;
+        // An intermediary may have seen another end of a chunked request than hyper: nothing that follows on the
+        // connection can be trusted to be a request of its own.
+        let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
+        let is_http1 = parts.version < Version::HTTP_2;
+        let drained = drain(body).await;
+        let has_host = parts.version != Version::HTTP_11 || parts.headers.get_all(HOST).iter().count() == 1;
+        // RFC 9112 section 3.2.
+        let sound = if has_host {
+            drained
+        } else {
+            Err(StatusCode::BAD_REQUEST)
+        };
+        let mut answer = match sound {
+            Ok(()) => self.admit(parts).await,
+            Err(status) => plain(status),
+        };
+        if is_http1 && (is_chunked || sound.is_err()) {
+            answer
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if is_head { without_body(answer) } else { answer }
+    }
+
+    /// The order of the exporter-toolkit, on which hangs which answers carry the configured headers: those of
+    /// handlers and 401, not 500 and 429.
+    async fn admit(&self, parts: Parts) -> Response<Body> {
+        let settings = match &self.settings {
+            None => None,
+            Some(live) => match live.get().await {
+                None => return plain(StatusCode::INTERNAL_SERVER_ERROR),
+                settings => settings,
+            },
+        };
+        if self
+            .rate_limit
+            .as_ref()
+            .is_some_and(|limit| !limit.admits(Instant::now()))
+        {
+            return plain(StatusCode::TOO_MANY_REQUESTS);
+        }
+        let Some(settings) = settings else {
+            return self.routes.answer(parts).await;
+        };
+        let authorization = parts.headers.get(AUTHORIZATION);
+        let mut answer =
+            if settings.users.is_empty() || self.auth.admits(&settings.users, authorization).await {
+                self.routes.answer(parts).await
+            } else {
+                let mut answer = plain(StatusCode::UNAUTHORIZED);
+                answer
+                    .headers_mut()
+                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+                answer
+            };
+        for (name, value) in &settings.headers {
+            // As in Go, where a handler sets its own headers after these.
+            answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        answer
+    }
+}
+
+/// Reads a request's body to its end and keeps nothing; the error is the status to refuse it with.
+async fn drain(mut body: Incoming) -> Result<(), StatusCode> {
+    if body.is_end_stream() {
+        return Ok(());
+    }
+    let to_the_end = async {
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > REQUEST_BODY_BYTES {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+        }
+        Ok(())
+    };
+    timeout(REQUEST_BODY_TIME, to_the_end)
+        .await
+        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+}
+
+/// The answer to HEAD: what GET would get, with the length of its body in its place.
+fn without_body(answer: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    parts
+        .headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.length()));
+    Response::from_parts(parts, Body::empty())
+}

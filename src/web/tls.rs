@@ -1,0 +1,125 @@
+//! TLS, as `tls_server_config` describes it, by rustls.
+
+mod client;
+mod names;
+mod preferences;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
+use self::client::{Policy, Verifier};
+pub(super) use self::preferences::Preferences;
+use super::config::Settings;
+use super::files::Reader;
+
+/// The longest certificate, key or bundle of authorities; that of a system is about 250 KB.
+const LONGEST_FILE: u64 = 8 << 20;
+
+/// Reads certificate, key and client CA, and makes what rustls needs of them and of the settings.
+///
+/// The reason of an error is in the words of the exporter-toolkit where it has any, and shows no key.
+pub(super) fn server_config(settings: &Settings, reader: &mut Reader) -> Result<ServerConfig, String> {
+    let tls = &settings.tls;
+    let certificate = Source::of(&tls.cert_file, &tls.cert).ok_or("missing one of cert or cert_file")?;
+    let key_text = tls.key.as_ref().map_or("", |key| key.expose());
+    let key = Source::of(&tls.key_file, key_text).ok_or("missing one of key or key_file")?;
+    let certificate = certificate.read("cert", &settings.directory, reader)?;
+    let key = key.read("key", &settings.directory, reader)?;
+    let provider = Arc::new(settings.preferences.provider()?);
+    let certified = certified_key(&certificate, &key, &provider)?;
+
+    let authorities = match Source::of(&tls.client_ca_file, &tls.client_ca) {
+        None => None,
+        Some(source) => Some(certificates(&source.read(
+            "client_ca",
+            &settings.directory,
+            reader,
+        )?)),
+    };
+    let policy = Policy::read(&tls.client_auth_type)?;
+    if authorities.is_some() && policy == Policy::None {
+        return Err("client CA's have been configured without a Client Auth Policy".to_owned());
+    }
+
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&settings.preferences.versions()?)
+        .map_err(|error| error.to_string())?;
+    let builder = if policy == Policy::None {
+        builder.with_no_client_auth()
+    } else {
+        let authorities = authorities.unwrap_or_else(|| of_the_system(policy));
+        let verifier = Verifier::new(policy, authorities, tls.client_allowed_sans.clone(), provider)?;
+        builder.with_client_cert_verifier(Arc::new(verifier))
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.ignore_client_order = settings.preferences.has_suite_order();
+    Ok(config)
+}
+
+/// PEM in a file or in the configuration.
+enum Source<'a> {
+    File(&'a str),
+    Inline(&'a str),
+}
+
+impl<'a> Source<'a> {
+    /// The file wins, as upstream.
+    fn of(file: &'a str, inline: &'a str) -> Option<Self> {
+        match (file, inline) {
+            ("", "") => None,
+            ("", inline) => Some(Self::Inline(inline)),
+            (file, _) => Some(Self::File(file)),
+        }
+    }
+
+    fn read(&self, what: &str, directory: &Path, reader: &mut Reader) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Inline(text) => Ok(text.as_bytes().to_owned()),
+            Self::File(name) => {
+                let path: PathBuf = directory.join(name);
+                reader
+                    .read(&path, LONGEST_FILE)
+                    .map_err(|error| format!("failed to read {what}_file ({}): {error}", path.display()))
+            }
+        }
+    }
+}
+
+/// The certificates in a bundle; whatever else is in it is passed over.
+fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .collect()
+}
+
+fn certified_key(certificate: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+    let chain = certificates(certificate);
+    if chain.is_empty() {
+        return Err("cert: no certificate in PEM found".to_owned());
+    }
+    // The other errors would show a line of what may be a key.
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => "key: no private key in PEM found",
+        _ => "key: not valid PEM",
+    })?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "cert and key: the private key does not match the certificate".to_owned()
+        }
+        error => format!("cert and key: {error}"),
+    })
+}
+
+/// The authorities this machine trusts, which count when a policy needs some and none is configured.
+fn of_the_system(policy: Policy) -> Vec<CertificateDer<'static>> {
+    match policy {
+        Policy::None | Policy::Request | Policy::RequireAny => Vec::new(),
+        Policy::VerifyIfGiven | Policy::RequireAndVerify => rustls_native_certs::load_native_certs().certs,
+    }
+}

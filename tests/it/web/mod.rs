@@ -1,0 +1,9 @@
+//! The web server, from outside.
+
+mod conformance;
+mod fixtures;
+mod hostile;
+mod plain;
+mod site;
+mod systemd;
+mod tls_client;
