@@ -15,7 +15,10 @@ pub struct Scope {
 impl Scope {
     /// The scope of an account in a region.
     pub fn new(account: &str, region_id: &str) -> Self {
-        Self { account: account.into(), region_id: region_id.into() }
+        Self {
+            account: account.into(),
+            region_id: region_id.into(),
+        }
     }
 }
 

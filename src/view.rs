@@ -6,13 +6,35 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::aliyun::credentials::Provider;
 use crate::aliyun::error::Reason;
 use crate::record::Counts;
 use crate::result::Seconds;
 use crate::scope::Scope;
 
-/// All scopes.
-pub type View = BTreeMap<Scope, Arc<ScopeView>>;
+/// Everything.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// Each scope that is polled.
+    pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
+    /// Each account, by name.
+    pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// For the end of the credentials' life, and their failures.
+    pub credentials: Arc<Provider>,
+    /// How many regions DescribeRegions has named; none where the regions are configured, or not known yet.
+    pub discovered: Option<usize>,
+    /// Whether the regions are known, or it has been tried to find them.
+    pub is_ready: bool,
+    /// Why the regions could not be had, if the last try failed.
+    pub error: Option<Failed>,
+    /// Discovered regions whose API does not know Cloud Assistant.
+    pub set_aside: Vec<Arc<str>>,
+}
 
 /// One scope.
 #[derive(Debug, Clone)]
@@ -100,20 +122,30 @@ pub struct Board {
 impl Board {
     /// An empty board.
     pub fn new() -> Self {
-        Self { view: watch::Sender::new(Arc::default()) }
+        Self {
+            view: watch::Sender::new(Arc::default()),
+        }
     }
 
     /// Puts up the newest view of a scope.
     pub fn publish(&self, scope: ScopeView) {
         self.view.send_modify(|view| {
-            Arc::make_mut(view).insert(scope.scope.clone(), Arc::new(scope));
+            Arc::make_mut(view)
+                .scopes
+                .insert(scope.scope.clone(), Arc::new(scope));
         });
+    }
+
+    /// Puts up the accounts.
+    pub fn publish_accounts(&self, accounts: BTreeMap<Arc<str>, Arc<AccountView>>) {
+        self.view
+            .send_modify(|view| Arc::make_mut(view).accounts = accounts);
     }
 
     /// Takes a scope down.
     pub fn remove(&self, scope: &Scope) {
         self.view.send_modify(|view| {
-            Arc::make_mut(view).remove(scope);
+            Arc::make_mut(view).scopes.remove(scope);
         });
     }
 

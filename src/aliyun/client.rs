@@ -39,7 +39,11 @@ pub enum Action {
 
 impl Action {
     /// All of them; the position of one is its place in a table by action.
-    pub const ALL: [Self; 3] = [Self::DescribeInvocationResults, Self::DescribeInvocations, Self::DescribeRegions];
+    pub const ALL: [Self; 3] = [
+        Self::DescribeInvocationResults,
+        Self::DescribeInvocations,
+        Self::DescribeRegions,
+    ];
 
     /// The API's name.
     pub fn as_str(self) -> &'static str {
@@ -97,13 +101,24 @@ impl Client {
         tally: Arc<Tally>,
     ) -> Self {
         let limits = Action::ALL.map(|_| Limit::new(pace.per_second, pace.burst));
-        Self { http, endpoint, credentials, pace, limits, tally }
+        Self {
+            http,
+            endpoint,
+            credentials,
+            pace,
+            limits,
+            tally,
+        }
     }
 
     /// How long the API has told this scope to wait, if it has.
     pub fn paused_for(&self) -> Duration {
         let now = Instant::now();
-        self.limits.iter().map(|limit| limit.paused_for(now)).max().unwrap_or_default()
+        self.limits
+            .iter()
+            .map(|limit| limit.paused_for(now))
+            .max()
+            .unwrap_or_default()
     }
 
     /// Makes the call and decodes the body of a 2xx answer.
@@ -140,9 +155,11 @@ impl Client {
         let mut attempt = 1;
         loop {
             limit.take(priority).await;
-            let credentials = self.credentials.current().await.map_err(|error| {
-                CallError::new(Reason::Credentials, error.to_string()).lasting()
-            })?;
+            let credentials = self
+                .credentials
+                .current()
+                .await
+                .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
             let error = match self.attempt(action, parameters, &credentials, decode).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -153,9 +170,10 @@ impl Client {
             if error.refuses_token() && credentials.security_token.is_some() && !renewed {
                 // A token can end before its time; a fresh one deserves a try of its own.
                 renewed = true;
-                self.credentials.renew(&credentials).await.map_err(|error| {
-                    CallError::new(Reason::Credentials, error.to_string()).lasting()
-                })?;
+                self.credentials
+                    .renew(&credentials)
+                    .await
+                    .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
                 continue;
             }
             let too_long = error.retry_after.is_some_and(|wait| wait > self.pace.patience);
@@ -188,10 +206,17 @@ impl Client {
         .await
         .unwrap_or_else(|_| {
             let seconds = self.pace.request_timeout.as_secs_f64();
-            Err(CallError::new(Reason::Timeout, format!("no answer from {} within {seconds} s", self.endpoint.host)))
+            Err(CallError::new(
+                Reason::Timeout,
+                format!("no answer from {} within {seconds} s", self.endpoint.host),
+            ))
         })
         .and_then(|body| decode(&body));
-        self.tally.record(action, started.elapsed(), answer.as_ref().err().map(|error| error.reason));
+        self.tally.record(
+            action,
+            started.elapsed(),
+            answer.as_ref().err().map(|error| error.reason),
+        );
         answer
     }
 
@@ -217,10 +242,18 @@ impl Client {
         };
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
-            CallError::new(Reason::Transport, format!("no random numbers from the system: {error}"))
+            CallError::new(
+                Reason::Transport,
+                format!("no random numbers from the system: {error}"),
+            )
         })?;
         let nonce = hex::encode(nonce);
-        let url = format!("{}://{}/?{}", self.endpoint.scheme, self.endpoint.host, canonical_query(parameters));
+        let url = format!(
+            "{}://{}/?{}",
+            self.endpoint.scheme,
+            self.endpoint.host,
+            canonical_query(parameters)
+        );
         let mut sending = self.http.post(url).header("accept", "application/json");
         for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
             sending = sending.header(name, value);
@@ -228,7 +261,10 @@ impl Client {
         let mut response = sending.send().await.map_err(|error| self.transport(error))?;
         let status = response.status();
         let header = |headers: &HeaderMap, name: &str| {
-            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
         };
         let request_id = header(response.headers(), "x-acs-request-id");
         let retry_after = header(response.headers(), "x-acs-retry-after");
@@ -236,14 +272,22 @@ impl Client {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(error))? {
             if body.len() + chunk.len() > MAX_BODY {
                 let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
-                return Err(CallError { request_id, ..CallError::new(Reason::Malformed, what).lasting() });
+                return Err(CallError {
+                    request_id,
+                    ..CallError::new(Reason::Malformed, what).lasting()
+                });
             }
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
             return Ok(body.freeze());
         }
-        Err(classify(status.as_u16(), retry_after.as_deref(), request_id.as_deref(), &body))
+        Err(classify(
+            status.as_u16(),
+            retry_after.as_deref(),
+            request_id.as_deref(),
+            &body,
+        ))
     }
 
     fn transport(&self, error: reqwest::Error) -> CallError {

@@ -11,6 +11,7 @@ use super::client::{Action, Client};
 use super::error::{CallError, Reason};
 use super::invocations::{self, Scheduled};
 use super::limit::Priority;
+use super::regions::{self, Regions};
 use super::rows::{self, Page};
 
 /// MaxResults of every list: the most that the API gives.
@@ -60,7 +61,11 @@ pub struct Ecs {
 impl Ecs {
     /// ECS behind a client of that region.
     pub fn new(client: Client, region_id: &str, filter: Filter) -> Self {
-        Self { client, region_id: region_id.to_owned(), filter }
+        Self {
+            client,
+            region_id: region_id.to_owned(),
+            filter,
+        }
     }
 
     /// The client, for its pauses.
@@ -83,9 +88,21 @@ impl Ecs {
         push(&mut parameters, "ContentEncoding", Some("Base64"));
         push(&mut parameters, "InvokeId", query.invoke_id);
         push(&mut parameters, "InstanceId", query.instance_id);
-        push(&mut parameters, "IncludeHistory", query.include_history.then_some("true"));
+        push(
+            &mut parameters,
+            "IncludeHistory",
+            query.include_history.then_some("true"),
+        );
         push(&mut parameters, "InvokeRecordStatus", query.invoke_record_status);
-        self.call(Action::DescribeInvocationResults, &parameters, priority, deadline, rows::decode).await
+        call(
+            &self.client,
+            Action::DescribeInvocationResults,
+            &parameters,
+            priority,
+            deadline,
+            rows::decode,
+        )
+        .await
     }
 
     /// DescribeInvocations with a RepeatMode: one page.
@@ -101,26 +118,15 @@ impl Ecs {
     ) -> Result<Scheduled, CallError> {
         let mut parameters = self.parameters(next_token);
         push(&mut parameters, "RepeatMode", Some(repeat_mode));
-        self.call(Action::DescribeInvocations, &parameters, priority, deadline, invocations::decode).await
-    }
-
-    async fn call<T>(
-        &self,
-        action: Action,
-        parameters: &[(String, String)],
-        priority: Priority,
-        deadline: Option<Instant>,
-        decode: fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<T, CallError> {
-        let decode = |body: &[u8]| {
-            decode(body).map_err(|error| {
-                // Not the error's own text, which may hold words of the body.
-                let (line, column) = (error.line(), error.column());
-                let what = format!("an answer that is not the documented JSON, at line {line} column {column}");
-                CallError::new(Reason::Malformed, what)
-            })
-        };
-        self.client.call(action, parameters, priority, deadline, &decode).await
+        call(
+            &self.client,
+            Action::DescribeInvocations,
+            &parameters,
+            priority,
+            deadline,
+            invocations::decode,
+        )
+        .await
     }
 
     fn parameters(&self, next_token: Option<&str>) -> Vec<(String, String)> {
@@ -128,7 +134,11 @@ impl Ecs {
         push(&mut parameters, "RegionId", Some(&self.region_id));
         push(&mut parameters, "MaxResults", Some(MAX_RESULTS));
         push(&mut parameters, "NextToken", next_token);
-        push(&mut parameters, "ResourceGroupId", self.filter.resource_group_id.as_deref());
+        push(
+            &mut parameters,
+            "ResourceGroupId",
+            self.filter.resource_group_id.as_deref(),
+        );
         for (place, (key, value)) in self.filter.tags.iter().enumerate() {
             let number = place + 1;
             parameters.push((format!("Tag.{number}.Key"), key.clone()));
@@ -136,6 +146,41 @@ impl Ecs {
         }
         parameters
     }
+}
+
+/// DescribeRegions: the regions of an account. Needs no region.
+///
+/// # Errors
+/// As [`Ecs::results`].
+pub async fn regions(client: &Client) -> Result<Regions, CallError> {
+    call(
+        client,
+        Action::DescribeRegions,
+        &[],
+        Priority::Poll,
+        None,
+        regions::decode,
+    )
+    .await
+}
+
+async fn call<T>(
+    client: &Client,
+    action: Action,
+    parameters: &[(String, String)],
+    priority: Priority,
+    deadline: Option<Instant>,
+    decode: fn(&[u8]) -> Result<T, serde_json::Error>,
+) -> Result<T, CallError> {
+    let decode = |body: &[u8]| {
+        decode(body).map_err(|error| {
+            // Not the error's own text, which may hold words of the body.
+            let (line, column) = (error.line(), error.column());
+            let what = format!("an answer that is not the documented JSON, at line {line} column {column}");
+            CallError::new(Reason::Malformed, what)
+        })
+    };
+    client.call(action, parameters, priority, deadline, &decode).await
 }
 
 fn push(parameters: &mut Vec<(String, String)>, name: &str, value: Option<&str>) {

@@ -22,7 +22,10 @@ impl Endpoint {
             (None, Network::Public) => format!("ecs.{region_id}.aliyuncs.com"),
             (None, Network::Vpc) => format!("ecs-vpc.{region_id}.aliyuncs.com"),
         };
-        Self { scheme: "https".to_owned(), host }
+        Self {
+            scheme: "https".to_owned(),
+            host,
+        }
     }
 
     /// An address from the configuration, `http(s)://host[:port]`, in which `{region_id}` stands for the region.
@@ -33,24 +36,44 @@ impl Endpoint {
         let address = template.replace("{region_id}", region_id);
         let (scheme, host) = address.split_once("://").unwrap_or(("https", &address));
         let host = host.trim_end_matches('/').to_ascii_lowercase();
-        let own_port = if scheme.eq_ignore_ascii_case("http") { ":80" } else { ":443" };
-        let host = host.strip_suffix(own_port).map_or_else(|| host.clone(), str::to_owned);
-        Self { scheme: scheme.to_ascii_lowercase(), host }
+        let own_port = if scheme.eq_ignore_ascii_case("http") {
+            ":80"
+        } else {
+            ":443"
+        };
+        let host = host
+            .strip_suffix(own_port)
+            .map_or_else(|| host.clone(), str::to_owned);
+        Self {
+            scheme: scheme.to_ascii_lowercase(),
+            host,
+        }
     }
 
     /// The host that DescribeRegions names for a region.
     pub fn named(host: &str) -> Self {
-        Self { scheme: "https".to_owned(), host: host.to_ascii_lowercase() }
+        Self {
+            scheme: "https".to_owned(),
+            host: host.to_ascii_lowercase(),
+        }
     }
 }
 
 /// The regions that the SDKs send elsewhere than their name says.
 fn public_exception(region_id: &str) -> Option<&'static str> {
     match region_id {
-        "cn-hangzhou" | "cn-shanghai-finance-1" | "cn-shenzhen-finance-1" => Some("ecs-cn-hangzhou.aliyuncs.com"),
-        "cn-north-2-gov-1" | "cn-hangzhou-finance" | "cn-wuhan" | "cn-zhangbei" | "cn-yushanfang"
+        "cn-hangzhou" | "cn-shanghai-finance-1" | "cn-shenzhen-finance-1" => {
+            Some("ecs-cn-hangzhou.aliyuncs.com")
+        }
+        "cn-north-2-gov-1"
+        | "cn-hangzhou-finance"
+        | "cn-wuhan"
+        | "cn-zhangbei"
+        | "cn-yushanfang"
         | "cn-beijing-gov-1" => Some("ecs.aliyuncs.com"),
-        "cn-huhehaote-nebula-1" | "cn-zhengzhou-nebula-1" | "cn-edge-1" => Some("ecs.cn-qingdao-nebula.aliyuncs.com"),
+        "cn-huhehaote-nebula-1" | "cn-zhengzhou-nebula-1" | "cn-edge-1" => {
+            Some("ecs.cn-qingdao-nebula.aliyuncs.com")
+        }
         "cn-zhangjiakou-na62-a01" => Some("ecs.cn-zhangjiakou.aliyuncs.com"),
         "eu-west-1-oxs" => Some("ecs.cn-shenzhen-cloudstone.aliyuncs.com"),
         _ => None,
@@ -64,9 +87,18 @@ mod tests {
     #[test]
     fn documented_hosts() {
         let host = |region, network| Endpoint::of_region(region, network).host;
-        assert_eq!(host("eu-central-1", Network::Public), "ecs.eu-central-1.aliyuncs.com");
-        assert_eq!(host("eu-central-1", Network::Vpc), "ecs-vpc.eu-central-1.aliyuncs.com");
-        assert_eq!(host("cn-hangzhou", Network::Public), "ecs-cn-hangzhou.aliyuncs.com");
+        assert_eq!(
+            host("eu-central-1", Network::Public),
+            "ecs.eu-central-1.aliyuncs.com"
+        );
+        assert_eq!(
+            host("eu-central-1", Network::Vpc),
+            "ecs-vpc.eu-central-1.aliyuncs.com"
+        );
+        assert_eq!(
+            host("cn-hangzhou", Network::Public),
+            "ecs-cn-hangzhou.aliyuncs.com"
+        );
         assert_eq!(host("cn-north-2-gov-1", Network::Public), "ecs.aliyuncs.com");
     }
 
@@ -74,8 +106,14 @@ mod tests {
     fn configured_addresses() {
         let of = |template| Endpoint::configured(template, "cn-hangzhou");
         let endpoint = of("http://127.0.0.1:8080");
-        assert_eq!((endpoint.scheme.as_str(), endpoint.host.as_str()), ("http", "127.0.0.1:8080"));
-        assert_eq!(of("https://ecs.{region_id}.example.com:443/").host, "ecs.cn-hangzhou.example.com");
+        assert_eq!(
+            (endpoint.scheme.as_str(), endpoint.host.as_str()),
+            ("http", "127.0.0.1:8080")
+        );
+        assert_eq!(
+            of("https://ecs.{region_id}.example.com:443/").host,
+            "ecs.cn-hangzhou.example.com"
+        );
         assert_eq!(of("http://ECS.example.com:80").host, "ecs.example.com");
     }
 }

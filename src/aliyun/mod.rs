@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod error;
 pub mod invocations;
 pub mod limit;
+pub mod regions;
 pub mod requests;
 pub mod rows;
 pub mod sign;

@@ -27,7 +27,9 @@ impl Tally {
         if let Some(reason) = failure {
             self.failed[action as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
         }
-        self.duration.with_label_values(&[action.as_str()]).observe(took.as_secs_f64());
+        self.duration
+            .with_label_values(&[action.as_str()])
+            .observe(took.as_secs_f64());
     }
 
     /// Requests sent, tries again included.
@@ -64,19 +66,24 @@ impl Requests {
             duration.with_label_values(&[action.as_str()]);
         }
         registry.register(Box::new(duration.clone()))?;
-        Ok(Self { duration, tallies: Mutex::default() })
+        Ok(Self {
+            duration,
+            tallies: Mutex::default(),
+        })
     }
 
     /// The tally of a scope, made at its first use.
     pub fn tally(&self, account: &str, region_id: &str) -> Arc<Tally> {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let tally = tallies.entry((account.into(), region_id.into())).or_insert_with(|| {
-            Arc::new(Tally {
-                sent: Default::default(),
-                failed: Default::default(),
-                duration: self.duration.clone(),
-            })
-        });
+        let tally = tallies
+            .entry((account.into(), region_id.into()))
+            .or_insert_with(|| {
+                Arc::new(Tally {
+                    sent: Default::default(),
+                    failed: Default::default(),
+                    duration: self.duration.clone(),
+                })
+            });
         Arc::clone(tally)
     }
 
@@ -85,7 +92,9 @@ impl Requests {
         let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         tallies
             .iter()
-            .map(|((account, region_id), tally)| (Arc::clone(account), Arc::clone(region_id), Arc::clone(tally)))
+            .map(|((account, region_id), tally)| {
+                (Arc::clone(account), Arc::clone(region_id), Arc::clone(tally))
+            })
             .collect()
     }
 }

@@ -1,5 +1,7 @@
 //! The families of all scopes, from the view. The order of families, and of samples in them, is fixed.
 
+use std::time::SystemTime;
+
 use crate::aliyun::client::Action;
 use crate::aliyun::error::Reason;
 use crate::aliyun::requests::Requests;
@@ -37,10 +39,14 @@ struct Labelled<'a> {
 /// Renders everything that is known of the scopes.
 pub fn render(view: &View, requests: &Requests) -> Bodies {
     let scopes: Vec<Labelled<'_>> = view
+        .scopes
         .values()
         .map(|view| Labelled {
             view,
-            labels: labels([("account", &*view.scope.account), ("region_id", &*view.scope.region_id)]),
+            labels: labels([
+                ("account", &*view.scope.account),
+                ("region_id", &*view.scope.region_id),
+            ]),
         })
         .collect();
     let mut bodies = Bodies::default();
@@ -48,6 +54,7 @@ pub fn render(view: &View, requests: &Requests) -> Bodies {
     scope_state(&mut bodies, &scopes);
     own_work(&mut bodies, &scopes);
     api_requests(&mut bodies, requests);
+    credentials(&mut bodies, view);
     bodies
 }
 
@@ -68,7 +75,9 @@ fn results(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_oldest_open_result_timestamp_seconds",
         kind: Kind::Gauge,
-        help: polled!("When the oldest open result with that status started, or was first seen, in Unix time."),
+        help: polled!(
+            "When the oldest open result with that status started, or was first seen, in Unix time."
+        ),
     };
     bodies.counts(scopes, family, |to, labels, counts| {
         for (status, time) in counts.oldest_open() {
@@ -99,7 +108,12 @@ fn results(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     bodies.counts(scopes, family, |to, scope, counts| {
         for (status, error_code, value) in counts.deliveries() {
             let more = labels([("delivery_status", status), ("error_code", error_code)]);
-            sample(to, "cloud_assistant_output_deliveries_total", &format!("{scope},{more}"), value);
+            sample(
+                to,
+                "cloud_assistant_output_deliveries_total",
+                &format!("{scope},{more}"),
+                value,
+            );
         }
     });
     bodies.counter_of_counts(
@@ -123,10 +137,14 @@ fn results_total(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
             let all = combination(scope, shown.invocation_status, shown.error_code, shown.exit_code);
             sample(&mut text, "cloud_assistant_results_total", &all, shown.value);
             let exemplar = shown.exemplar.and_then(|exemplar| {
-                let ids = [("invoke_id", &*exemplar.invoke_id), ("instance_id", &*exemplar.instance_id)];
+                let ids = [
+                    ("invoke_id", &*exemplar.invoke_id),
+                    ("instance_id", &*exemplar.instance_id),
+                ];
                 // OpenMetrics: names and values together have at most 128 characters.
                 let characters: usize = ids.iter().map(|(name, id)| name.len() + id.chars().count()).sum();
-                (characters <= 128).then(|| format!("{} # {{{}}} 1 {}", shown.value, labels(ids), exemplar.time))
+                (characters <= 128)
+                    .then(|| format!("{} # {{{}}} 1 {}", shown.value, labels(ids), exemplar.time))
             });
             let value = exemplar.unwrap_or_else(|| shown.value.to_string());
             sample(&mut open_metrics, "cloud_assistant_results_total", &all, value);
@@ -142,25 +160,52 @@ fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
         help: polled!("How long counted results ran: FinishedTime less StartTime."),
     };
     bodies.counts(scopes, family, |to, scope, counts| {
-        let bounds: Vec<String> = counts.duration_buckets.iter().map(|bound| canonical(*bound)).collect();
+        let bounds: Vec<String> = counts
+            .duration_buckets
+            .iter()
+            .map(|bound| canonical(*bound))
+            .collect();
         for durations in &counts.durations {
             let labels = with_status(scope, counts.status_of(durations));
             for (bound, count) in bounds.iter().zip(&durations.buckets) {
                 let labels = format!("{labels},le=\"{bound}\"");
-                sample(to, "cloud_assistant_result_duration_seconds_bucket", &labels, count);
+                sample(
+                    to,
+                    "cloud_assistant_result_duration_seconds_bucket",
+                    &labels,
+                    count,
+                );
             }
             let infinite = format!("{labels},le=\"+Inf\"");
-            sample(to, "cloud_assistant_result_duration_seconds_bucket", &infinite, durations.count);
-            sample(to, "cloud_assistant_result_duration_seconds_sum", &labels, durations.sum);
-            sample(to, "cloud_assistant_result_duration_seconds_count", &labels, durations.count);
+            sample(
+                to,
+                "cloud_assistant_result_duration_seconds_bucket",
+                &infinite,
+                durations.count,
+            );
+            sample(
+                to,
+                "cloud_assistant_result_duration_seconds_sum",
+                &labels,
+                durations.sum,
+            );
+            sample(
+                to,
+                "cloud_assistant_result_duration_seconds_count",
+                &labels,
+                durations.count,
+            );
         }
     });
 }
 
 fn scope_state(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
-    bodies.gauge(scopes, "cloud_assistant_up", "1 when the last poll of the scope succeeded, else 0.", |view| {
-        Some(u8::from(view.last_poll?.up).to_string())
-    });
+    bodies.gauge(
+        scopes,
+        "cloud_assistant_up",
+        "1 when the last poll of the scope succeeded, else 0.",
+        |view| Some(u8::from(view.last_poll?.up).to_string()),
+    );
     bodies.gauge(
         scopes,
         "cloud_assistant_last_success_timestamp_seconds",
@@ -233,7 +278,12 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
         let names = ["invocation_status", "error_code", "exit_code"];
         for (name, value) in names.into_iter().zip(counts.overflow) {
             let labels = format!("{scope},label=\"{name}\"");
-            sample(to, "cloud_assistant_exporter_label_overflow_total", &labels, value);
+            sample(
+                to,
+                "cloud_assistant_exporter_label_overflow_total",
+                &labels,
+                value,
+            );
         }
     });
 }
@@ -242,27 +292,100 @@ fn api_requests(bodies: &mut Bodies, requests: &Requests) {
     let (mut sent, mut failed) = (String::new(), String::new());
     for (account, region_id, tally) in requests.all() {
         // A scope and an account without a region make different calls.
-        let actions = Action::ALL.into_iter().filter(|action| action.has_region() != region_id.is_empty());
+        let actions = Action::ALL
+            .into_iter()
+            .filter(|action| action.has_region() != region_id.is_empty());
         for action in actions {
-            let scope = [("account", &*account), ("region_id", &*region_id), ("action", action.as_str())];
+            let scope = [
+                ("account", &*account),
+                ("region_id", &*region_id),
+                ("action", action.as_str()),
+            ];
             let labels = labels(scope);
-            sample(&mut sent, "cloud_assistant_exporter_api_requests_total", &labels, tally.sent(action));
+            sample(
+                &mut sent,
+                "cloud_assistant_exporter_api_requests_total",
+                &labels,
+                tally.sent(action),
+            );
             for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::State) {
                 let count = tally.failed(action, reason);
                 // DescribeInvocations is rare; what it has not met is not worth a series.
                 if count > 0 || action != Action::DescribeInvocations {
                     let labels = format!("{labels},reason=\"{}\"", reason.as_str());
-                    sample(&mut failed, "cloud_assistant_exporter_api_request_failures_total", &labels, count);
+                    sample(
+                        &mut failed,
+                        "cloud_assistant_exporter_api_request_failures_total",
+                        &labels,
+                        count,
+                    );
                 }
             }
         }
     }
     let help = "Requests sent to the Alibaba Cloud API, tries again included.";
     let name = "cloud_assistant_exporter_api_requests";
-    bodies.family(Family { name, kind: Kind::Counter, help }, sent, None);
+    bodies.family(
+        Family {
+            name,
+            kind: Kind::Counter,
+            help,
+        },
+        sent,
+        None,
+    );
     let help = "Requests to the Alibaba Cloud API that failed, by reason.";
     let name = "cloud_assistant_exporter_api_request_failures";
-    bodies.family(Family { name, kind: Kind::Counter, help }, failed, None);
+    bodies.family(
+        Family {
+            name,
+            kind: Kind::Counter,
+            help,
+        },
+        failed,
+        None,
+    );
+}
+
+fn credentials(bodies: &mut Bodies, view: &View) {
+    let (mut expiry, mut failures) = (String::new(), String::new());
+    let name = "cloud_assistant_exporter_credentials_expiry_timestamp_seconds";
+    for (account, shown) in &view.accounts {
+        let labels = labels([("account", &**account)]);
+        if let Some(at) = shown.credentials.expiry() {
+            let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            sample(&mut expiry, name, &labels, at.as_secs());
+        }
+        let count = shown.credentials.refresh_failures();
+        sample(
+            &mut failures,
+            "cloud_assistant_exporter_credentials_refresh_failures_total",
+            &labels,
+            count,
+        );
+    }
+    let help =
+        "When the account's temporary credentials end unless renewed, in Unix time; absent for lasting ones.";
+    bodies.family(
+        Family {
+            name,
+            kind: Kind::Gauge,
+            help,
+        },
+        expiry,
+        None,
+    );
+    let help = "How often the account's credentials could not be had or renewed.";
+    let name = "cloud_assistant_exporter_credentials_refresh_failures";
+    bodies.family(
+        Family {
+            name,
+            kind: Kind::Counter,
+            help,
+        },
+        failures,
+        None,
+    );
 }
 
 fn with_status(scope: &str, status: &str) -> String {
@@ -287,9 +410,11 @@ impl Bodies {
             return;
         }
         self.text.push(Part::new(family.header(Format::Text)));
-        self.open_metrics.push(Part::new(family.header(Format::OpenMetrics)));
+        self.open_metrics
+            .push(Part::new(family.header(Format::OpenMetrics)));
         let samples = Part::new(text);
-        self.open_metrics.push(open_metrics.map_or_else(|| samples.clone(), Part::new));
+        self.open_metrics
+            .push(open_metrics.map_or_else(|| samples.clone(), Part::new));
         self.text.push(samples);
     }
 
@@ -327,11 +452,19 @@ impl Bodies {
         help: &str,
         value: impl Fn(&ScopeView) -> Option<String>,
     ) {
-        self.scopes(scopes, Family { name, kind: Kind::Gauge, help }, |to, labels, view| {
-            if let Some(value) = value(view) {
-                sample(to, name, labels, value);
-            }
-        });
+        self.scopes(
+            scopes,
+            Family {
+                name,
+                kind: Kind::Gauge,
+                help,
+            },
+            |to, labels, view| {
+                if let Some(value) = value(view) {
+                    sample(to, name, labels, value);
+                }
+            },
+        );
     }
 
     /// A counter with one series a scope.
@@ -343,11 +476,19 @@ impl Bodies {
         value: impl Fn(&ScopeView) -> Option<u64>,
     ) {
         let sample_name = format!("{name}_total");
-        self.scopes(scopes, Family { name, kind: Kind::Counter, help }, |to, labels, view| {
-            if let Some(value) = value(view) {
-                sample(to, &sample_name, labels, value);
-            }
-        });
+        self.scopes(
+            scopes,
+            Family {
+                name,
+                kind: Kind::Counter,
+                help,
+            },
+            |to, labels, view| {
+                if let Some(value) = value(view) {
+                    sample(to, &sample_name, labels, value);
+                }
+            },
+        );
     }
 
     fn counter_of_counts(

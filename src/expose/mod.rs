@@ -42,7 +42,11 @@ pub struct Exposition {
 impl Exposition {
     /// An exposition of the process alone, until a view is rendered.
     pub fn new(registry: Registry, requests: Arc<Requests>) -> Self {
-        Self { registry, requests, bodies: ArcSwap::default() }
+        Self {
+            registry,
+            requests,
+            bodies: ArcSwap::default(),
+        }
     }
 
     /// Renders a view; from now on it is served.

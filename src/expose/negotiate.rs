@@ -19,7 +19,11 @@ impl Answer {
     /// Chooses by the `Accept` and `Accept-Encoding` headers.
     pub fn to(accept: Option<&str>, accept_encoding: Option<&str>) -> Self {
         let (format, escaping) = accept.map_or((Format::Text, false), format);
-        Self { format, escaping, gzip: accept_encoding.is_some_and(gzip) }
+        Self {
+            format,
+            escaping,
+            gzip: accept_encoding.is_some_and(gzip),
+        }
     }
 
     /// The `Content-Type`. Prometheus 3 fails the scrape on any other.
@@ -42,7 +46,9 @@ fn format(accept: &str) -> (Format, bool) {
         let media_type = pieces.next().unwrap_or_default().to_ascii_lowercase();
         let (mut version, mut weight, mut escaping) = (None, 1.0, false);
         for parameter in pieces {
-            let Some((name, value)) = parameter.split_once('=') else { continue };
+            let Some((name, value)) = parameter.split_once('=') else {
+                continue;
+            };
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
                 "version" => version = Some(value),
@@ -72,7 +78,12 @@ fn gzip(accept_encoding: &str) -> bool {
         let mut pieces = element.split(';').map(str::trim);
         let coding = pieces.next().unwrap_or_default().to_ascii_lowercase();
         let weight = pieces
-            .find_map(|parameter| parameter.to_ascii_lowercase().strip_prefix("q=").map(str::to_owned))
+            .find_map(|parameter| {
+                parameter
+                    .to_ascii_lowercase()
+                    .strip_prefix("q=")
+                    .map(str::to_owned)
+            })
             .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
         match coding.as_str() {
             "gzip" | "x-gzip" => return weight > 0.0,
@@ -108,11 +119,20 @@ mod tests {
             (Some(PROMETHEUS_2), open_metrics),
             (None, text),
             (Some("*/*"), text),
-            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), text),
+            (
+                Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+                text,
+            ),
             (Some("application/openmetrics-text"), text),
             (Some("application/openmetrics-text;version=0.0.1"), text),
-            (Some("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1"), text),
-            (Some("application/openmetrics-text;version=1.0.0;escaping=nonsense"), open_metrics),
+            (
+                Some("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0;q=0.1"),
+                text,
+            ),
+            (
+                Some("application/openmetrics-text;version=1.0.0;escaping=nonsense"),
+                open_metrics,
+            ),
             (Some("application/openmetrics-text;version=1.0.0;q=0"), text),
             (Some(";;,=,\u{1f600}"), text),
         ];
@@ -133,7 +153,11 @@ mod tests {
             (Some("gzip;q=0, *"), false),
         ];
         for (accept_encoding, expected) in table {
-            assert_eq!(Answer::to(None, accept_encoding).gzip, expected, "{accept_encoding:?}");
+            assert_eq!(
+                Answer::to(None, accept_encoding).gzip,
+                expected,
+                "{accept_encoding:?}"
+            );
         }
     }
 }

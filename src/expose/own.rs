@@ -20,26 +20,51 @@ pub fn render(families: &[MetricFamily], format: Format) -> String {
             Kind::Counter => family.name().trim_end_matches("_total"),
             Kind::Gauge | Kind::Histogram => family.name(),
         };
-        text.push_str(&Family { name, kind, help: family.help() }.header(format));
+        text.push_str(
+            &Family {
+                name,
+                kind,
+                help: family.help(),
+            }
+            .header(format),
+        );
         for metric in family.get_metric() {
             let labels = labels(metric.get_label().iter().map(|pair| (pair.name(), pair.value())));
             match kind {
                 Kind::Counter => {
-                    sample(&mut text, &format!("{name}_total"), &labels, float(metric.get_counter().get_value()));
+                    sample(
+                        &mut text,
+                        &format!("{name}_total"),
+                        &labels,
+                        float(metric.get_counter().get_value()),
+                    );
                 }
                 Kind::Gauge => sample(&mut text, name, &labels, float(metric.get_gauge().get_value())),
                 Kind::Histogram => {
                     let histogram = metric.get_histogram();
                     let comma = if labels.is_empty() { "" } else { "," };
                     let bucket = format!("{name}_bucket");
-                    let finite = histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite());
+                    let finite = histogram
+                        .get_bucket()
+                        .iter()
+                        .filter(|bucket| bucket.upper_bound().is_finite());
                     for bound in finite {
                         let le = canonical(bound.upper_bound());
-                        sample(&mut text, &bucket, &format!("{labels}{comma}le=\"{le}\""), bound.cumulative_count());
+                        sample(
+                            &mut text,
+                            &bucket,
+                            &format!("{labels}{comma}le=\"{le}\""),
+                            bound.cumulative_count(),
+                        );
                     }
                     let count = histogram.get_sample_count();
                     sample(&mut text, &bucket, &format!("{labels}{comma}le=\"+Inf\""), count);
-                    sample(&mut text, &format!("{name}_sum"), &labels, float(histogram.get_sample_sum()));
+                    sample(
+                        &mut text,
+                        &format!("{name}_sum"),
+                        &labels,
+                        float(histogram.get_sample_sum()),
+                    );
                     sample(&mut text, &format!("{name}_count"), &labels, count);
                 }
             }
@@ -58,7 +83,8 @@ mod tests {
     fn both_formats() {
         let registry = Registry::new();
         let counter = IntCounter::new("a_total", "A.").unwrap();
-        let histogram = Histogram::with_opts(HistogramOpts::new("b_seconds", "B.").buckets(vec![1.0])).unwrap();
+        let histogram =
+            Histogram::with_opts(HistogramOpts::new("b_seconds", "B.").buckets(vec![1.0])).unwrap();
         registry.register(Box::new(counter.clone())).unwrap();
         registry.register(Box::new(histogram.clone())).unwrap();
         counter.inc();

@@ -29,7 +29,11 @@ impl Part {
         let mut checksum = Hasher::new();
         checksum.update(&plain);
         let deflated = deflate(&plain).into();
-        Self { plain, deflated, checksum }
+        Self {
+            plain,
+            deflated,
+            checksum,
+        }
     }
 
     /// Its bytes as they are.
@@ -71,7 +75,10 @@ fn deflate(plain: &[u8]) -> Vec<u8> {
         let is_full = deflated.len() == deflated.capacity();
         let is_done = compress.total_in() as usize == plain.len() && !is_full;
         // An error, or no progress with room to write: nothing more will come.
-        if is_done || !matches!(status, Ok(Status::Ok)) && !is_full || (compress.total_out() == before && !is_full) {
+        if is_done
+            || !matches!(status, Ok(Status::Ok)) && !is_full
+            || (compress.total_out() == before && !is_full)
+        {
             return deflated;
         }
         deflated.reserve(deflated.capacity().max(1024));
@@ -88,9 +95,17 @@ mod tests {
 
     #[test]
     fn joined_pieces_are_one_member() {
-        let texts = [String::new(), "a\n".to_owned(), "metric{x=\"y\"} 1\n".repeat(100_000), "# EOF\n".to_owned()];
+        let texts = [
+            String::new(),
+            "a\n".to_owned(),
+            "metric{x=\"y\"} 1\n".repeat(100_000),
+            "# EOF\n".to_owned(),
+        ];
         for count in 0..=texts.len() {
-            let parts: Vec<Part> = texts[..count].iter().map(|text| Part::new(text.clone())).collect();
+            let parts: Vec<Part> = texts[..count]
+                .iter()
+                .map(|text| Part::new(text.clone()))
+                .collect();
             let body = gzip(&parts).concat();
             // Reads one member only.
             let mut decoder = GzDecoder::new(&body[..]);

@@ -34,14 +34,25 @@ impl Process {
     /// None in practice: the names are sound.
     pub fn new(start: SystemTime) -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| Gauge::with_opts(Opts::new(name, help));
-        let start_time = gauge("process_start_time_seconds", "Start time of the process, in Unix time.")?;
-        start_time.set(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64());
+        let start_time = gauge(
+            "process_start_time_seconds",
+            "Start time of the process, in Unix time.",
+        )?;
+        start_time.set(
+            start
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64(),
+        );
         Ok(Self {
             cpu_seconds: Counter::new("process_cpu_seconds_total", "User and system CPU time spent.")?,
             open_fds: gauge("process_open_fds", "Open file descriptors.")?,
             max_fds: gauge("process_max_fds", "Most open file descriptors that are allowed.")?,
             virtual_memory: gauge("process_virtual_memory_bytes", "Virtual memory.")?,
-            virtual_memory_max: gauge("process_virtual_memory_max_bytes", "Most virtual memory that is allowed.")?,
+            virtual_memory_max: gauge(
+                "process_virtual_memory_max_bytes",
+                "Most virtual memory that is allowed.",
+            )?,
             resident_memory: gauge("process_resident_memory_bytes", "Resident memory.")?,
             threads: gauge("process_threads", "Threads of the operating system.")?,
             start_time,
@@ -52,21 +63,30 @@ impl Process {
     fn read(&self) -> Option<()> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         // The name of the program, in brackets, may hold anything; fields are counted from behind it.
-        let fields: Vec<f64> =
-            stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
+        let fields: Vec<f64> = stat
+            .rsplit_once(')')?
+            .1
+            .split_whitespace()
+            .map(|field| field.parse().unwrap_or(0.0))
+            .collect();
         let [user, system] = [*fields.get(11)?, *fields.get(12)?];
         let cpu = (user + system) / TICKS_PER_SECOND;
         self.cpu_seconds.inc_by((cpu - self.cpu_seconds.get()).max(0.0));
         self.threads.set(*fields.get(17)?);
         self.virtual_memory.set(*fields.get(20)?);
         self.resident_memory.set(*fields.get(21)? * self.page_size);
-        self.open_fds.set(fs::read_dir("/proc/self/fd").ok()?.count() as f64);
+        self.open_fds
+            .set(fs::read_dir("/proc/self/fd").ok()?.count() as f64);
         let limits = fs::read_to_string("/proc/self/limits").ok()?;
         let limit = |name: &str| {
             let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
             let soft = line.split_whitespace().next()?;
             // Go's client shows no limit as the largest number; so do we, for the same dashboards.
-            Some(if soft == "unlimited" { u64::MAX as f64 } else { soft.parse().ok()? })
+            Some(if soft == "unlimited" {
+                u64::MAX as f64
+            } else {
+                soft.parse().ok()?
+            })
         };
         self.max_fds.set(limit("Max open files")?);
         self.virtual_memory_max.set(limit("Max address space")?);
@@ -88,13 +108,21 @@ impl Process {
 
 impl Collector for Process {
     fn desc(&self) -> Vec<&Desc> {
-        self.gauges().into_iter().flat_map(Collector::desc).chain(self.cpu_seconds.desc()).collect()
+        self.gauges()
+            .into_iter()
+            .flat_map(Collector::desc)
+            .chain(self.cpu_seconds.desc())
+            .collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         // What cannot be read keeps its last value.
         let _ = self.read();
-        self.gauges().into_iter().flat_map(Collector::collect).chain(self.cpu_seconds.collect()).collect()
+        self.gauges()
+            .into_iter()
+            .flat_map(Collector::collect)
+            .chain(self.cpu_seconds.collect())
+            .collect()
     }
 }
 
@@ -106,7 +134,11 @@ mod tests {
     fn this_process() {
         let process = Process::new(SystemTime::now()).unwrap();
         assert_eq!(process.collect().len(), 8);
-        assert!(process.resident_memory.get() > 1e6, "{}", process.resident_memory.get());
+        assert!(
+            process.resident_memory.get() > 1e6,
+            "{}",
+            process.resident_memory.get()
+        );
         assert!(process.open_fds.get() >= 3.0 && process.max_fds.get() >= process.open_fds.get());
         assert!(process.threads.get() >= 1.0);
     }

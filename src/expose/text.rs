@@ -47,7 +47,9 @@ impl Family<'_> {
             (Kind::Histogram, _) => ("histogram", ""),
         };
         let mut header = format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
-        let unit = ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(&format!("_{unit}")));
+        let unit = ["seconds", "bytes"]
+            .into_iter()
+            .find(|unit| name.ends_with(&format!("_{unit}")));
         if let (Format::OpenMetrics, Some(unit)) = (format, unit) {
             header.push_str(&format!("# UNIT {name} {unit}\n"));
         }
@@ -101,7 +103,11 @@ pub fn float(value: f64) -> String {
 /// A float in OpenMetrics' canonical form, as Go's `%g` with a fraction: `0.5`, `1.0`, `1e+06`.
 pub fn canonical(value: f64) -> String {
     if !value.is_finite() || value == 0.0 {
-        return if value == 0.0 { "0.0".to_owned() } else { float(value) };
+        return if value == 0.0 {
+            "0.0".to_owned()
+        } else {
+            float(value)
+        };
     }
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
@@ -139,8 +145,15 @@ mod tests {
 
     #[test]
     fn headers_of_both_formats() {
-        let family = Family { name: "a_b_bytes", kind: Kind::Counter, help: "What." };
-        assert_eq!(family.header(Format::Text), "# HELP a_b_bytes_total What.\n# TYPE a_b_bytes_total counter\n");
+        let family = Family {
+            name: "a_b_bytes",
+            kind: Kind::Counter,
+            help: "What.",
+        };
+        assert_eq!(
+            family.header(Format::Text),
+            "# HELP a_b_bytes_total What.\n# TYPE a_b_bytes_total counter\n"
+        );
         let open_metrics = "# HELP a_b_bytes What.\n# TYPE a_b_bytes counter\n# UNIT a_b_bytes bytes\n";
         assert_eq!(family.header(Format::OpenMetrics), open_metrics);
     }

@@ -42,6 +42,18 @@ pub struct Times {
     pub timeout: Duration,
     /// About how many requests of a poll may go to histories of schedules.
     pub history_budget: u64,
+    /// Whether the region was found by DescribeRegions: it is then set aside where its API does not know Cloud
+    /// Assistant, instead of failing.
+    pub discovered: bool,
+}
+
+/// Why a poller ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was stopped.
+    Stopped,
+    /// The region's API does not know Cloud Assistant.
+    NotSupported,
 }
 
 /// The poller of one scope.
@@ -89,7 +101,8 @@ impl From<CallError> for Unfinished {
 }
 
 impl Poller {
-    /// A poller that goes on from `record`, the saved one of its scope.
+    /// A poller that goes on from `record`, the saved one of its scope; where it could not be read, each poll tries
+    /// to.
     pub fn new(
         scope: Scope,
         ecs: Ecs,
@@ -97,7 +110,7 @@ impl Poller {
         board: Board,
         settings: Settings,
         times: Times,
-        record: Record,
+        record: Option<Record>,
     ) -> Self {
         let view = ScopeView::new(scope);
         Self {
@@ -106,7 +119,7 @@ impl Poller {
             board,
             settings,
             times,
-            record: Some(record),
+            record,
             view,
             turn: Turn::default(),
             sweep: None,
@@ -116,25 +129,24 @@ impl Poller {
 
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
     /// nothing: its results are found again.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
         let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
         self.show(next);
         loop {
             if !self.wait(next, &stop).await {
-                break;
+                return End::Stopped;
             }
-            if matches!(self.poll(&stop).await, Err(Unfinished::Stopped)) {
-                break;
+            match self.poll(&stop).await {
+                Ok(()) => {}
+                Err(Unfinished::Stopped) => return End::Stopped,
+                Err(Unfinished::Failed(_)) => return End::NotSupported,
             }
             let now = Instant::now();
             // What the API has asked to wait for comes before our own rhythm.
             next = timetable.next(now).max(now + self.ecs.client().paused_for());
             self.show(next);
-        }
-        if let Some(record) = &mut self.record {
-            record.sweep_abandoned();
         }
     }
 
@@ -153,17 +165,28 @@ impl Poller {
         }
     }
 
-    /// One poll, from its first request to its view.
+    /// One poll, from its first request to its view. Only a stop or a region to be set aside is an error.
     async fn poll(&mut self, stop: &CancellationToken) -> Result<(), Unfinished> {
         let started = Instant::now();
         let done = self.find_and_record(stop, started).await;
         match done {
             Ok(()) => {
-                self.view.last_poll = Some(LastPoll { up: true, took: started.elapsed() });
+                self.view.last_poll = Some(LastPoll {
+                    up: true,
+                    took: started.elapsed(),
+                });
+            }
+            Err(Unfinished::Failed(error))
+                if self.times.discovered && error.code.as_deref() == Some("RegionId.ApiNotSupported") =>
+            {
+                return Err(Unfinished::Failed(error));
             }
             Err(Unfinished::Failed(error)) => {
                 self.failed(&error);
-                self.view.last_poll = Some(LastPoll { up: false, took: started.elapsed() });
+                self.view.last_poll = Some(LastPoll {
+                    up: false,
+                    took: started.elapsed(),
+                });
             }
             Err(Unfinished::Stopped) => return Err(Unfinished::Stopped),
         }
@@ -171,7 +194,11 @@ impl Poller {
         Ok(())
     }
 
-    async fn find_and_record(&mut self, stop: &CancellationToken, started: Instant) -> Result<(), Unfinished> {
+    async fn find_and_record(
+        &mut self,
+        stop: &CancellationToken,
+        started: Instant,
+    ) -> Result<(), Unfinished> {
         let record = self.record().await?;
         let first_look = record.needs_first_look();
         let cycle = match first_look {
@@ -198,7 +225,9 @@ impl Poller {
                 () = stop.cancelled() => return Err(Unfinished::Stopped),
                 reply = request(&self.ecs, &ask, Priority::Poll, deadline) => reply,
             };
-            let Some(record) = &self.record else { return Err(lost_record().into()) };
+            let Some(record) = &self.record else {
+                return Err(lost_record().into());
+            };
             take(&mut cycle, record, &mut self.turn, &ask, reply, &self.view.scope)?;
             if first_look {
                 self.progress(&cycle, true, &mut logged);
@@ -209,7 +238,9 @@ impl Poller {
 
     /// Applies, saves, and makes ready to be shown: in this order, so that nothing is shown that a crash takes back.
     async fn record_findings(&mut self, findings: Findings) -> Result<Applied, CallError> {
-        let Some(record) = &mut self.record else { return Err(lost_record()) };
+        let Some(record) = &mut self.record else {
+            return Err(lost_record());
+        };
         let now = timestamp::seconds(SystemTime::now());
         let skipped = findings.skipped;
         let is_sweep = findings.sweep.is_some();
@@ -218,7 +249,9 @@ impl Poller {
         let changes = record.take_changes();
         let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
         let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
-        if let Err(error) = saved.map_err(|error| error.to_string()).and_then(|saved| saved.map_err(|e| e.to_string()))
+        if let Err(error) = saved
+            .map_err(|error| error.to_string())
+            .and_then(|saved| saved.map_err(|e| e.to_string()))
         {
             self.record = None;
             return Err(CallError::new(Reason::State, error));
@@ -227,15 +260,25 @@ impl Poller {
         if first_look {
             let (open, settled) = (record.open().count(), applied.baseline);
             tracing::info!(
-                account = &*scope.account, region_id = &*scope.region_id, settled, open,
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                settled,
+                open,
                 "first look done: what was settled before is known and not counted"
             );
         } else if applied != Applied::default() {
-            tracing::debug!(account = &*scope.account, region_id = &*scope.region_id, ?applied, "recorded");
+            tracing::debug!(
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                ?applied,
+                "recorded"
+            );
         }
         if applied.lost > 0 {
             tracing::warn!(
-                account = &*scope.account, region_id = &*scope.region_id, lost = applied.lost,
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                lost = applied.lost,
                 "open results are no longer listed and were given up"
             );
         }
@@ -250,21 +293,32 @@ impl Poller {
     fn failed(&mut self, error: &CallError) {
         let scope = &self.view.scope;
         tracing::warn!(
-            account = &*scope.account, region_id = &*scope.region_id, reason = error.reason.as_str(),
-            code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
+            account = &*scope.account,
+            region_id = &*scope.region_id,
+            reason = error.reason.as_str(),
+            code = error.code.as_deref(),
+            request_id = error.request_id.as_deref(),
+            error = error.what,
             "poll failed"
         );
         self.view.polls += 1;
         self.view.failures[error.reason as usize] += 1;
         let at = timestamp::seconds(SystemTime::now());
-        self.view.error = Some(Failed { at, reason: error.reason, what: error.to_string() });
+        self.view.error = Some(Failed {
+            at,
+            reason: error.reason,
+            what: error.to_string(),
+        });
     }
 
     /// The record, read again from the disk after a save has failed.
     async fn record(&mut self) -> Result<&mut Record, CallError> {
         if self.record.is_none() {
-            let (store, scope, settings) =
-                (Arc::clone(&self.store), self.view.scope.clone(), self.settings.clone());
+            let (store, scope, settings) = (
+                Arc::clone(&self.store),
+                self.view.scope.clone(),
+                self.settings.clone(),
+            );
             let now = timestamp::seconds(SystemTime::now());
             let loaded = spawn_blocking(move || store.load(&scope, &settings, now)).await;
             let record = loaded
@@ -279,10 +333,16 @@ impl Poller {
     }
 
     fn begin_sweep_if_due(&mut self) {
-        let (Some(record), Some(interval)) = (&mut self.record, self.times.sweep_interval) else { return };
+        let (Some(record), Some(interval)) = (&mut self.record, self.times.sweep_interval) else {
+            return;
+        };
         let now = timestamp::seconds(SystemTime::now());
         let is_due = u64::from(now.saturating_sub(record.swept_at())) >= interval.as_secs();
-        if self.sweep.is_some() || record.needs_first_look() || !is_due || Instant::now() < self.no_sweep_before {
+        if self.sweep.is_some()
+            || record.needs_first_look()
+            || !is_due
+            || Instant::now() < self.no_sweep_before
+        {
             return;
         }
         record.sweep_begins();
@@ -303,8 +363,17 @@ impl Poller {
         _stop: &CancellationToken,
     ) {
         let (ask, reply) = reply;
-        let (Some(sweep), Some(record)) = (&mut self.sweep, &mut self.record) else { return };
-        let taken = take(&mut sweep.cycle, record, &mut self.turn, &ask, reply, &self.view.scope);
+        let (Some(sweep), Some(record)) = (&mut self.sweep, &mut self.record) else {
+            return;
+        };
+        let taken = take(
+            &mut sweep.cycle,
+            record,
+            &mut self.turn,
+            &ask,
+            reply,
+            &self.view.scope,
+        );
         let outcome = match taken {
             Err(error) => Err(error),
             Ok(()) if sweep.cycle.next().is_some() => {
@@ -329,8 +398,11 @@ impl Poller {
             Ok(applied) => {
                 let scope = &self.view.scope;
                 tracing::info!(
-                    account = &*scope.account, region_id = &*scope.region_id, late = applied.late,
-                    forgotten = applied.forgotten, "sweep done"
+                    account = &*scope.account,
+                    region_id = &*scope.region_id,
+                    late = applied.late,
+                    forgotten = applied.forgotten,
+                    "sweep done"
                 );
                 if let Some(last) = &mut self.view.last_poll {
                     last.up = true;
@@ -354,14 +426,22 @@ impl Poller {
 
     fn progress(&mut self, cycle: &Cycle, first_look: bool, logged: &mut Instant) {
         let of = self.record.as_ref().map(Record::held).filter(|held| *held > 0);
-        let progress = Progress { first_look, rows: cycle.rows(), of };
+        let progress = Progress {
+            first_look,
+            rows: cycle.rows(),
+            of,
+        };
         self.view.progress = Some(progress);
         if logged.elapsed() >= PROGRESS_EVERY {
             *logged = Instant::now();
             let scope = &self.view.scope;
             tracing::info!(
-                account = &*scope.account, region_id = &*scope.region_id, rows = progress.rows,
-                held = progress.of, first_look, "reading everything that the API lists"
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                rows = progress.rows,
+                held = progress.of,
+                first_look,
+                "reading everything that the API lists"
             );
         }
         self.board.publish(self.view.clone());
@@ -392,7 +472,8 @@ impl SweepUnderWay {
     fn send(&mut self, ecs: &Arc<Ecs>) {
         if let Some(ask) = self.cycle.next() {
             let ecs = Arc::clone(ecs);
-            self.request.spawn(async move { request(&ecs, &ask, Priority::Sweep, None).await });
+            self.request
+                .spawn(async move { request(&ecs, &ask, Priority::Sweep, None).await });
         }
     }
 }
@@ -418,17 +499,33 @@ async fn request(
     let next_token = ask.token.as_deref();
     let query = match &ask.about {
         About::Schedules(repeat_mode) => {
-            return ecs.scheduled(repeat_mode, next_token, priority, deadline).await.map(Reply::Schedules);
+            return ecs
+                .scheduled(repeat_mode, next_token, priority, deadline)
+                .await
+                .map(Reply::Schedules);
         }
-        About::List => Query { next_token, ..Query::default() },
-        About::Running => Query { next_token, invoke_record_status: Some("Running"), ..Query::default() },
-        About::Invocation { invoke_id, instance_id } => Query {
+        About::List => Query {
+            next_token,
+            ..Query::default()
+        },
+        About::Running => Query {
+            next_token,
+            invoke_record_status: Some("Running"),
+            ..Query::default()
+        },
+        About::Invocation {
+            invoke_id,
+            instance_id,
+        } => Query {
             next_token,
             invoke_id: Some(invoke_id),
             instance_id: instance_id.as_deref(),
             ..Query::default()
         },
-        About::History { invoke_id, instance_id } => Query {
+        About::History {
+            invoke_id,
+            instance_id,
+        } => Query {
             next_token,
             invoke_id: Some(invoke_id),
             instance_id: instance_id.as_deref(),

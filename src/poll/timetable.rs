@@ -21,14 +21,22 @@ impl Timetable {
         let mut hasher = DefaultHasher::new();
         scope.hash(&mut hasher);
         let place = hasher.finish() as f64 / u64::MAX as f64;
-        Self { anchor: now + interval.mul_f64(place), interval }
+        Self {
+            anchor: now + interval.mul_f64(place),
+            interval,
+        }
     }
 
     /// The first instant after `now`. Those that have passed are skipped, however many.
     pub fn next(&self, now: Instant) -> Instant {
-        let Some(since) = now.checked_duration_since(self.anchor) else { return self.anchor };
+        let Some(since) = now.checked_duration_since(self.anchor) else {
+            return self.anchor;
+        };
         let passed = since.as_nanos() / self.interval.as_nanos().max(1) + 1;
-        self.anchor + self.interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))
+        self.anchor
+            + self
+                .interval
+                .saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))
     }
 }
 
@@ -44,7 +52,10 @@ mod tests {
         let first = timetable.next(start);
         assert!(first >= start && first <= start + interval);
         assert_eq!(timetable.next(first), first + interval);
-        assert_eq!(timetable.next(first + interval * 3 + Duration::from_secs(1)), first + interval * 4);
+        assert_eq!(
+            timetable.next(first + interval * 3 + Duration::from_secs(1)),
+            first + interval * 4
+        );
     }
 
     #[tokio::test]

@@ -64,13 +64,28 @@ impl StateError {
     pub(super) fn of(path: &Path, doing: &'static str, error: redb::Error) -> Self {
         let path = path.to_path_buf();
         match error {
-            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Self::Damaged { path, what: error.to_string() }
-            }
-            redb::Error::Io(error) => Self::Disk { path, doing, what: error.to_string() },
-            redb::Error::PreviousIo => Self::Disk { path, doing, what: "an earlier write failed".to_owned() },
-            redb::Error::DatabaseAlreadyOpen => Self::InUse { path, owner: "another process".to_owned() },
-            error => Self::Damaged { path, what: error.to_string() },
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Self::Damaged {
+                path,
+                what: error.to_string(),
+            },
+            redb::Error::Io(error) => Self::Disk {
+                path,
+                doing,
+                what: error.to_string(),
+            },
+            redb::Error::PreviousIo => Self::Disk {
+                path,
+                doing,
+                what: "an earlier write failed".to_owned(),
+            },
+            redb::Error::DatabaseAlreadyOpen => Self::InUse {
+                path,
+                owner: "another process".to_owned(),
+            },
+            error => Self::Damaged {
+                path,
+                what: error.to_string(),
+            },
         }
     }
 }

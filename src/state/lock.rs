@@ -27,8 +27,13 @@ impl Lock {
             doing: "locked",
             what: error.to_string(),
         };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(disk)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(disk)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -38,7 +43,10 @@ impl Lock {
                     "" => "another process".to_owned(),
                     owner => owner.to_owned(),
                 };
-                return Err(StateError::InUse { path: directory.to_path_buf(), owner });
+                return Err(StateError::InUse {
+                    path: directory.to_path_buf(),
+                    owner,
+                });
             }
             Err(TryLockError::Error(error)) => return Err(disk(error)),
         }

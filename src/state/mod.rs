@@ -74,7 +74,11 @@ impl Store {
     pub fn in_memory() -> Result<Self, StateError> {
         let store = Self::with_opener(
             PathBuf::from("(memory)"),
-            || Ok(Builder::new().set_cache_size(CACHE).create_with_backend(InMemoryBackend::new())?),
+            || {
+                Ok(Builder::new()
+                    .set_cache_size(CACHE)
+                    .create_with_backend(InMemoryBackend::new())?)
+            },
             None,
         );
         store.with_database("opened", |database| begin(database))?;
@@ -108,7 +112,28 @@ impl Store {
         opener: impl Fn() -> Result<Database, redb::Error> + Send + Sync + 'static,
         lock: Option<Lock>,
     ) -> Self {
-        Self { path, opener: Opener(Box::new(opener)), database: Mutex::new(None), _lock: lock }
+        Self {
+            path,
+            opener: Opener(Box::new(opener)),
+            database: Mutex::new(None),
+            _lock: lock,
+        }
+    }
+
+    /// The scopes that have a saved record.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn scopes(&self) -> Result<Vec<Scope>, StateError> {
+        self.with_database("read", |database| {
+            let scopes = database.begin_read()?.open_table(SCOPES)?;
+            let found = scopes.iter()?.map(|found| {
+                let (key, _) = found?;
+                let (account, region_id) = key.value();
+                Ok(Scope::new(account, region_id))
+            });
+            found.collect()
+        })
     }
 
     /// Reads the record of a scope; an empty one where there is none.
@@ -116,12 +141,18 @@ impl Store {
     /// # Errors
     /// When the disk refuses, or what is saved is damaged.
     pub fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
-        let damaged = |what: String| StateError::Damaged { path: self.path.clone(), what };
+        let damaged = |what: String| StateError::Damaged {
+            path: self.path.clone(),
+            what,
+        };
         self.with_database("read", |database| {
             let mut record = Record::new(settings.clone());
             let transaction = database.begin_read()?;
             let scopes = transaction.open_table(SCOPES)?;
-            let Some(number) = scopes.get((&*scope.account, &*scope.region_id))?.map(|found| found.value().0) else {
+            let Some(number) = scopes
+                .get((&*scope.account, &*scope.region_id))?
+                .map(|found| found.value().0)
+            else {
                 return Ok(Ok(record));
             };
             let pairs = transaction.open_table(RECORD)?;
@@ -135,7 +166,10 @@ impl Store {
                     return Ok(Err(damaged(error.to_string())));
                 }
             }
-            Ok(record.restored(now).map(|()| record).map_err(|error| damaged(error.to_string())))
+            Ok(record
+                .restored(now)
+                .map(|()| record)
+                .map_err(|error| damaged(error.to_string())))
         })?
     }
 
@@ -159,7 +193,10 @@ impl Store {
                     }
                     None => {
                         let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
-                        let highest = numbers.collect::<Result<Vec<u32>, redb::StorageError>>()?.into_iter().max();
+                        let highest = numbers
+                            .collect::<Result<Vec<u32>, redb::StorageError>>()?
+                            .into_iter()
+                            .max();
                         let number = highest.map_or(0, |highest| highest + 1);
                         scopes.insert(key, (number, now))?;
                         number
@@ -234,7 +271,11 @@ impl Store {
                 Ok(done)
             }
             Ok(Err(error)) => Err(StateError::of(&self.path, doing, error)),
-            Err(_) => Err(StateError::of(&self.path, doing, redb::Error::Corrupted("it broke off".to_owned()))),
+            Err(_) => Err(StateError::of(
+                &self.path,
+                doing,
+                redb::Error::Corrupted("it broke off".to_owned()),
+            )),
         }
     }
 
@@ -261,7 +302,9 @@ fn create(directory: &Path, file: &Path) -> Result<(), StateError> {
     begin(&database).map_err(|error| StateError::of(&new, "created", error))?;
     drop(database);
     fs::rename(&new, file).map_err(disk)?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(disk)
+    fs::File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(disk)
 }
 
 fn begin(database: &Database) -> Result<(), redb::Error> {
@@ -278,7 +321,10 @@ fn open_file(file: &Path) -> Result<Database, redb::Error> {
     if fs::metadata(file)?.len() == 0 {
         return Err(redb::Error::Corrupted("it is empty".to_owned()));
     }
-    Ok(Builder::new().set_cache_size(CACHE).set_check_integrity_on_open(true).open(file)?)
+    Ok(Builder::new()
+        .set_cache_size(CACHE)
+        .set_check_integrity_on_open(true)
+        .open(file)?)
 }
 
 /// Takes files of this version; earlier ones would be brought up to it here.
@@ -292,9 +338,14 @@ fn check_version(database: &Database, file: &Path) -> Result<Result<(), StateErr
     let version = table.get("version")?.map(|found| found.value());
     Ok(match version {
         Some(VERSION) => Ok(()),
-        Some(version) if version > VERSION => {
-            Err(StateError::Newer { path, version, supported: VERSION })
-        }
-        _ => Err(StateError::Damaged { path, what: "it has no version".to_owned() }),
+        Some(version) if version > VERSION => Err(StateError::Newer {
+            path,
+            version,
+            supported: VERSION,
+        }),
+        _ => Err(StateError::Damaged {
+            path,
+            what: "it has no version".to_owned(),
+        }),
     })
 }

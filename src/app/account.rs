@@ -1,0 +1,211 @@
+//! One account at run time: its credentials, and the regions that it is polled in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::aliyun::client::{Client, Pace};
+use crate::aliyun::credentials::{Provider, Services, Source};
+use crate::aliyun::endpoint::Endpoint;
+use crate::aliyun::error::CallError;
+use crate::aliyun::regions::Regions;
+use crate::aliyun::requests::Requests;
+use crate::config::{self, Config};
+use crate::timestamp;
+use crate::view::{AccountView, Failed};
+
+/// Requests in flight of one account; enough for all its regions, but for hanging ones.
+const MAX_IN_FLIGHT: usize = 32;
+
+/// DescribeRegions knows no region; where no endpoint is configured, this one is asked.
+const HOME_REGION: &str = "cn-hangzhou";
+
+/// An account under way.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) config: config::Account,
+    pub(super) provider: Arc<Provider>,
+    pub(super) in_flight: Arc<Semaphore>,
+    /// For DescribeRegions; none where the regions are configured.
+    pub(super) discovery: Option<Discovery>,
+    /// Discovered regions that are set aside until the next discovery.
+    pub(super) set_aside: BTreeSet<Arc<str>>,
+}
+
+/// What is known by DescribeRegions.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    pub(super) client: Arc<Client>,
+    /// With their hosts; none before the first answer.
+    regions: Option<Regions>,
+    /// From an earlier process, until there is an answer.
+    remembered: Vec<String>,
+    pub(super) next: Instant,
+    tried: bool,
+    error: Option<Failed>,
+}
+
+/// What all accounts share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) http: reqwest::Client,
+    pub(super) services: Services,
+    pub(super) overall: Arc<Semaphore>,
+    pub(super) requests: Arc<Requests>,
+}
+
+impl Account {
+    /// Starts an account. `before` is the same account before a reload: what has not changed goes on.
+    pub(super) fn new(
+        config: &Config,
+        account: &config::Account,
+        shared: &Shared,
+        before: Option<Self>,
+        remembered: Vec<String>,
+    ) -> Self {
+        let same_credentials = before
+            .as_ref()
+            .filter(|before| before.config.credentials == account.credentials);
+        let provider = match same_credentials {
+            Some(before) => Arc::clone(&before.provider),
+            None => {
+                let source = Source::new(account.credentials.clone(), shared.services.clone());
+                Arc::new(Provider::new(source))
+            }
+        };
+        let in_flight = before.as_ref().map_or_else(
+            || Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            |before| Arc::clone(&before.in_flight),
+        );
+        let discovery = account.regions.is_empty().then(|| {
+            let endpoint = match &account.endpoint {
+                Some(template) => Endpoint::configured(template, HOME_REGION),
+                None => Endpoint::of_region(HOME_REGION, account.network),
+            };
+            let client = Client::new(
+                shared.http.clone(),
+                endpoint,
+                Arc::clone(&provider),
+                pace(config, shared, &in_flight),
+                shared.requests.tally(&account.name, ""),
+            );
+            let known = before.and_then(|before| before.discovery);
+            Discovery {
+                client: Arc::new(client),
+                regions: known.as_ref().and_then(|known| known.regions.clone()),
+                remembered,
+                next: Instant::now(),
+                tried: known.as_ref().is_some_and(|known| known.tried),
+                error: known.and_then(|known| known.error),
+            }
+        });
+        Self {
+            config: account.clone(),
+            provider,
+            in_flight,
+            discovery,
+            set_aside: BTreeSet::new(),
+        }
+    }
+
+    /// The regions to poll, each with the host that DescribeRegions named, if it did.
+    pub(super) fn regions(&self) -> BTreeMap<String, Option<String>> {
+        let mut regions: BTreeMap<String, Option<String>> = match &self.discovery {
+            None => self
+                .config
+                .regions
+                .iter()
+                .map(|region| (region.clone(), None))
+                .collect(),
+            Some(Discovery {
+                regions: Some(regions),
+                ..
+            }) => regions
+                .iter()
+                .map(|(region, host)| (region.clone(), Some(host.clone())))
+                .collect(),
+            Some(discovery) => discovery
+                .remembered
+                .iter()
+                .map(|region| (region.clone(), None))
+                .collect(),
+        };
+        regions.retain(|region, _| {
+            !self.config.exclude_regions.contains(region) && !self.set_aside.contains(region.as_str())
+        });
+        regions
+    }
+
+    /// DescribeRegions was answered, or not.
+    pub(super) fn discovered(&mut self, config: &Config, found: Result<Regions, CallError>) {
+        let Some(discovery) = &mut self.discovery else {
+            return;
+        };
+        discovery.tried = true;
+        let account = &*self.config.name;
+        match found {
+            Ok(regions) => {
+                if discovery.regions.as_ref() != Some(&regions) {
+                    tracing::info!(account, regions = regions.len(), "regions discovered");
+                }
+                discovery.regions = Some(regions);
+                discovery.error = None;
+                discovery.next = Instant::now() + config.poll.discovery_interval;
+                self.set_aside.clear();
+            }
+            Err(error) => {
+                tracing::warn!(
+                    account,
+                    reason = error.reason.as_str(),
+                    code = error.code.as_deref(),
+                    request_id = error.request_id.as_deref(),
+                    error = error.what,
+                    action = "ecs:DescribeRegions",
+                    "the account's regions could not be discovered"
+                );
+                let at = timestamp::seconds(SystemTime::now());
+                let what = format!("ecs:DescribeRegions: {error}");
+                discovery.error = Some(Failed {
+                    at,
+                    reason: error.reason,
+                    what,
+                });
+                // With no region known there is nothing to poll, so it is asked as often as a poll would.
+                let wait = match discovery.regions {
+                    Some(_) => config.poll.discovery_interval,
+                    None => config.poll.interval,
+                };
+                discovery.next = Instant::now() + wait;
+            }
+        }
+    }
+
+    /// The account as it is seen.
+    pub(super) fn view(&self) -> AccountView {
+        let discovery = self.discovery.as_ref();
+        AccountView {
+            credentials: Arc::clone(&self.provider),
+            discovered: discovery
+                .and_then(|discovery| discovery.regions.as_ref())
+                .map(BTreeMap::len),
+            is_ready: discovery.is_none_or(|discovery| discovery.tried),
+            error: discovery.and_then(|discovery| discovery.error.clone()),
+            set_aside: self.set_aside.iter().cloned().collect(),
+        }
+    }
+}
+
+/// How fast the requests of a scope, or of an account's discovery, may follow each other.
+pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -> Pace {
+    Pace {
+        per_second: config.rate_limit.requests_per_second,
+        burst: config.rate_limit.burst,
+        request_timeout: config.poll.request_timeout,
+        patience: config.poll.interval,
+        overall: Arc::clone(&shared.overall),
+        account: Arc::clone(account),
+    }
+}

@@ -1,0 +1,345 @@
+//! All pollers: which there should be, and which there are.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::account::{Account, Shared, pace};
+use super::plan::Plan;
+use crate::aliyun::client::Client;
+use crate::aliyun::ecs::{Ecs, regions};
+use crate::aliyun::error::CallError;
+use crate::aliyun::regions::Regions;
+use crate::config::Config;
+use crate::poll::poller::{End, Poller};
+use crate::record::Record;
+use crate::scope::Scope;
+use crate::state::{StateError, Store};
+use crate::timestamp;
+use crate::view::Board;
+
+/// How often scopes are looked through for those that have not been configured for long.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+
+/// A new configuration, and where to say that it is in force.
+pub(super) struct Reload {
+    pub(super) config: Config,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+/// The accounts and the pollers of their scopes.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    config: Config,
+    shared: Shared,
+    store: Arc<Store>,
+    board: Board,
+    accounts: BTreeMap<String, Account>,
+    pollers: BTreeMap<Scope, Running>,
+    tasks: JoinSet<(Scope, End)>,
+    discoveries: JoinSet<(String, Result<Regions, CallError>)>,
+    next_housekeeping: Instant,
+}
+
+/// A poller under way.
+#[derive(Debug)]
+struct Running {
+    plan: Plan,
+    stop: CancellationToken,
+    task: tokio::task::Id,
+}
+
+impl Fleet {
+    /// Starts every poller that can be known yet.
+    ///
+    /// # Errors
+    /// When the saved record of a scope is damaged: counting must not begin from nothing.
+    pub(super) async fn start(
+        config: Config,
+        shared: Shared,
+        store: Arc<Store>,
+        board: Board,
+    ) -> Result<Self, StateError> {
+        let mut fleet = Self {
+            config: config.clone(),
+            shared,
+            store,
+            board,
+            accounts: BTreeMap::new(),
+            pollers: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            discoveries: JoinSet::new(),
+            next_housekeeping: Instant::now(),
+        };
+        fleet.set_accounts(config).await?;
+        for (scope, plan) in fleet.wanted() {
+            let record = fleet.load(&scope, &plan).await?;
+            fleet.start_poller(scope, plan, Some(record));
+        }
+        fleet.publish_accounts();
+        Ok(fleet)
+    }
+
+    /// Runs until stopped, and then until every poller has ended.
+    ///
+    /// # Errors
+    /// When a poller dies.
+    pub(super) async fn run(
+        mut self,
+        stop: CancellationToken,
+        mut reloads: tokio::sync::mpsc::Receiver<Reload>,
+    ) -> anyhow::Result<()> {
+        loop {
+            let next_discovery = self.next_discovery();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(reload) = reloads.recv() => {
+                    self.reload(reload.config).await?;
+                    // Whoever asked may have gone away.
+                    let _ = reload.done.send(());
+                }
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await?,
+                Some(found) = self.discoveries.join_next() => {
+                    let (account, found) = found.context("a discovery of regions has died")?;
+                    self.discovered(&account, found).await?;
+                }
+                () = until(next_discovery) => self.discover(),
+                () = sleep_until(self.next_housekeeping) => self.keep_house().await,
+            }
+        }
+        for poller in self.pollers.values() {
+            poller.stop.cancel();
+        }
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("a poller has died")?;
+        }
+        Ok(())
+    }
+
+    async fn reload(&mut self, config: Config) -> anyhow::Result<()> {
+        self.set_accounts(config).await?;
+        self.reconcile().await?;
+        self.publish_accounts();
+        Ok(())
+    }
+
+    async fn set_accounts(&mut self, config: Config) -> Result<(), StateError> {
+        let saved = blocking(&self.store, Store::scopes).await?;
+        let mut before = std::mem::take(&mut self.accounts);
+        self.accounts = config
+            .accounts
+            .iter()
+            .map(|account| {
+                let mine = saved.iter().filter(|scope| *scope.account == *account.name);
+                let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
+                let before = before.remove(&account.name);
+                let account = Account::new(&config, account, &self.shared, before, remembered);
+                (account.config.name.clone(), account)
+            })
+            .collect();
+        self.config = config;
+        Ok(())
+    }
+
+    /// Every scope that should be polled, and how.
+    fn wanted(&self) -> BTreeMap<Scope, Plan> {
+        let mut wanted = BTreeMap::new();
+        for account in self.accounts.values() {
+            for (region_id, host) in account.regions() {
+                let scope = Scope::new(&account.config.name, &region_id);
+                wanted.insert(
+                    scope,
+                    Plan::of(&self.config, &account.config, &region_id, host.as_deref()),
+                );
+            }
+        }
+        wanted
+    }
+
+    /// Stops what should not be or has changed, and starts what should be. The rest goes on undisturbed.
+    async fn reconcile(&mut self) -> anyhow::Result<()> {
+        let wanted = self.wanted();
+        let unwanted: Vec<Scope> = self
+            .pollers
+            .iter()
+            .filter(|(scope, running)| wanted.get(scope) != Some(&running.plan))
+            .map(|(scope, running)| {
+                running.stop.cancel();
+                scope.clone()
+            })
+            .collect();
+        // A scope's record must have one writer: the old poller ends before the new one begins.
+        while unwanted.iter().any(|scope| self.pollers.contains_key(scope)) {
+            match self.tasks.join_next_with_id().await {
+                Some(ended) => self.ended_now(ended)?,
+                None => break,
+            }
+        }
+        for (scope, plan) in wanted {
+            if !self.pollers.contains_key(&scope) {
+                // A record that cannot be read fails this scope's polls, and no other's.
+                let record = match self.load(&scope, &plan).await {
+                    Ok(record) => Some(record),
+                    Err(error) => {
+                        tracing::error!(%scope, %error, "the saved record cannot be read");
+                        None
+                    }
+                };
+                self.start_poller(scope, plan, record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&self, scope: &Scope, plan: &Plan) -> Result<Record, StateError> {
+        let (scope, settings) = (scope.clone(), plan.settings.clone());
+        let now = timestamp::seconds(SystemTime::now());
+        blocking(&self.store, move |store| store.load(&scope, &settings, now)).await
+    }
+
+    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>) {
+        let Some(account) = self.accounts.get(&*scope.account) else {
+            return;
+        };
+        let client = Client::new(
+            self.shared.http.clone(),
+            plan.endpoint.clone(),
+            Arc::clone(&account.provider),
+            pace(&self.config, &self.shared, &account.in_flight),
+            self.shared.requests.tally(&scope.account, &scope.region_id),
+        );
+        let poller = Poller::new(
+            scope.clone(),
+            Ecs::new(client, &scope.region_id, plan.filter.clone()),
+            Arc::clone(&self.store),
+            self.board.clone(),
+            plan.settings.clone(),
+            plan.times.clone(),
+            record,
+        );
+        let stop = CancellationToken::new();
+        let (name, stopping) = (scope.clone(), stop.clone());
+        let task = self
+            .tasks
+            .spawn(async move { (name, poller.run(stopping).await) })
+            .id();
+        self.pollers.insert(scope, Running { plan, stop, task });
+    }
+
+    async fn ended(
+        &mut self,
+        ended: Result<(tokio::task::Id, (Scope, End)), JoinError>,
+    ) -> anyhow::Result<()> {
+        self.ended_now(ended)?;
+        self.publish_accounts();
+        Ok(())
+    }
+
+    fn ended_now(&mut self, ended: Result<(tokio::task::Id, (Scope, End)), JoinError>) -> anyhow::Result<()> {
+        match ended {
+            Ok((_, (scope, end))) => {
+                self.pollers.remove(&scope);
+                self.board.remove(&scope);
+                if end == End::NotSupported
+                    && let Some(account) = self.accounts.get_mut(&*scope.account)
+                {
+                    tracing::info!(%scope, "set aside: the region's API does not know Cloud Assistant");
+                    account.set_aside.insert(Arc::clone(&scope.region_id));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let poller = self
+                    .pollers
+                    .iter()
+                    .find(|(_, running)| running.task == error.id());
+                let scope =
+                    poller.map_or_else(|| "an unknown scope".to_owned(), |(scope, _)| scope.to_string());
+                bail!("the poller of {scope} has died: {error}")
+            }
+        }
+    }
+
+    fn next_discovery(&self) -> Option<Instant> {
+        let discoveries = self
+            .accounts
+            .values()
+            .filter_map(|account| account.discovery.as_ref());
+        discoveries.map(|discovery| discovery.next).min()
+    }
+
+    fn discover(&mut self) {
+        let now = Instant::now();
+        for (name, account) in &mut self.accounts {
+            let Some(discovery) = account
+                .discovery
+                .as_mut()
+                .filter(|discovery| discovery.next <= now)
+            else {
+                continue;
+            };
+            // Until it is answered; the answer says when the next one is due.
+            discovery.next = now + self.config.poll.discovery_interval.max(HOUSEKEEPING);
+            let (name, client) = (name.clone(), Arc::clone(&discovery.client));
+            self.discoveries
+                .spawn(async move { (name, regions(&client).await) });
+        }
+    }
+
+    async fn discovered(&mut self, account: &str, found: Result<Regions, CallError>) -> anyhow::Result<()> {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.discovered(&self.config, found);
+            self.reconcile().await?;
+            self.publish_accounts();
+        }
+        Ok(())
+    }
+
+    fn publish_accounts(&self) {
+        let accounts = self
+            .accounts
+            .iter()
+            .map(|(name, account)| (name.as_str().into(), Arc::new(account.view())));
+        self.board.publish_accounts(accounts.collect());
+    }
+
+    async fn keep_house(&mut self) {
+        self.next_housekeeping = Instant::now() + HOUSEKEEPING;
+        let in_use: Vec<Scope> = self.pollers.keys().cloned().collect();
+        let now = timestamp::seconds(SystemTime::now());
+        match blocking(&self.store, move |store| store.forget_unused(&in_use, now)).await {
+            Ok(forgotten) => {
+                for scope in forgotten {
+                    tracing::info!(%scope, "forgotten: it has not been configured for 30 days");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "unused state could not be looked through"),
+        }
+    }
+}
+
+/// Never, where there is nothing to wait for.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    store: &Arc<Store>,
+    work: impl FnOnce(&Store) -> Result<T, StateError> + Send + 'static,
+) -> Result<T, StateError> {
+    let store = Arc::clone(store);
+    match spawn_blocking(move || work(&store)).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,277 @@
+//! The composition root: build what can fail, then run.
+
+mod account;
+pub mod check;
+mod fleet;
+mod plan;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use prometheus::{IntGaugeVec, Opts, Registry};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::aliyun::credentials::{Environment, Services, metadata_client};
+use crate::aliyun::requests::Requests;
+use crate::cli::Cli;
+use crate::config::{self, Config};
+use crate::expose::{Exposition, Process};
+use crate::pages::{self, Site};
+use crate::state::Store;
+use crate::telemetry::LogLevel;
+use crate::version;
+use crate::view::Board;
+use crate::web::{self, Address, Server, notify};
+use account::Shared;
+use fleet::Fleet;
+use reload::Reloader;
+
+/// Requests to the cloud in flight, of all accounts.
+const MAX_IN_FLIGHT: usize = 256;
+
+/// How long connecting may take; the answer has `poll.request_timeout`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a stop: pollers and connections that have not ended by then are left behind, which loses no count.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// What is needed to start.
+#[derive(Debug)]
+pub struct Options {
+    /// The command line.
+    pub cli: Cli,
+    /// The variables of the environment.
+    pub environment: Vec<(String, String)>,
+    /// For a level that changes with a reload.
+    pub log_level: Option<LogLevel>,
+}
+
+/// An application whose sockets are bound and whose state is open.
+#[derive(Debug)]
+pub struct App {
+    server: Server,
+    site: Site,
+    exposition: Arc<Exposition>,
+    board: Board,
+    fleet: Fleet,
+    reloader: Reloader,
+    reloads: mpsc::Receiver<fleet::Reload>,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Does all that can fail: opens the state, binds the addresses, starts the pollers.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, for a person.
+    pub async fn build(options: Options, config: Config) -> anyhow::Result<Self> {
+        let started = SystemTime::now();
+        let Options {
+            cli,
+            environment,
+            log_level,
+        } = options;
+        let store = Arc::new(open_store(&config)?);
+        let server = Server::bind(&web::Options {
+            addresses: cli.web_listen_address.clone(),
+            systemd_socket: cli.web_systemd_socket,
+            web_config: cli.web_config_file.clone(),
+        })?;
+        let registry = Registry::new();
+        registry.register(Box::new(Process::new(started)?))?;
+        register_build_info(&registry)?;
+        let requests = Arc::new(Requests::new(&registry)?);
+        let board = Board::new();
+        let shared = Shared {
+            http: http_client()?,
+            services: services(&environment)?,
+            overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            requests: Arc::clone(&requests),
+        };
+        let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
+        let (sender, reloads) = mpsc::channel(1);
+        let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
+        let exposition = Arc::new(Exposition::new(registry, requests));
+        let stop = CancellationToken::new();
+        let site = Site {
+            board: board.clone(),
+            exposition: Arc::clone(&exposition),
+            telemetry_path: cli.web_telemetry_path.clone(),
+            max_requests: cli.web_max_requests,
+            stopping: stop.clone(),
+            reload: reloader.as_function(),
+        };
+        Ok(Self {
+            server,
+            site,
+            exposition,
+            board,
+            fleet,
+            reloader,
+            reloads,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Vec<Address> {
+        self.server.addresses()
+    }
+
+    /// Reads the configuration again, as a signal asks for.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Stops it when cancelled.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Serves and polls until stopped.
+    ///
+    /// # Errors
+    /// When a part of it dies; the error names it.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let stop = self.stop;
+        let mut parts = JoinSet::new();
+        let board = self.board.clone();
+        parts.spawn(named("rendering", {
+            let following = self.exposition.follow(self.board, stop.clone());
+            async move {
+                following.await;
+                Ok(())
+            }
+        }));
+        parts.spawn(named("polling", self.fleet.run(stop.clone(), self.reloads)));
+        let server = self.server.run(pages::routes(self.site), stop.clone());
+        parts.spawn(named("the web server", async move { Ok(server.await?) }));
+        parts.spawn(named("the systemd watchdog", {
+            let watchdog = notify::watchdog(polls_move(board), stop.clone());
+            async move {
+                watchdog.await;
+                Ok(())
+            }
+        }));
+        notify::ready("polling");
+        let first = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = parts.join_next() => ended,
+        };
+        let is_asked = stop.is_cancelled();
+        stop.cancel();
+        notify::stopping();
+        tracing::info!("stopping");
+        let rest = async {
+            while let Some(ended) = parts.join_next().await {
+                outcome(ended, true)?;
+            }
+            anyhow::Ok(())
+        };
+        let rest = tokio::time::timeout(GRACE, rest).await;
+        if let Some(ended) = first {
+            outcome(ended, is_asked)?;
+        }
+        match rest {
+            Ok(done) => done?,
+            Err(_) => tracing::warn!("what had not ended in time was left behind; no count is lost"),
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+type Ended = Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>;
+
+async fn named(
+    name: &'static str,
+    part: impl Future<Output = anyhow::Result<()>>,
+) -> (&'static str, anyhow::Result<()>) {
+    (name, part.await)
+}
+
+/// A part that ends although nobody asked it to is an error, whatever it says.
+fn outcome(ended: Ended, is_asked: bool) -> anyhow::Result<()> {
+    match ended {
+        Ok((name, Err(error))) => Err(error.context(format!("{name} has failed"))),
+        Ok((name, Ok(()))) if !is_asked => bail!("{name} has ended although it should go on"),
+        Ok((_, Ok(()))) => Ok(()),
+        Err(error) => Err(error).context("a part of the exporter has died"),
+    }
+}
+
+/// For the watchdog: whether some poll has ended since it last asked, or none is due yet.
+fn polls_move(board: Board) -> impl Fn() -> bool + Send {
+    move || {
+        let now = crate::timestamp::seconds(SystemTime::now());
+        // A poll that is late by this much is stuck, and so is the process if all of them are.
+        const STUCK: u32 = 3600;
+        let view = board.view();
+        view.scopes.is_empty()
+            || view.scopes.values().any(|scope| {
+                scope.progress.is_some()
+                    || scope
+                        .next_poll
+                        .is_none_or(|next| next.saturating_add(STUCK) > now)
+            })
+    }
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    match &config.state.path {
+        Some(path) => {
+            let path: &PathBuf = path;
+            tracing::info!(path = %path.display(), "opening the state");
+            Ok(Store::open(path)?)
+        }
+        None => {
+            tracing::warn!(
+                "state.path is empty: the record is kept in memory only, and counters start over with the process"
+            );
+            Ok(Store::in_memory()?)
+        }
+    }
+}
+
+/// The client for everything but the metadata service.
+fn http_client() -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("cloud-assistant-exporter/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .context("the HTTP client cannot be set up")
+}
+
+fn services(environment: &[(String, String)]) -> anyhow::Result<Services> {
+    Ok(Services {
+        client: http_client()?,
+        metadata: metadata_client().context("the HTTP client cannot be set up")?,
+        environment: environment.iter().cloned().collect::<Environment>(),
+    })
+}
+
+fn register_build_info(registry: &Registry) -> anyhow::Result<()> {
+    let options = Opts::new(
+        "cloud_assistant_exporter_build_info",
+        "What the exporter was built from; always 1.",
+    );
+    let build_info = IntGaugeVec::new(options, &["version", "revision", "rust_version"])?;
+    build_info
+        .with_label_values(&[version::VERSION, version::REVISION, version::RUST_VERSION])
+        .set(1);
+    Ok(registry.register(Box::new(build_info))?)
+}
+
+/// Reads the configuration as the command line and the environment say.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_config(cli: &Cli, environment: &[(String, String)]) -> Result<Config, config::ConfigError> {
+    config::load(cli.config_file.as_deref(), environment.iter().cloned())
+}

@@ -1,0 +1,73 @@
+//! From the configuration to what each scope's poller is to do.
+
+use std::time::Duration;
+
+use crate::aliyun::ecs::Filter;
+use crate::aliyun::endpoint::Endpoint;
+use crate::config::{Account, Config, Credentials, RateLimit};
+use crate::poll::poller::Times;
+use crate::record::Settings;
+use crate::result::Seconds;
+
+/// A poller may spend this share of what its rate allows in an interval on histories of schedules; the rest is for
+/// what is new and what is open.
+const HISTORY_SHARE: f64 = 0.5;
+
+/// But never less than so many requests, or nothing would move with short intervals.
+const LEAST_HISTORY_BUDGET: u64 = 10;
+
+/// Everything that a scope's poller depends on: one with an equal plan goes on undisturbed through a reload.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub(super) credentials: Credentials,
+    pub(super) endpoint: Endpoint,
+    pub(super) filter: Filter,
+    pub(super) rate_limit: RateLimit,
+    pub(super) request_timeout: Duration,
+    pub(super) settings: Settings,
+    pub(super) times: Times,
+}
+
+impl Plan {
+    /// The plan of an account in one region. `host` is what DescribeRegions said of a discovered one.
+    pub(super) fn of(config: &Config, account: &Account, region_id: &str, host: Option<&str>) -> Self {
+        let endpoint = match (&account.endpoint, host) {
+            (Some(template), _) => Endpoint::configured(template, region_id),
+            (None, Some(host)) if !host.is_empty() => Endpoint::named(host),
+            (None, _) => Endpoint::of_region(region_id, account.network),
+        };
+        let filter = Filter {
+            resource_group_id: account.resource_group_id.clone(),
+            tags: account.tags.clone(),
+        };
+        let poll = &config.poll;
+        let per_interval = config.rate_limit.requests_per_second * poll.interval.as_secs_f64();
+        let metrics = &config.metrics;
+        Self {
+            credentials: account.credentials.clone(),
+            endpoint,
+            rate_limit: config.rate_limit.clone(),
+            request_timeout: poll.request_timeout,
+            settings: Settings {
+                window: seconds(poll.window),
+                new_series_hold: seconds(metrics.new_series_hold),
+                max_error_codes: metrics.max_error_codes,
+                max_exit_codes: metrics.max_exit_codes,
+                duration_buckets: metrics.duration_buckets.clone(),
+                filter: filter.fingerprint(),
+            },
+            filter,
+            times: Times {
+                interval: poll.interval,
+                sweep_interval: Some(poll.sweep_interval).filter(|interval| !interval.is_zero()),
+                timeout: poll.timeout,
+                history_budget: ((per_interval * HISTORY_SHARE) as u64).max(LEAST_HISTORY_BUDGET),
+                discovered: account.regions.is_empty(),
+            },
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> Seconds {
+    Seconds::try_from(duration.as_secs()).unwrap_or(Seconds::MAX)
+}

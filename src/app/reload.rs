@@ -1,0 +1,128 @@
+//! Reading the configuration again while running.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use prometheus::{Gauge, IntGauge, Registry};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::fleet;
+use crate::cli::Cli;
+use crate::config::{Config, Level};
+use crate::pages::ReloadFn;
+use crate::telemetry::LogLevel;
+use crate::web::notify;
+
+/// Takes a new configuration as a whole, or leaves the old one in force.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cli: Cli,
+    environment: Vec<(String, String)>,
+    /// The configuration in force; one reload at a time.
+    config: Mutex<Config>,
+    fleet: mpsc::Sender<fleet::Reload>,
+    log_level: Option<LogLevel>,
+    successful: IntGauge,
+    success_timestamp: Gauge,
+}
+
+impl Reloader {
+    /// For the configuration that is in force; registers the metrics of reloads.
+    pub(super) fn new(
+        registry: &Registry,
+        cli: &Cli,
+        environment: Vec<(String, String)>,
+        config: Config,
+        fleet: mpsc::Sender<fleet::Reload>,
+        log_level: Option<LogLevel>,
+    ) -> prometheus::Result<Self> {
+        let successful = IntGauge::new(
+            "cloud_assistant_exporter_config_last_reload_successful",
+            "1 when the last reading of the configuration succeeded, else 0.",
+        )?;
+        let success_timestamp = Gauge::new(
+            "cloud_assistant_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read with success, in Unix time.",
+        )?;
+        registry.register(Box::new(successful.clone()))?;
+        registry.register(Box::new(success_timestamp.clone()))?;
+        let inner = Inner {
+            cli: cli.clone(),
+            environment,
+            config: Mutex::new(config),
+            fleet,
+            log_level,
+            successful,
+            success_timestamp,
+        };
+        inner.note(true);
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Reads the configuration and puts it in force.
+    ///
+    /// # Errors
+    /// What is wrong with it; then nothing has changed.
+    pub async fn reload(&self) -> Result<(), String> {
+        notify::reloading();
+        let done = self.inner.reload().await;
+        self.inner.note(done.is_ok());
+        match &done {
+            Ok(()) => tracing::info!("configuration reloaded"),
+            Err(reason) => {
+                tracing::error!(reason, "the configuration was not reloaded; the one before stays")
+            }
+        }
+        notify::ready("polling");
+        done
+    }
+
+    pub(super) fn as_function(&self) -> Arc<ReloadFn> {
+        let reloader = self.clone();
+        Arc::new(move || {
+            let reloader = reloader.clone();
+            Box::pin(async move { reloader.reload().await })
+        })
+    }
+}
+
+impl Inner {
+    async fn reload(&self) -> Result<(), String> {
+        let mut in_force = self.config.lock().await;
+        let config = super::load_config(&self.cli, &self.environment).map_err(|error| error.to_string())?;
+        if config.state != in_force.state {
+            return Err("state.path cannot change while the exporter runs; restart it".to_owned());
+        }
+        let (done, taken) = oneshot::channel();
+        let reload = fleet::Reload {
+            config: config.clone(),
+            done,
+        };
+        let gone = |_| "the exporter is stopping".to_owned();
+        self.fleet.send(reload).await.map_err(|_| gone(()))?;
+        taken.await.map_err(|_| gone(()))?;
+        if let Some(log_level) = &self.log_level {
+            let level: Level = self.cli.log_level.unwrap_or(config.log.level);
+            log_level.set(level);
+        }
+        *in_force = config;
+        Ok(())
+    }
+
+    fn note(&self, successful: bool) {
+        self.successful.set(i64::from(successful));
+        if successful {
+            let now = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
+            self.success_timestamp.set(now.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is answered at each path.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/` | the status page |
+//! | `--web.telemetry-path` | the metrics |
+//! | `/-/healthy` | 200 while the process works |
+//! | `/-/ready` | 200 once every scope's first poll has ended, and not while stopping |
+//! | `POST /-/reload` | reads the configuration again |
+//!
+//! Everything is answered from the view: no page waits for the cloud, for a poll or for the disk.
+
+mod ready;
+mod status;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+use crate::expose::{Answer, Exposition};
+use crate::view::Board;
+use crate::web::{self, Body, Routes};
+
+/// Reads the configuration again; the error says why it was not taken.
+pub type ReloadFn = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+
+/// What the pages show.
+pub struct Site {
+    /// The view.
+    pub board: Board,
+    /// The metrics.
+    pub exposition: Arc<Exposition>,
+    /// Where the metrics are.
+    pub telemetry_path: String,
+    /// How many scrapes are answered at once; 0 for no limit.
+    pub max_requests: usize,
+    /// Cancelled when the process begins to stop.
+    pub stopping: CancellationToken,
+    /// For `POST /-/reload`.
+    pub reload: Arc<ReloadFn>,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Site")
+            .field("telemetry_path", &self.telemetry_path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table of all paths.
+pub fn routes(site: Site) -> Routes {
+    let Site {
+        board,
+        exposition,
+        telemetry_path,
+        max_requests,
+        stopping,
+        reload,
+    } = site;
+    let page_board = board.clone();
+    let path = telemetry_path.clone();
+    Routes::new()
+        .get("/", move |_| {
+            let page = status::page(&page_board.view(), &path);
+            async move { html(page) }
+        })
+        .get_limited(&telemetry_path, max_requests, move |parts| {
+            let answer = metrics(&exposition, &parts);
+            async move { answer }
+        })
+        .get("/-/healthy", |_| async { text(StatusCode::OK, "Healthy.\n") })
+        .get("/-/ready", move |_| {
+            let missing = ready::missing(&board.view(), stopping.is_cancelled());
+            async move {
+                match missing.as_slice() {
+                    [] => text(StatusCode::OK, "Ready.\n"),
+                    missing => web::error(StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+                }
+            }
+        })
+        .post("/-/reload", move |_| {
+            let reloading = reload();
+            async move {
+                match reloading.await {
+                    Ok(()) => text(StatusCode::OK, "Reloaded.\n"),
+                    Err(reason) => web::error(StatusCode::INTERNAL_SERVER_ERROR, reason + "\n"),
+                }
+            }
+        })
+}
+
+fn metrics(exposition: &Exposition, parts: &Parts) -> Response<Body> {
+    let accept = joined(&parts.headers, ACCEPT);
+    let accept_encoding = joined(&parts.headers, ACCEPT_ENCODING);
+    let answer = Answer::to(accept.as_deref(), accept_encoding.as_deref());
+    let mut response = Response::new(Body::from_chunks(exposition.body(answer)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if answer.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// A header that may have been sent in several lines.
+fn joined(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn html(page: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(page));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    response
+}

@@ -1,0 +1,119 @@
+//! What the binary does: the command line's choices, the signals, and the exit code.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::{App, Options, check, load_config};
+use crate::cli::Cli;
+use crate::{telemetry, version};
+
+/// Does what the command line says, to its end.
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the answers of a command line"
+)]
+pub fn main(cli: Cli) -> ExitCode {
+    if cli.version {
+        println!("{}", version::text());
+        return ExitCode::SUCCESS;
+    }
+    // Variables that are not text cannot be meant for us.
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    // Fails only where a provider is installed already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if cli.config_check {
+        let wrong = check::configuration(&cli, &environment);
+        for message in &wrong {
+            eprintln!("{message}");
+        }
+        return if wrong.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    }
+    match serve(cli, environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cloud-assistant-exporter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {
+    let config = load_config(&cli, &environment)?;
+    let level = cli.log_level.unwrap_or(config.log.level);
+    let format = cli.log_format.unwrap_or(config.log.format);
+    let log_level = telemetry::start(level, format)?;
+    tracing::info!(
+        version = version::VERSION,
+        revision = version::REVISION,
+        rust_version = version::RUST_VERSION,
+        "Starting cloud-assistant-exporter"
+    );
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let served = runtime.block_on(async {
+        let signals = Signals::new()?;
+        let app = App::build(
+            Options {
+                cli,
+                environment,
+                log_level: Some(log_level),
+            },
+            config,
+        )
+        .await?;
+        signals.drive(app).await
+    });
+    // What a second signal or the end of the grace left behind must not be waited for.
+    runtime.shutdown_background();
+    served
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let of = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    /// Runs the application: SIGHUP reloads, the first SIGTERM or SIGINT stops, the second ends at once.
+    async fn drive(mut self, app: App) -> anyhow::Result<()> {
+        let stop = app.stop_token();
+        let reloader = app.reloader();
+        let mut running = std::pin::pin!(app.run());
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended,
+                _ = self.hang_up.recv() => {
+                    // The reason is logged; the one in force stays.
+                    let reloading = reloader.reload();
+                    tokio::select! {
+                        ended = &mut running => return ended,
+                        _ = reloading => {}
+                    }
+                }
+                _ = self.terminate.recv() => if stop.is_cancelled() { return Ok(()) } else { stop.cancel() },
+                _ = self.interrupt.recv() => if stop.is_cancelled() { return Ok(()) } else { stop.cancel() },
+            }
+        }
+    }
+}
