@@ -1,0 +1,291 @@
+//! The cloud: accounts with their keys and permissions, and regions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::clock::{Clock, utc};
+use crate::{Region, Truth};
+
+/// A key that signs requests.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// AccessKeyId.
+    pub id: String,
+    /// AccessKeySecret.
+    pub secret: String,
+    /// The token that must come with a temporary key.
+    pub security_token: Option<String>,
+}
+
+impl AccessKey {
+    /// A key that lasts.
+    pub fn new(id: &str, secret: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            security_token: None,
+        }
+    }
+
+    /// A temporary key.
+    pub fn with_token(id: &str, secret: &str, security_token: &str) -> Self {
+        Self {
+            security_token: Some(security_token.to_owned()),
+            ..Self::new(id, secret)
+        }
+    }
+}
+
+// A failing test prints what it compared: the secret must not be among it, as in the exporter.
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("AccessKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the cloud knows of a key.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownKey {
+    pub(crate) key: AccessKey,
+    pub(crate) account: String,
+    /// Real unix seconds, whatever the cloud's clock says: signatures live by the real time.
+    pub(crate) expires: Option<i64>,
+    pub(crate) inactive: bool,
+}
+
+/// Changes a cloud as time goes on.
+pub trait Driver: Send + std::fmt::Debug {
+    /// It is `now`: do what is due.
+    fn tick(&mut self, cloud: &mut Cloud, now: i64);
+}
+
+/// Accounts, regions and what runs in them.
+#[derive(Debug)]
+pub struct Cloud {
+    /// The host that DescribeRegions names for a region; `{region_id}` in it stands for the region.
+    pub region_endpoint: String,
+    /// What DescribeRegions lists. Unless it is set: the regions that the account uses.
+    pub listed_regions: Option<Vec<String>>,
+    pub(crate) clock: Clock,
+    pub(crate) keys: HashMap<String, KnownKey>,
+    pub(crate) accounts: BTreeMap<String, usize>,
+    regions: BTreeMap<(String, String), Region>,
+    denied: BTreeSet<(String, String, Option<String>)>,
+    unsupported: BTreeSet<String>,
+    driver: Option<Box<dyn Driver>>,
+    paused: bool,
+}
+
+impl Cloud {
+    /// A cloud without accounts.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            region_endpoint: "ecs.{region_id}.aliyuncs.com".to_owned(),
+            listed_regions: None,
+            clock,
+            keys: HashMap::new(),
+            accounts: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            denied: BTreeSet::new(),
+            unsupported: BTreeSet::new(),
+            driver: None,
+            paused: false,
+        }
+    }
+
+    /// Unix seconds of the cloud's clock.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// The cloud's time as the API writes it.
+    pub fn now_text(&self) -> String {
+        utc(self.now())
+    }
+
+    /// Adds an account, or another key of one.
+    pub fn add_account(&mut self, name: &str, key: AccessKey) {
+        let number = self.accounts.len() + 1;
+        self.accounts.entry(name.to_owned()).or_insert(number);
+        self.add_key(name, key, None);
+    }
+
+    /// Adds a key of an account that is good until some real time.
+    pub fn add_key(&mut self, account: &str, key: AccessKey, expires: Option<i64>) {
+        let known = KnownKey {
+            key,
+            account: account.to_owned(),
+            expires,
+            inactive: false,
+        };
+        self.keys.insert(known.key.id.clone(), known);
+    }
+
+    /// Takes a key away: it was never there.
+    pub fn remove_key(&mut self, access_key_id: &str) {
+        self.keys.remove(access_key_id);
+    }
+
+    /// Switches a key off, or on again.
+    pub fn set_key_active(&mut self, access_key_id: &str, active: bool) {
+        if let Some(known) = self.keys.get_mut(access_key_id) {
+            known.inactive = !active;
+        }
+    }
+
+    /// Lets a temporary key end at this real time.
+    pub fn expire_key(&mut self, access_key_id: &str, at: i64) {
+        if let Some(known) = self.keys.get_mut(access_key_id) {
+            known.expires = Some(at);
+        }
+    }
+
+    /// The names of the accounts.
+    pub fn accounts(&self) -> Vec<String> {
+        self.accounts.keys().cloned().collect()
+    }
+
+    /// One account in one region, which exists from its first use on.
+    ///
+    /// # Panics
+    /// If there is no such account.
+    pub fn region(&mut self, account: &str, region: &str) -> &mut Region {
+        let Some(number) = self.accounts.get(account) else {
+            panic!("there is no account {account}")
+        };
+        let (count, clock) = (self.regions.len() + 1, self.clock);
+        let held = self
+            .regions
+            .entry((account.to_owned(), region.to_owned()))
+            .or_insert_with(|| Region::new(account, region, format!("sim{number:x}{count:02x}"), clock));
+        held.clock = clock;
+        held.now = clock.now();
+        held
+    }
+
+    /// One account in one region, if it is used.
+    pub fn find_region(&self, account: &str, region: &str) -> Option<&Region> {
+        self.regions.get(&(account.to_owned(), region.to_owned()))
+    }
+
+    /// (account, region) of all that are used.
+    pub fn scopes(&self) -> Vec<(String, String)> {
+        self.regions.keys().cloned().collect()
+    }
+
+    /// What was really run.
+    pub fn truth(&self, account: &str, region: &str) -> Truth {
+        self.find_region(account, region)
+            .map(Region::truth)
+            .unwrap_or_default()
+    }
+
+    /// What was really run, and settled after the baseline was marked.
+    pub fn truth_since_baseline(&self, account: &str, region: &str) -> Truth {
+        self.find_region(account, region)
+            .map(Region::truth_since_baseline)
+            .unwrap_or_default()
+    }
+
+    /// Marks the baseline of every region.
+    pub fn mark_baseline(&mut self) {
+        for region in self.regions.values_mut() {
+            region.mark_baseline();
+        }
+    }
+
+    /// Moves a manual clock on, and does what is due by then.
+    ///
+    /// # Panics
+    /// If the clock moves by itself.
+    pub fn advance(&mut self, seconds: i64) {
+        let Clock::Manual(now) = &mut self.clock else {
+            panic!("this clock moves by itself")
+        };
+        *now += seconds;
+        let now = *now;
+        self.tick(now);
+    }
+
+    /// Does what is due at `now`: what was planned, and what the driver wants.
+    pub fn tick(&mut self, now: i64) {
+        for region in self.regions.values_mut() {
+            region.clock = self.clock;
+            region.tick(now);
+            region.enforce_retention();
+        }
+        if let Some(mut driver) = self.driver.take() {
+            driver.tick(self, now);
+            self.driver = Some(driver);
+        }
+    }
+
+    /// Puts a cloud into the hands of a driver, from the next tick on.
+    pub fn drive(&mut self, driver: impl Driver + 'static) {
+        self.driver = Some(Box::new(driver));
+    }
+
+    /// Stops a clock that moves by itself from changing anything, or lets it again.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Ticks if time passes by itself.
+    pub(crate) fn tick_by_itself(&mut self) {
+        if self.clock.runs_by_itself() && !self.paused {
+            self.tick(self.now());
+        }
+    }
+
+    /// Refuses an action to an account, in one region or in all.
+    pub fn deny(&mut self, account: &str, action: &str, region: Option<&str>) {
+        self.denied
+            .insert((account.to_owned(), action.to_owned(), region.map(str::to_owned)));
+    }
+
+    /// Takes back what [`Cloud::deny`] did.
+    pub fn allow(&mut self, account: &str, action: &str, region: Option<&str>) {
+        self.denied
+            .remove(&(account.to_owned(), action.to_owned(), region.map(str::to_owned)));
+    }
+
+    pub(crate) fn is_denied(&self, account: &str, action: &str, region: &str) -> bool {
+        let key = |region: Option<&str>| (account.to_owned(), action.to_owned(), region.map(str::to_owned));
+        self.denied.contains(&key(None)) || self.denied.contains(&key(Some(region)))
+    }
+
+    /// A region in which Cloud Assistant does not exist.
+    pub fn unsupported_region(&mut self, region: &str) {
+        self.unsupported.insert(region.to_owned());
+    }
+
+    /// Takes back what [`Cloud::unsupported_region`] did.
+    pub fn supported_region(&mut self, region: &str) {
+        self.unsupported.remove(region);
+    }
+
+    pub(crate) fn is_unsupported(&self, region: &str) -> bool {
+        self.unsupported.contains(region)
+    }
+
+    /// Whether there is such a region, used or not.
+    pub(crate) fn knows_region(&self, region: &str) -> bool {
+        crate::regions::ALL.contains(&region)
+            || self.regions.keys().any(|(_, used)| used == region)
+            || self
+                .listed_regions
+                .iter()
+                .flatten()
+                .any(|listed| listed == region)
+    }
+
+    /// What DescribeRegions lists for an account.
+    pub(crate) fn regions_of(&self, account: &str) -> Vec<String> {
+        self.listed_regions.clone().unwrap_or_else(|| {
+            let used = self.regions.keys().filter(|(owner, _)| owner == account);
+            used.map(|(_, region)| region.clone()).collect()
+        })
+    }
+}
