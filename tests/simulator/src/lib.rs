@@ -1,20 +1,29 @@
 //! A Cloud Assistant of our own.
 
 mod agenda;
+mod answer;
 mod api;
 mod clock;
 mod cloud;
 mod command;
+mod control;
 mod error;
+mod faults;
 mod frequency;
+mod http;
 mod invocation;
 mod listing;
 mod outcome;
 mod page_token;
+mod received;
 mod region;
 mod regions;
 mod schedule;
+mod shared;
+mod signature;
+mod simulator;
 mod status;
+mod sts;
 mod truth;
 
 pub use api::Parameters;
@@ -22,9 +31,12 @@ pub use clock::{Clock, parse_utc, unix_now, utc};
 pub use cloud::{AccessKey, Cloud, Driver};
 pub use command::Command;
 pub use error::{ApiError, DOCUMENTED};
+pub use faults::{Fault, FaultKind, Faults};
 pub use invocation::{InstanceAt, Invocation, InvokeId, RepeatMode, Row};
 pub use outcome::{Delivery, Outcome};
+pub use received::Received;
 pub use region::{EndOfList, Instances, Order, Paging, RETENTION, RETENTION_ROWS, Region};
 pub use regions::ALL as ALL_REGIONS;
+pub use simulator::Simulator;
 pub use status::InvocationStatus;
 pub use truth::{Class, Truth};

@@ -14,7 +14,7 @@ pub use parameters::Parameters;
 pub(crate) use results::row_json;
 
 /// The version of the ECS API.
-pub const VERSION: &str = "2014-05-26";
+pub(crate) const VERSION: &str = "2014-05-26";
 
 /// How Output is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
