@@ -134,7 +134,7 @@ pub struct Row {
     /// The fields with these names are not sent.
     pub without: Vec<String>,
     /// The runs of a schedule on this instance, oldest first.
-    pub history: Vec<Row>,
+    pub history: Vec<Self>,
     /// Sent in place of everything.
     pub(crate) raw: Option<Value>,
     /// It is an entry of a history.

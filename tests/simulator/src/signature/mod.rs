@@ -30,7 +30,7 @@ impl Request {
         self.headers
             .iter()
             .find(|(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.trim())
     }
 
     /// The parameters of the query, then those of a form body.

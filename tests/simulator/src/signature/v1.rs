@@ -22,7 +22,10 @@ pub(super) fn verify(
     }
     let secret = secret_of(&access_key_id)?;
     let mut parameters = request.parameters();
-    parameters.retain(|(name, _)| name != "Signature");
+    // The first alone: a second one would be a parameter like others, which the signature does not cover.
+    if let Some(position) = parameters.iter().position(|(name, _)| name == "Signature") {
+        parameters.remove(position);
+    }
     let to_sign = format!("{}&%2F&{}", request.method, encode(&canonical_query(parameters)));
     if sign(&secret, &to_sign) != sent {
         let message = "Specified signature is not matched with our calculation.";

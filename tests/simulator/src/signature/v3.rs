@@ -120,3 +120,25 @@ fn sign(secret: &str, text: &str) -> String {
     mac.update(text.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The request with a right signature over the headers named.
+    pub(in super::super) fn authorize(request: &Request, secret: &str, signed_headers: &str) -> Request {
+        let mut signed = request.clone();
+        signed.headers.retain(|(name, _)| name != "authorization");
+        let hash = request.header("x-acs-content-sha256").unwrap();
+        let canonical = canonical_request(&signed, signed_headers, hash);
+        let signature = sign(
+            secret,
+            &format!("{ALGORITHM}\n{}", hex::encode(Sha256::digest(&canonical))),
+        );
+        let id = request.access_key_id().unwrap();
+        let value =
+            format!("{ALGORITHM} Credential={id},SignedHeaders={signed_headers},Signature={signature}");
+        signed.headers.push(("authorization".to_owned(), value));
+        signed
+    }
+}
