@@ -4,6 +4,8 @@ mod invocations;
 mod parameters;
 mod regions;
 mod results;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
