@@ -49,6 +49,8 @@ pub(crate) struct Page {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     rows: Cached,
+    /// How often the rows have been sorted.
+    pub(crate) sorted: usize,
     histories: HashMap<u64, Cached>,
 }
 
@@ -214,6 +216,7 @@ impl Region {
         }
         cached.entries.sort_unstable_by_key(|entry| entry.key);
         cached.built = Some(state);
+        listing.sorted += 1;
         listing
             .histories
             .retain(|sequence, _| self.invocations.contains_key(sequence));

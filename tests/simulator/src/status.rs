@@ -102,22 +102,23 @@ impl FromStr for InvocationStatus {
 }
 
 /// InvokeRecordStatus of a one-time task: the legacy statuses of its instances taken together.
-pub(crate) fn record_status(instances: impl Iterator<Item = InvocationStatus> + Clone) -> &'static str {
-    let any = |wanted: &str| instances.clone().any(|status| status.legacy() == wanted);
-    if any("Running") {
-        "Running"
-    } else if any("Stopping") {
-        "Stopping"
-    } else if any("Failed") {
-        if any("Finished") || any("Stopped") {
-            "PartialFailed"
-        } else {
-            "Failed"
+pub(crate) fn record_status(instances: impl Iterator<Item = InvocationStatus>) -> &'static str {
+    let (mut stopping, mut failed, mut finished, mut stopped) = (false, false, false, false);
+    for status in instances {
+        match status.legacy() {
+            "Running" => return "Running",
+            "Stopping" => stopping = true,
+            "Failed" => failed = true,
+            "Finished" => finished = true,
+            _ => stopped = true,
         }
-    } else if any("Finished") {
-        "Finished"
-    } else {
-        "Stopped"
+    }
+    match (stopping, failed, finished) {
+        (true, ..) => "Stopping",
+        (_, true, _) if finished || stopped => "PartialFailed",
+        (_, true, _) => "Failed",
+        (_, _, true) => "Finished",
+        _ => "Stopped",
     }
 }
 

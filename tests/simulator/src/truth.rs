@@ -155,7 +155,7 @@ impl Seen {
     /// Nothing for a row without ids, which cannot be counted.
     fn of(invocation: &Invocation, row: &Row) -> Option<Self> {
         if row.raw.is_some() || !row.extra.is_empty() || !row.without.is_empty() {
-            return Self::of_json(&api::row_json(invocation, row, api::Encoding::NoOutput));
+            return Self::of_json(&api::row_json(invocation, "", row, api::Encoding::NoOutput));
         }
         let exit_code = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
         let finished = row.start_time.zip(row.finished_time);

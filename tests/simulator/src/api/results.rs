@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::utc;
 use crate::error::ApiError;
-use crate::invocation::{Invocation, Row, tags_json};
+use crate::invocation::{Invocation, InvokeId, Row, tags_json};
 use crate::listing::{Filter, Page};
 use crate::region::EndOfList;
 use crate::{Delivery, InvocationStatus, Region};
@@ -33,12 +33,17 @@ pub(super) fn describe(
     let encoding = parameters.encoding()?;
     let asked = Asked::read(parameters, region, &filter)?;
     let page = region.page(&filter, asked.place, asked.size);
-    let rows: Vec<Value> = page
-        .entries
-        .iter()
-        .filter_map(|entry| region.entry(entry))
-        .map(|(invocation, row)| row_json(invocation, row, encoding))
-        .collect();
+    let mut rows: Vec<Value> = Vec::with_capacity(page.entries.len());
+    // Neighbours are mostly of one invocation, whose status takes a look at all its rows.
+    let mut last: Option<(&InvokeId, &str)> = None;
+    for (invocation, row) in page.entries.iter().filter_map(|entry| region.entry(entry)) {
+        let status = match last {
+            Some((id, status)) if *id == invocation.invoke_id => status,
+            _ => invocation.record_status(),
+        };
+        last = Some((&invocation.invoke_id, status));
+        rows.push(row_json(invocation, status, row, encoding));
+    }
     let mut invocation = paging_json(region, &filter, &asked, &page);
     invocation.insert(
         "InvocationResults".to_owned(),
@@ -111,7 +116,7 @@ pub(super) fn paging_json(
 }
 
 /// A row as this call shows it.
-pub(crate) fn row_json(invocation: &Invocation, row: &Row, encoding: Encoding) -> Value {
+pub(crate) fn row_json(invocation: &Invocation, record_status: &str, row: &Row, encoding: Encoding) -> Value {
     if let Some(raw) = &row.raw {
         return raw.clone();
     }
@@ -121,7 +126,7 @@ pub(crate) fn row_json(invocation: &Invocation, row: &Row, encoding: Encoding) -
     put("InvokeId", invocation.invoke_id.as_str().into());
     put("InstanceId", row.instance_id.as_str().into());
     put("InvocationStatus", row.status.as_str().into());
-    put("InvokeRecordStatus", invocation.record_status().into());
+    put("InvokeRecordStatus", record_status.into());
     put("ErrorCode", row.error_code.as_str().into());
     put("ErrorInfo", row.error_info.as_str().into());
     put(
