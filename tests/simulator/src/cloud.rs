@@ -142,6 +142,19 @@ impl Cloud {
         }
     }
 
+    /// The keys that are good and last, each with its account.
+    pub fn lasting_keys(&self) -> Vec<(String, AccessKey)> {
+        let lasting = |known: &&KnownKey| known.key.security_token.is_none() && !known.inactive;
+        let mut keys: Vec<_> = self
+            .keys
+            .values()
+            .filter(lasting)
+            .map(|known| (known.account.clone(), known.key.clone()))
+            .collect();
+        keys.sort_by(|one, other| (&one.0, &one.1.id).cmp(&(&other.0, &other.1.id)));
+        keys
+    }
+
     /// The names of the accounts.
     pub fn accounts(&self) -> Vec<String> {
         self.accounts.keys().cloned().collect()

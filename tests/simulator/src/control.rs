@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer, JSON};
 use crate::shared::Shared;
 use crate::signature::{Request, pairs};
-use crate::{InvocationStatus, Outcome};
+use crate::{ApiError, DOCUMENTED, Fault, FaultKind, InvocationStatus, Outcome};
 
 /// Answers `/simulator/…`.
 pub(crate) fn answer(shared: &Shared, request: &Request) -> Response<Answer> {
@@ -17,6 +17,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Response<Answer> {
     let done = match (request.method.as_str(), name) {
         ("GET", "truth") => Ok(truth(shared)),
         ("GET", "requests") => Ok(requests(shared)),
+        ("GET", "errors") => Ok(documented_errors()),
         ("POST", name) => change(shared, name, &parameters),
         _ => Err(format!("there is no {} {}", request.method, request.path)),
     };
@@ -43,6 +44,14 @@ fn truth(shared: &Shared) -> Value {
         })
         .collect();
     json!({ "now": cloud.now_text(), "scopes": scopes })
+}
+
+/// Every documented error, for those who want to see each.
+fn documented_errors() -> Value {
+    let errors = DOCUMENTED.iter();
+    errors
+        .map(|(status, code, message)| json!({"status": status, "code": code, "message": message}))
+        .collect()
 }
 
 fn requests(shared: &Shared) -> Value {
@@ -122,6 +131,8 @@ fn change(shared: &Shared, name: &str, parameters: &BTreeMap<String, String>) ->
                 .region(text("account")?, text("region")?)
                 .add_settled(count, outcome);
         }
+        "fault" => shared.faults.add(fault(parameters)?),
+        "clear-faults" => shared.faults.clear(),
         "forget-requests" => {
             drop(cloud);
             shared.forget_requests();
@@ -129,6 +140,37 @@ fn change(shared: &Shared, name: &str, parameters: &BTreeMap<String, String>) ->
         _ => return Err(format!("there is no POST /simulator/{name}")),
     }
     Ok(json!({ "done": name }))
+}
+
+/// `kind=Html502&times=2&action=…&account=…&region=…&skip=1`, or `kind=Error&status=…&code=…&message=…`.
+fn fault(parameters: &BTreeMap<String, String>) -> Result<Fault, String> {
+    let text = |name: &str| parameters.get(name).cloned();
+    let number = |name: &str, usual: usize| match parameters.get(name) {
+        Some(text) => text.parse().map_err(|_| format!("{name} is not a number")),
+        None => Ok(usual),
+    };
+    let name = text("kind").unwrap_or_default();
+    let kind = match name.as_str() {
+        "Error" => {
+            let status = number("status", 500)?
+                .try_into()
+                .map_err(|_| "no such status".to_owned())?;
+            let code = text("code").unwrap_or_default();
+            FaultKind::Error(ApiError::new(status, code, text("message").unwrap_or_default()))
+        }
+        name => FaultKind::every()
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| format!("there is no fault {name}"))?,
+    };
+    Ok(Fault {
+        action: text("action"),
+        account: text("account"),
+        region: text("region"),
+        skip: number("skip", 0)?,
+        times: number("times", 1)?,
+        kind,
+    })
 }
 
 /// `status=Failed&exit_code=3&error_code=…`, with what is usual for the status where nothing is said.

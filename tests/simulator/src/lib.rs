@@ -18,6 +18,7 @@ mod page_token;
 mod received;
 mod region;
 mod regions;
+pub mod scenario;
 mod schedule;
 mod shared;
 mod signature;
