@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,12 +44,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infalli
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+    // A client may keep a connection for as long as it likes.
     let mut server = hyper::server::conn::http1::Builder::new();
+    server.header_read_timeout(None);
     // An error here is a client that left, or a fault of our own.
-    let _ = server
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Answer>, Cut> {
@@ -322,3 +321,6 @@ fn next_token(body: &mut Value) -> Option<&mut Value> {
 fn request_id(number: u64) -> String {
     format!("51EA0000-0000-4000-8000-{number:012X}")
 }
+
+#[cfg(test)]
+mod tests;

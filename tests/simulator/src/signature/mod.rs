@@ -2,7 +2,7 @@
 
 mod encoding;
 mod v1;
-mod v3;
+pub(crate) mod v3;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -122,11 +122,11 @@ fn sign(secret: &str, text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The request with a right signature over the headers named.
-    pub(in super::super) fn authorize(request: &Request, secret: &str, signed_headers: &str) -> Request {
+    pub(crate) fn authorize(request: &Request, secret: &str, signed_headers: &str) -> Request {
         let mut signed = request.clone();
         signed.headers.retain(|(name, _)| name != "authorization");
         let hash = request.header("x-acs-content-sha256").unwrap();
