@@ -1,7 +1,7 @@
 //! How a test describes a command before it runs.
 
+use crate::instances::Instances;
 use crate::invocation::{Invocation, InvokeId, RepeatMode, Row};
-use crate::region::Instances;
 use crate::{Delivery, InvocationStatus, Region};
 
 /// A command that is about to be sent. Nothing happens before [`Command::run`].

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value, json};
 
 use crate::status::{record_status, task_status};
-use crate::{Delivery, InvocationStatus, Outcome};
+use crate::{Delivery, InstanceAt, InvocationStatus, Outcome};
 
 /// The id of an execution, `t-…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -272,39 +272,6 @@ impl Row {
         let start = *self.start_time.get_or_insert(now - ran);
         // FinishedTime of a timeout is StartTime + Timeout, not the moment it was noticed.
         self.finished_time = Some(if status == Timeout { start + timeout } else { now });
-    }
-}
-
-/// Which row of an invocation: by its index, by the id of its instance, or by that of its container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InstanceAt {
-    /// In the order of the run.
-    Index(usize),
-    /// InstanceId or ContainerId.
-    Id(String),
-}
-
-impl From<usize> for InstanceAt {
-    fn from(index: usize) -> Self {
-        Self::Index(index)
-    }
-}
-
-impl From<&str> for InstanceAt {
-    fn from(id: &str) -> Self {
-        Self::Id(id.to_owned())
-    }
-}
-
-impl From<&String> for InstanceAt {
-    fn from(id: &String) -> Self {
-        Self::Id(id.clone())
-    }
-}
-
-impl From<String> for InstanceAt {
-    fn from(id: String) -> Self {
-        Self::Id(id)
     }
 }
 

@@ -1,14 +1,15 @@
 //! What Cloud Assistant holds for one account in one region.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use crate::agenda::Agenda;
 use crate::clock::Clock;
-use crate::invocation::{InstanceAt, Invocation, InvokeId, Row};
+use crate::instances::{InstanceAt, Instances};
+use crate::invocation::{Invocation, InvokeId, Row};
 use crate::listing::Listing;
-use crate::{Command, InvocationStatus, Outcome, RepeatMode, Truth};
+use crate::{Command, InvocationStatus, Outcome, Truth};
 
 /// The order of the list, and of a history. The API documents none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Region {
     pub(crate) now: i64,
     pub(crate) invocations: BTreeMap<u64, Invocation>,
     pub(crate) sequences: HashMap<String, u64>,
+    /// Those that keep a history.
+    pub(crate) schedules: BTreeSet<u64>,
     pub(crate) agenda: Agenda,
     pub(crate) listing: Listing,
     /// Tokens of another epoch are not accepted.
@@ -76,9 +79,9 @@ pub struct Region {
     pub(crate) version: u64,
     prefix: String,
     next_sequence: u64,
-    rows: usize,
-    forgotten: Truth,
-    forgotten_since_baseline: Truth,
+    pub(crate) rows: usize,
+    pub(crate) forgotten: Truth,
+    pub(crate) forgotten_since_baseline: Truth,
 }
 
 impl Region {
@@ -96,6 +99,7 @@ impl Region {
             now: clock.now(),
             invocations: BTreeMap::new(),
             sequences: HashMap::new(),
+            schedules: BTreeSet::new(),
             agenda: Agenda::default(),
             listing: Listing::default(),
             token_epoch: 0,
@@ -244,68 +248,9 @@ impl Region {
         self.rows
     }
 
-    /// The API no longer lists an invocation. What had settled stays in the truth.
-    pub fn forget(&mut self, invoke_id: &str) {
-        self.forget_sequence(self.sequence(invoke_id));
-    }
-
-    /// The API no longer lists one row.
-    pub fn forget_row(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>) {
-        let position = self.position(invoke_id, &instance.into());
-        let invocation = self.invocation_mut(invoke_id);
-        let row = invocation.rows.remove(position);
-        let alone = invocation.with_rows(vec![row]);
-        self.agenda.drop_row(self.sequence(invoke_id), position);
-        self.keep_truth_of(&alone);
-        self.rows -= 1;
-    }
-
     /// Page tokens given out so far are no longer accepted.
     pub fn expire_page_tokens(&mut self) {
         self.token_epoch += 1;
-    }
-
-    /// What was really run, all of it.
-    pub fn truth(&self) -> Truth {
-        self.count(false)
-    }
-
-    /// What has settled from now on is counted by [`Region::truth_since_baseline`], what has already is not.
-    pub fn mark_baseline(&mut self) {
-        self.forgotten_since_baseline = Truth::default();
-        for row in self
-            .invocations
-            .values_mut()
-            .flat_map(|invocation| &mut invocation.rows)
-        {
-            row.mark_known();
-        }
-    }
-
-    /// What was really run and settled after the baseline was marked.
-    pub fn truth_since_baseline(&self) -> Truth {
-        self.count(true)
-    }
-
-    /// Forgets what is too old or too much, as far as it has settled.
-    pub(crate) fn enforce_retention(&mut self) {
-        let oldest = self.now - self.retention;
-        let mut surplus = self.rows.saturating_sub(self.retention_rows);
-        let mut gone = Vec::new();
-        for (sequence, invocation) in &self.invocations {
-            let expired = invocation.creation_time < oldest;
-            if !expired && surplus == 0 {
-                break;
-            }
-            if invocation.is_settled() {
-                surplus = surplus.saturating_sub(invocation.rows.len());
-                gone.push(*sequence);
-            }
-        }
-        for sequence in gone {
-            self.forget_sequence(sequence);
-        }
-        self.trim_histories(oldest);
     }
 
     pub(crate) fn add(&mut self, mut invocation: Invocation) -> InvokeId {
@@ -316,6 +261,9 @@ impl Region {
         self.rows += invocation.rows.len();
         self.version += 1;
         self.sequences.insert(invoke_id.0.clone(), sequence);
+        if invocation.is_scheduled() {
+            self.schedules.insert(sequence);
+        }
         self.invocations.insert(sequence, invocation);
         invoke_id
     }
@@ -356,113 +304,6 @@ impl Region {
             unknown(invoke_id)
         };
         invocation
-    }
-
-    fn forget_sequence(&mut self, sequence: u64) {
-        let Some(invocation) = self.invocations.remove(&sequence) else {
-            return;
-        };
-        self.sequences.remove(invocation.invoke_id.as_str());
-        self.rows -= invocation.rows.len();
-        self.version += 1;
-        self.keep_truth_of(&invocation);
-    }
-
-    /// Runs of a schedule that are too old or too many are no longer in its history.
-    fn trim_histories(&mut self, oldest: i64) {
-        for sequence in self.sequences_of_schedules() {
-            let Some(invocation) = self.invocations.get_mut(&sequence) else {
-                continue;
-            };
-            let keep = self.retention_rows / invocation.rows.len().max(1);
-            let mut alone = None;
-            for row in &mut invocation.rows {
-                let expired = row.history.partition_point(|run| run.update_time < oldest);
-                let surplus = row.history.len().saturating_sub(keep.max(1));
-                // The newest run is kept, which the row of the schedule stands for.
-                let cut = expired.max(surplus).min(row.history.len().saturating_sub(1));
-                if cut > 0 {
-                    alone
-                        .get_or_insert_with(Vec::new)
-                        .extend(row.history.drain(..cut));
-                }
-            }
-            if let Some(rows) = alone {
-                let mut alone = invocation.with_rows(rows);
-                alone.repeat_mode = RepeatMode::Once;
-                self.version += 1;
-                self.keep_truth_of(&alone);
-            }
-        }
-    }
-
-    fn sequences_of_schedules(&self) -> Vec<u64> {
-        let schedules = self
-            .invocations
-            .iter()
-            .filter(|(_, invocation)| invocation.is_scheduled());
-        schedules.map(|(sequence, _)| *sequence).collect()
-    }
-
-    fn keep_truth_of(&mut self, invocation: &Invocation) {
-        for (since, kept) in [
-            (false, &mut self.forgotten),
-            (true, &mut self.forgotten_since_baseline),
-        ] {
-            let mut truth = Truth::default();
-            truth.add_invocation(invocation, since);
-            // What was still open can no longer settle.
-            truth.open.clear();
-            kept.merge(&truth);
-        }
-    }
-
-    fn count(&self, since: bool) -> Truth {
-        let mut truth = if since {
-            self.forgotten_since_baseline.clone()
-        } else {
-            self.forgotten.clone()
-        };
-        for invocation in self.invocations.values() {
-            truth.add_invocation(invocation, since);
-        }
-        truth
-    }
-}
-
-/// Instances to run something on: how many of the region's, or the ids themselves.
-pub trait Instances {
-    /// The ids, given those that the region's instances have.
-    fn ids(self, of_region: &dyn Fn(usize) -> String) -> Vec<String>;
-}
-
-impl Instances for usize {
-    fn ids(self, of_region: &dyn Fn(usize) -> String) -> Vec<String> {
-        (0..self).map(of_region).collect()
-    }
-}
-
-impl Instances for std::ops::Range<usize> {
-    fn ids(self, of_region: &dyn Fn(usize) -> String) -> Vec<String> {
-        self.map(of_region).collect()
-    }
-}
-
-impl Instances for &str {
-    fn ids(self, _: &dyn Fn(usize) -> String) -> Vec<String> {
-        vec![self.to_owned()]
-    }
-}
-
-impl<const N: usize> Instances for [&str; N] {
-    fn ids(self, _: &dyn Fn(usize) -> String) -> Vec<String> {
-        self.map(str::to_owned).to_vec()
-    }
-}
-
-impl Instances for Vec<String> {
-    fn ids(self, _: &dyn Fn(usize) -> String) -> Vec<String> {
-        self
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::agenda::Step;
 use crate::frequency::Frequency;
-use crate::invocation::{InstanceAt, InvokeId, Row};
-use crate::region::Instances;
+use crate::instances::InstanceAt;
+use crate::instances::Instances;
+use crate::invocation::{InvokeId, Row};
 use crate::{InvocationStatus, Outcome, Region};
 
 impl Region {

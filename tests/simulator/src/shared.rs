@@ -1,5 +1,6 @@
 //! What the connections, and the tests, have in common.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,6 @@ use crate::Cloud;
 use crate::faults::Faults;
 use crate::received::Received;
 use crate::signature::Nonces;
-use crate::sts::Metadata;
 
 /// How the simulator behaves, apart from what the cloud holds.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,9 @@ impl Default for Settings {
     }
 }
 
+/// How many requests are remembered: a demo may run for weeks.
+const LOGGED: usize = 100_000;
+
 /// Everything behind locks that are never held while something is waited for.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -40,14 +43,13 @@ pub(crate) struct Shared {
     settings: Mutex<Settings>,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
-    pub(crate) metadata: Mutex<Metadata>,
     pub(crate) faults: Faults,
 }
 
 #[derive(Debug, Default)]
 struct Log {
     last: u64,
-    requests: Vec<Received>,
+    requests: VecDeque<Received>,
 }
 
 impl Shared {
@@ -59,7 +61,6 @@ impl Shared {
             settings: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             max_in_flight: AtomicUsize::new(0),
-            metadata: Mutex::default(),
             faults: Faults::default(),
         }
     }
@@ -85,7 +86,10 @@ impl Shared {
         let mut log = lock(&self.received);
         log.last += 1;
         received.number = log.last;
-        log.requests.push(received);
+        log.requests.push_back(received);
+        if log.requests.len() > LOGGED {
+            log.requests.pop_front();
+        }
         log.last
     }
 
@@ -103,7 +107,7 @@ impl Shared {
     }
 
     pub(crate) fn requests(&self) -> Vec<Received> {
-        lock(&self.received).requests.clone()
+        lock(&self.received).requests.iter().cloned().collect()
     }
 
     pub(crate) fn forget_requests(&self) {

@@ -101,7 +101,7 @@ impl Simulator {
         Arc::clone(&self.cloud)
     }
 
-    /// Every request so far, those without an answer included.
+    /// Every request so far, those without an answer included; of more than 100,000 the last ones.
     pub fn requests(&self) -> Vec<Received> {
         self.shared.requests()
     }

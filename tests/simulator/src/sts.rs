@@ -11,9 +11,6 @@ use crate::error::ApiError;
 use crate::shared::Shared;
 use crate::signature::Request;
 
-#[derive(Debug, Default)]
-pub(crate) struct Metadata;
-
 pub(crate) fn unsigned(_: &Shared, _: &Request) -> Option<Response<Answer>> {
     None
 }

@@ -10,6 +10,8 @@ use crate::AccessKey;
 
 const MINUTE: i64 = 60;
 
+type Pairs = Vec<(String, String)>;
+
 struct Vector {
     name: String,
     request: Request,
@@ -165,7 +167,7 @@ fn every_change_of_the_request_is_noticed() {
         ));
         let query = pairs(&original.query);
         for index in 0..query.len() {
-            let with = |change: &dyn Fn(&mut Vec<(String, String)>)| {
+            let with = |change: &dyn Fn(&mut Pairs)| {
                 let mut query = query.clone();
                 change(&mut query);
                 Request {
@@ -205,7 +207,7 @@ fn every_change_of_the_request_is_noticed() {
                 },
             ));
             for index in 0..original.headers.len() {
-                let with = |change: &dyn Fn(&mut Vec<(String, String)>)| {
+                let with = |change: &dyn Fn(&mut Pairs)| {
                     let mut request = original.clone();
                     change(&mut request.headers);
                     request
