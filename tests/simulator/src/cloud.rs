@@ -3,57 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::{Clock, utc};
-use crate::{Region, Truth};
-
-/// A key that signs requests.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessKey {
-    /// AccessKeyId.
-    pub id: String,
-    /// AccessKeySecret.
-    pub secret: String,
-    /// The token that must come with a temporary key.
-    pub security_token: Option<String>,
-}
-
-impl AccessKey {
-    /// A key that lasts.
-    pub fn new(id: &str, secret: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            secret: secret.to_owned(),
-            security_token: None,
-        }
-    }
-
-    /// A temporary key.
-    pub fn with_token(id: &str, secret: &str, security_token: &str) -> Self {
-        Self {
-            security_token: Some(security_token.to_owned()),
-            ..Self::new(id, secret)
-        }
-    }
-}
-
-// A failing test prints what it compared: the secret must not be among it, as in the exporter.
-impl std::fmt::Debug for AccessKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("AccessKey")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the cloud knows of a key.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownKey {
-    pub(crate) key: AccessKey,
-    pub(crate) account: String,
-    /// Real unix seconds, whatever the cloud's clock says: signatures live by the real time.
-    pub(crate) expires: Option<i64>,
-    pub(crate) inactive: bool,
-}
+use crate::keys::KnownKey;
+use crate::{CredentialsUri, Metadata, Region, Role, Truth};
 
 /// Changes a cloud as time goes on.
 pub trait Driver: Send + std::fmt::Debug {
@@ -68,9 +19,16 @@ pub struct Cloud {
     pub region_endpoint: String,
     /// What DescribeRegions lists. Unless it is set: the regions that the account uses.
     pub listed_regions: Option<Vec<String>>,
+    /// How long temporary keys live, in seconds, whatever was asked for.
+    pub temporary_key_lifetime: Option<i64>,
+    /// The metadata service of the instance that the exporter runs on.
+    pub metadata: Metadata,
     pub(crate) clock: Clock,
     pub(crate) keys: HashMap<String, KnownKey>,
     pub(crate) accounts: BTreeMap<String, usize>,
+    pub(crate) keys_issued: u64,
+    pub(crate) roles: BTreeMap<String, Role>,
+    pub(crate) credentials_uris: BTreeMap<String, CredentialsUri>,
     regions: BTreeMap<(String, String), Region>,
     denied: BTreeSet<(String, String, Option<String>)>,
     unsupported: BTreeSet<String>,
@@ -84,9 +42,14 @@ impl Cloud {
         Self {
             region_endpoint: "ecs.{region_id}.aliyuncs.com".to_owned(),
             listed_regions: None,
+            temporary_key_lifetime: None,
+            metadata: Metadata::default(),
             clock,
             keys: HashMap::new(),
             accounts: BTreeMap::new(),
+            keys_issued: 0,
+            roles: BTreeMap::new(),
+            credentials_uris: BTreeMap::new(),
             regions: BTreeMap::new(),
             denied: BTreeSet::new(),
             unsupported: BTreeSet::new(),
@@ -105,56 +68,6 @@ impl Cloud {
         utc(self.now())
     }
 
-    /// Adds an account, or another key of one.
-    pub fn add_account(&mut self, name: &str, key: AccessKey) {
-        let number = self.accounts.len() + 1;
-        self.accounts.entry(name.to_owned()).or_insert(number);
-        self.add_key(name, key, None);
-    }
-
-    /// Adds a key of an account that is good until some real time.
-    pub fn add_key(&mut self, account: &str, key: AccessKey, expires: Option<i64>) {
-        let known = KnownKey {
-            key,
-            account: account.to_owned(),
-            expires,
-            inactive: false,
-        };
-        self.keys.insert(known.key.id.clone(), known);
-    }
-
-    /// Takes a key away: it was never there.
-    pub fn remove_key(&mut self, access_key_id: &str) {
-        self.keys.remove(access_key_id);
-    }
-
-    /// Switches a key off, or on again.
-    pub fn set_key_active(&mut self, access_key_id: &str, active: bool) {
-        if let Some(known) = self.keys.get_mut(access_key_id) {
-            known.inactive = !active;
-        }
-    }
-
-    /// Lets a temporary key end at this real time.
-    pub fn expire_key(&mut self, access_key_id: &str, at: i64) {
-        if let Some(known) = self.keys.get_mut(access_key_id) {
-            known.expires = Some(at);
-        }
-    }
-
-    /// The keys that are good and last, each with its account.
-    pub fn lasting_keys(&self) -> Vec<(String, AccessKey)> {
-        let lasting = |known: &&KnownKey| known.key.security_token.is_none() && !known.inactive;
-        let mut keys: Vec<_> = self
-            .keys
-            .values()
-            .filter(lasting)
-            .map(|known| (known.account.clone(), known.key.clone()))
-            .collect();
-        keys.sort_by(|one, other| (&one.0, &one.1.id).cmp(&(&other.0, &other.1.id)));
-        keys
-    }
-
     /// The names of the accounts.
     pub fn accounts(&self) -> Vec<String> {
         self.accounts.keys().cloned().collect()
@@ -165,6 +78,13 @@ impl Cloud {
     /// # Panics
     /// If there is no such account.
     pub fn region(&mut self, account: &str, region: &str) -> &mut Region {
+        let held = self.region_asked(account, region);
+        held.used = true;
+        held
+    }
+
+    /// The same for whoever only asks, which does not make it one that is used.
+    pub(crate) fn region_asked(&mut self, account: &str, region: &str) -> &mut Region {
         let Some(number) = self.accounts.get(account) else {
             panic!("there is no account {account}")
         };
@@ -180,12 +100,14 @@ impl Cloud {
 
     /// One account in one region, if it is used.
     pub fn find_region(&self, account: &str, region: &str) -> Option<&Region> {
-        self.regions.get(&(account.to_owned(), region.to_owned()))
+        let held = self.regions.get(&(account.to_owned(), region.to_owned()));
+        held.filter(|region| region.used)
     }
 
     /// (account, region) of all that are used.
     pub fn scopes(&self) -> Vec<(String, String)> {
-        self.regions.keys().cloned().collect()
+        let used = self.regions.iter().filter(|(_, region)| region.used);
+        used.map(|(scope, _)| scope.clone()).collect()
     }
 
     /// What was really run.
@@ -297,8 +219,11 @@ impl Cloud {
     /// What DescribeRegions lists for an account.
     pub(crate) fn regions_of(&self, account: &str) -> Vec<String> {
         self.listed_regions.clone().unwrap_or_else(|| {
-            let used = self.regions.keys().filter(|(owner, _)| owner == account);
-            used.map(|(_, region)| region.clone()).collect()
+            let scopes = self.scopes().into_iter();
+            scopes
+                .filter(|(owner, _)| owner == account)
+                .map(|(_, region)| region)
+                .collect()
         })
     }
 }

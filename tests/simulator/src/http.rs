@@ -17,12 +17,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::answer::{self, Answer, JSON};
 use crate::api::{self, Parameters};
 use crate::clock::unix_now;
+use crate::control;
 use crate::error::{ApiError, documented};
 use crate::faults::FaultKind;
 use crate::received::Received;
 use crate::shared::Shared;
 use crate::signature::{self, Verifier};
-use crate::{control, sts};
+use crate::sts::{self, StsCall};
 
 /// More than any request of ours.
 const BODY_LIMIT: usize = 4 << 20;
@@ -71,9 +72,6 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     if request.path.starts_with("/simulator/") {
         return Ok(control::answer(&shared, &request));
     }
-    if let Some(response) = sts::unsigned(&shared, &request) {
-        return Ok(response);
-    }
     Call::new(request, shared).answer().await
 }
 
@@ -92,10 +90,13 @@ struct Call {
 impl Call {
     fn new(request: signature::Request, shared: Arc<Shared>) -> Self {
         let parameters: Parameters = request.parameters().into_iter().collect();
-        let action = request
-            .header("x-acs-action")
-            .or_else(|| parameters.get("Action"))
-            .unwrap_or_default();
+        let unsigned = shared.cloud().unsigned_action(&request.path);
+        let named = || {
+            request
+                .header("x-acs-action")
+                .or_else(|| parameters.get("Action"))
+        };
+        let action = unsigned.or_else(named).unwrap_or_default();
         let region = parameters.get("RegionId").unwrap_or_default();
         let access_key_id = request.access_key_id();
         let account = access_key_id
@@ -160,45 +161,50 @@ impl Call {
         Ok(response)
     }
 
-    /// Checks the signature and asks the cloud.
+    /// Checks who asks, and asks the cloud.
     fn call(&self, parameters: &Parameters) -> Result<Value, ApiError> {
+        let Self {
+            request,
+            action,
+            request_id,
+            ..
+        } = self;
         let settings = self.shared.settings();
-        let mut cloud = self.shared.cloud();
-        let mut nonces = self.shared.nonces();
         let now = unix_now() + settings.clock_skew;
         let tolerance = settings.date_tolerance.as_secs().cast_signed();
+        let mut cloud = self.shared.cloud();
+        if cloud.unsigned_action(&request.path).is_some() {
+            return cloud.unsigned(action, request, now);
+        }
+        if request.path != "/" {
+            return Err(documented("InvalidAction.NotFound"));
+        }
+        let sts = StsCall {
+            parameters,
+            request_id,
+            now,
+        };
+        if action == "AssumeRoleWithOIDC" {
+            return sts.with_oidc(&mut cloud, &request.form().into_iter().collect(), tolerance);
+        }
+        let mut nonces = self.shared.nonces();
         let known = Verifier {
             keys: &cloud.keys,
             nonces: &mut nonces,
             now,
             tolerance,
         }
-        .verify(&self.request)?;
+        .verify(request)?;
+        drop(nonces);
         self.shared.amend(self.number, |received| received.signed = true);
-        let version = self
-            .request
+        match request
             .header("x-acs-version")
-            .or_else(|| self.parameters.get("Version"));
-        if let Some(answer) = sts::signed(
-            &mut cloud,
-            &known,
-            &self.action,
-            version,
-            parameters,
-            &self.request_id,
-        ) {
-            return answer;
+            .or_else(|| parameters.get("Version"))
+        {
+            Some(api::VERSION) => api::call(&mut cloud, &known.account, action, parameters, request_id),
+            Some(sts::VERSION) => sts.signed(&mut cloud, &known, action),
+            _ => Err(documented("InvalidAction.NotFound")),
         }
-        if version != Some(api::VERSION) || self.request.path != "/" {
-            return Err(documented("InvalidAction.NotFound"));
-        }
-        api::call(
-            &mut cloud,
-            &known.account,
-            &self.action,
-            parameters,
-            &self.request_id,
-        )
     }
 
     async fn strike(&self, fault: FaultKind) -> Result<Response<Answer>, Cut> {
@@ -302,7 +308,9 @@ impl Call {
 
     fn finish(&self, result: Result<Value, ApiError>) -> Response<Answer> {
         match result {
+            Ok(Value::String(text)) => answer::whole(200, "text/plain", text),
             Ok(body) => answer::whole(200, JSON, body.to_string()),
+            Err(error) if error.code.is_empty() => answer::whole(error.status, "text/plain", error.message),
             Err(error) => {
                 self.shared
                     .amend(self.number, |received| received.code = Some(error.code.clone()));
@@ -322,5 +330,9 @@ fn request_id(number: u64) -> String {
     format!("51EA0000-0000-4000-8000-{number:012X}")
 }
 
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod credentials_tests;
 #[cfg(test)]
 mod tests;

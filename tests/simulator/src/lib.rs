@@ -29,6 +29,8 @@
 //! - `listing` and `page_token` put rows in order and cut pages; `api` turns parameters into the documented JSON.
 //! - `signature` checks who asks, [`Faults`] say what goes wrong, `http` joins them, and [`Simulator`] runs it all on
 //!   a thread of its own. `control` is the unsigned plane for scripts.
+//! - `keys`, `roles`, `sts` and `metadata` give out temporary keys: by AssumeRole, for an OIDC token, as the metadata
+//!   service of an instance, or at a credentials URI.
 //! - [`scenario`] has clouds with something in them.
 //!
 //! The model does no input or output and knows no signatures; no lock is held while something is waited for.
@@ -46,13 +48,16 @@ mod frequency;
 mod http;
 mod instances;
 mod invocation;
+mod keys;
 mod listing;
+mod metadata;
 mod outcome;
 mod page_token;
 mod received;
 mod region;
 mod regions;
 mod retention;
+mod roles;
 pub mod scenario;
 mod schedule;
 mod shared;
@@ -64,16 +69,19 @@ mod truth;
 
 pub use api::Parameters;
 pub use clock::{Clock, parse_utc, unix_now, utc};
-pub use cloud::{AccessKey, Cloud, Driver};
+pub use cloud::{Cloud, Driver};
 pub use command::Command;
 pub use error::{ApiError, DOCUMENTED};
 pub use faults::{Fault, FaultKind, Faults};
 pub use instances::{InstanceAt, Instances};
 pub use invocation::{Invocation, InvokeId, RepeatMode, Row};
+pub use keys::{AccessKey, Issued};
+pub use metadata::{CredentialsUri, Metadata};
 pub use outcome::{Delivery, Outcome};
 pub use received::Received;
 pub use region::{EndOfList, Order, Paging, RETENTION, RETENTION_ROWS, Region};
 pub use regions::ALL as ALL_REGIONS;
+pub use roles::Role;
 pub use simulator::Simulator;
 pub use status::InvocationStatus;
 pub use truth::{Class, Truth};

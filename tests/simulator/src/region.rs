@@ -63,6 +63,8 @@ pub struct Region {
     pub retention: i64,
     /// Whether the row of a schedule keeps the codes of its last run while it waits for the next.
     pub schedules_keep_codes: bool,
+    /// Somebody has put something here, or wanted to.
+    pub(crate) used: bool,
     pub(crate) account: String,
     pub(crate) id: String,
     pub(crate) clock: Clock,
@@ -93,6 +95,7 @@ impl Region {
             retention_rows: RETENTION_ROWS,
             retention: RETENTION,
             schedules_keep_codes: false,
+            used: false,
             account: account.to_owned(),
             id: id.to_owned(),
             clock,

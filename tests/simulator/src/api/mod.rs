@@ -76,7 +76,7 @@ fn region<'a>(
     if cloud.is_denied(account, action, id) {
         return Err(documented("Forbidden.RAM"));
     }
-    let region = cloud.region(account, id);
+    let region = cloud.region_asked(account, id);
     region.enforce_retention();
     Ok(region)
 }

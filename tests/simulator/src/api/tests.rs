@@ -875,6 +875,12 @@ fn regions_are_those_in_use_unless_they_are_set() {
         regions[0],
         json!({"RegionId": "cn-beijing", "RegionEndpoint": "127.0.0.1:1", "LocalName": "Region cn-beijing", "Status": "available"})
     );
+    assert!(results(&mut cloud, &[("RegionId", "cn-shanghai")]).is_ok());
+    assert_eq!(
+        list(&mut cloud).len(),
+        2,
+        "asking does not make a region one in use"
+    );
     cloud.listed_regions = Some(vec!["xx-new-1".to_owned()]);
     assert_eq!(list(&mut cloud)[0]["RegionId"], "xx-new-1");
     assert!(results(&mut cloud, &[("RegionId", "xx-new-1")]).is_ok());

@@ -1,19 +1,15 @@
 //! The skin, over real connections.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
+use super::client::{ACTION, ask, get, read_from, resign, send, signed, wait_until, write_to};
 use crate::clock::{unix_now, utc};
-use crate::signature::{Request, v3};
+use crate::signature::Request;
 use crate::{AccessKey, ApiError, Clock, Cloud, Fault, FaultKind, Outcome, Simulator};
-
-const ACTION: &str = "DescribeInvocationResults";
 
 fn simulator() -> Simulator {
     let mut cloud = Cloud::new(Clock::Manual(unix_now()));
@@ -22,165 +18,6 @@ fn simulator() -> Simulator {
         .region("a", "cn-hangzhou")
         .add_settled(120, Outcome::success());
     Simulator::start(cloud)
-}
-
-/// What came back; nothing if the connection was closed before.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
-    /// Whether the whole of the body came.
-    whole: bool,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
-    }
-
-    fn code(&self) -> String {
-        self.json()["Code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn token(&self) -> String {
-        self.json()["Invocation"]["NextToken"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    }
-
-    fn first_row(&self) -> Value {
-        self.json()["Invocation"]["InvocationResults"]["InvocationResult"][0].clone()
-    }
-}
-
-fn nonce() -> String {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    format!("{:032x}", LAST.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A request that is right in all.
-fn signed(simulator: &Simulator, method: &str, query: &str, body: &str) -> Request {
-    let hash = hex::encode(Sha256::digest(body));
-    let mut headers = vec![
-        ("host", simulator.address().to_string()),
-        ("x-acs-action", ACTION.to_owned()),
-        ("x-acs-version", "2014-05-26".to_owned()),
-        ("x-acs-date", utc(unix_now())),
-        ("x-acs-signature-nonce", nonce()),
-        ("x-acs-content-sha256", hash),
-        (
-            "authorization",
-            "ACS3-HMAC-SHA256 Credential=id,SignedHeaders=host,Signature=0".to_owned(),
-        ),
-    ];
-    if !body.is_empty() {
-        headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
-    }
-    resign(Request {
-        method: method.to_owned(),
-        path: "/".to_owned(),
-        query: query.to_owned(),
-        headers: headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-        body: body.as_bytes().to_vec(),
-    })
-}
-
-/// Signs a request again after a change.
-fn resign(request: Request) -> Request {
-    let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
-    names.retain(|name| *name != "authorization");
-    names.sort_unstable();
-    v3::tests::authorize(&request, "secret", &names.join(";"))
-}
-
-fn ask(simulator: &Simulator, query: &str) -> Option<Answer> {
-    send(simulator, &signed(simulator, "POST", query, ""))
-}
-
-fn get(simulator: &Simulator, method: &str, path_and_query: &str) -> Answer {
-    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let request = Request {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers: vec![("host".to_owned(), simulator.address().to_string())],
-        body: Vec::new(),
-    };
-    send(simulator, &request).unwrap()
-}
-
-fn send(simulator: &Simulator, request: &Request) -> Option<Answer> {
-    let mut stream = TcpStream::connect(simulator.address()).unwrap();
-    let mut request = request.clone();
-    request
-        .headers
-        .push(("connection".to_owned(), "close".to_owned()));
-    write_to(&mut stream, &request);
-    read_from(&mut BufReader::new(stream))
-}
-
-fn write_to(stream: &mut TcpStream, request: &Request) {
-    let Request {
-        method,
-        path,
-        query,
-        headers,
-        body,
-    } = request;
-    let mut head = format!(
-        "{method} {path}?{query} HTTP/1.1\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-}
-
-fn read_from(reader: &mut impl BufRead) -> Option<Answer> {
-    let mut line = || {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        Some(line.trim_end().to_owned())
-    };
-    let status = line()?.split(' ').nth(1)?.parse().ok()?;
-    let mut headers = HashMap::new();
-    while let Some((name, value)) = line()?.split_once(": ") {
-        headers.insert(name.to_ascii_lowercase(), value.to_owned());
-    }
-    let mut body = Vec::new();
-    let whole = match headers.get("content-length") {
-        Some(length) => {
-            let length: u64 = length.parse().unwrap();
-            reader.take(length).read_to_end(&mut body).ok();
-            body.len() as u64 == length
-        }
-        None => {
-            // Chunked, and then nothing more: what matters is how much there is.
-            reader.read_to_end(&mut body).ok();
-            true
-        }
-    };
-    Some(Answer {
-        status,
-        headers,
-        body,
-        whole,
-    })
-}
-
-fn wait_until(what: &str, mut test: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !test() {
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -295,7 +132,7 @@ fn requests_that_are_not_signed_right_get_nothing() {
             .find(|(other, _)| other == name)
             .unwrap();
         value.clone_into(&mut header.1);
-        *request = resign(request.clone());
+        *request = resign(request);
     };
     assert_eq!(
         code(&|request| request.query.push_str("&MaxResults=50")),

@@ -1,14 +1,14 @@
 //! Checks who sent a request. Written from the documentation alone: it shares nothing with what signs.
 
 mod encoding;
-mod v1;
+pub(crate) mod v1;
 pub(crate) mod v3;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::clock::parse_utc;
-use crate::cloud::KnownKey;
 use crate::error::{ApiError, documented};
+use crate::keys::KnownKey;
 
 pub(crate) use encoding::pairs;
 
@@ -36,14 +36,17 @@ impl Request {
     /// The parameters of the query, then those of a form body.
     pub(crate) fn parameters(&self) -> Vec<(String, String)> {
         let mut parameters = pairs(&self.query);
-        let form = "application/x-www-form-urlencoded";
-        if self
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with(form))
-        {
-            parameters.extend(pairs(&String::from_utf8_lossy(&self.body)));
-        }
+        parameters.extend(self.form());
         parameters
+    }
+
+    /// The parameters of a form body.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        let form = "application/x-www-form-urlencoded";
+        match self.header("content-type") {
+            Some(kind) if kind.starts_with(form) => pairs(&String::from_utf8_lossy(&self.body)),
+            _ => Vec::new(),
+        }
     }
 
     fn parameter(&self, name: &str) -> Option<String> {

@@ -52,6 +52,7 @@ impl Vector {
             account: "account".to_owned(),
             expires: None,
             inactive: false,
+            issued: None,
         };
         Self {
             name: text("name"),

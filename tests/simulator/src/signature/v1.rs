@@ -47,3 +47,21 @@ fn sign(secret: &str, text: &str) -> String {
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The request with a right signature in its query.
+    pub(crate) fn authorize(request: &Request, secret: &str) -> Request {
+        let mut signed = request.clone();
+        let to_sign = format!(
+            "{}&%2F&{}",
+            signed.method,
+            encode(&canonical_query(signed.parameters()))
+        );
+        let signature = encode(&sign(secret, &to_sign));
+        signed.query = format!("{}&Signature={signature}", signed.query);
+        signed
+    }
+}
