@@ -11,9 +11,12 @@ import urllib.parse
 import urllib.request
 
 from alibabacloud_ecs20140526 import models
+from alibabacloud_credentials.client import Client as Credential
+from alibabacloud_credentials.models import Config as CredentialConfig
 from alibabacloud_ecs20140526.client import Client
 from alibabacloud_tea_openapi import exceptions
-from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
+from darabonba.runtime import RuntimeOptions
 
 CREATED = "2026-01-02T03:04:05Z"
 REGION = "cn-hangzhou"
@@ -48,8 +51,10 @@ class Simulator:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
-    def client(self, key="sdk-key", secret="sdk-secret", token=None):
-        config = Config(access_key_id=key, access_key_secret=secret, security_token=token)
+    def client(self, key="sdk-key", secret="sdk-secret", token=None, **more):
+        if "credential" not in more:
+            more.update(access_key_id=key, access_key_secret=secret, security_token=token)
+        config = Config(**more)
         config.endpoint = self.host
         config.protocol = "http"
         return Client(config)
@@ -122,6 +127,39 @@ def test_pages_by_number_hold_each_row_once(simulator):
 def test_a_temporary_key_pages_too(simulator):
     client = simulator.client("STS.sdk-key", token="CAISdk/+==")
     assert len(rows(client)) == ROWS
+
+
+def test_the_older_signature_pages_too(simulator):
+    for key in (dict(), dict(key="STS.sdk-key", token="CAISdk/+==")):
+        client = simulator.client(**key, signature_algorithm="v2")
+        assert len(rows(client)) == ROWS
+        error = refused(lambda: results(simulator.client(secret="wrong", signature_algorithm="v2")))
+        assert error.code == "SignatureDoesNotMatch"
+
+
+def test_a_role_is_assumed(simulator):
+    params = Params(
+        action="AssumeRole",
+        version="2015-04-01",
+        protocol="HTTPS",
+        pathname="/",
+        method="POST",
+        auth_type="AK",
+        style="RPC",
+        req_body_type="formData",
+        body_type="json",
+    )
+    form = dict(RoleArn="acs:ram::123456789012:role/exporter", RoleSessionName="sdk", DurationSeconds=900)
+    answer = simulator.client().call_api(params, OpenApiRequest(body=form), RuntimeOptions())
+    given = answer["body"]["Credentials"]
+    client = simulator.client(given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
+    assert len(rows(client)) == ROWS
+
+
+def test_a_credentials_uri_gives_keys(simulator):
+    uri = f"{simulator.url}/credentials/sdk"
+    credential = Credential(CredentialConfig(type="credentials_uri", credentials_uri=uri))
+    assert len(rows(simulator.client(credential=credential))) == ROWS
 
 
 def test_every_documented_field_of_a_row_arrives(simulator):
@@ -320,11 +358,12 @@ def test_throttling_is_understood(simulator):
     assert error.retry_after == 50, error.retry_after
 
 
-def test_nothing_was_left_unsigned(simulator):
+def test_nothing_else_was_asked(simulator):
     requests = simulator.get("requests")
     assert requests["without_answer"] == 0 and requests["in_flight"] == 0
     actions = set(requests["by_action_and_region"])
-    assert actions == {"DescribeInvocationResults", "DescribeInvocations", "DescribeRegions"}, actions
+    asked = {"DescribeInvocationResults", "DescribeInvocations", "DescribeRegions", "AssumeRole", "CredentialsUri"}
+    assert actions == asked, actions
 
 
 def main():

@@ -1,6 +1,6 @@
 //! What the official SDK is run against: content that its tests know.
 
-use crate::{AccessKey, Clock, Cloud, Delivery, InvocationStatus, Outcome};
+use crate::{AccessKey, Clock, Cloud, Delivery, InvocationStatus, Outcome, Role};
 
 /// When everything in it was created, so that times can be compared: 2026-01-02T03:04:05Z.
 const CREATED: i64 = 1_767_323_045;
@@ -22,6 +22,8 @@ pub fn sdk() -> Cloud {
     cloud.set_key_active("inactive", false);
     cloud.deny("sdk", "DescribeInvocationResults", Some("cn-shanghai"));
     cloud.unsupported_region("me-east-1");
+    cloud.add_role(Role::new("acs:ram::123456789012:role/exporter", "sdk"));
+    cloud.serve_credentials("/credentials/sdk", "sdk");
     for region in ["cn-shanghai", "cn-beijing"] {
         cloud.region("sdk", region);
     }
