@@ -1,0 +1,302 @@
+//! The list of rows in its order, filtered and cut into pages.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::Region;
+use crate::invocation::{Invocation, Row};
+use crate::page_token::Place;
+use crate::region::{Order, Paging};
+
+/// Where an entry stands: entries are listed by ascending key.
+pub(crate) type Key = (i64, i64, i64);
+
+/// A filter by tags finds no more than this.
+const TAGGED_ROWS: usize = 1_000;
+
+/// What of the rows is asked for.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Filter {
+    pub(crate) invoke_id: Option<String>,
+    pub(crate) command_id: Option<String>,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) record_status: Option<String>,
+    pub(crate) resource_group_id: Option<String>,
+    pub(crate) tags: Vec<(String, Option<String>)>,
+    pub(crate) history: bool,
+}
+
+/// One line of the list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    key: Key,
+    sequence: u64,
+    row: usize,
+    /// Which run of the row's history; none for the row itself.
+    run: Option<usize>,
+}
+
+/// A part of the list.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) entries: Vec<Entry>,
+    /// Where the next page begins; none behind the last.
+    pub(crate) next: Option<Place>,
+    pub(crate) total: usize,
+}
+
+/// The sorted list, kept until something changes it: a page then costs no more than its rows.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    rows: Cached,
+    /// How often the rows have been sorted.
+    pub(crate) sorted: usize,
+    histories: HashMap<u64, Cached>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    built: Option<(u64, Order)>,
+    /// When a row that is not listed yet will be.
+    valid_until: i64,
+    entries: Vec<Entry>,
+}
+
+impl Filter {
+    /// Whether every row passes.
+    fn is_open(&self) -> bool {
+        self.invoke_id.is_none()
+            && self.command_id.is_none()
+            && self.instance_id.is_none()
+            && self.record_status.is_none()
+            && self.resource_group_id.is_none()
+            && self.tags.is_empty()
+    }
+
+    /// Whether an invocation passes, whatever its rows.
+    pub(crate) fn takes_invocation(&self, invocation: &Invocation) -> bool {
+        let is =
+            |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        let tagged = |(key, value): &(String, Option<String>)| {
+            let mut tags = invocation.tags.iter();
+            tags.any(|(name, is)| name == key && value.as_ref().is_none_or(|wanted| wanted == is))
+        };
+        is(&self.invoke_id, &invocation.invoke_id)
+            && is(&self.command_id, &invocation.command_id)
+            && is(
+                &self.resource_group_id,
+                invocation.resource_group_id.as_deref().unwrap_or_default(),
+            )
+            && self.tags.iter().all(tagged)
+            && self
+                .record_status
+                .as_deref()
+                .is_none_or(|wanted| has_record_status(invocation, wanted))
+    }
+
+    fn takes_row(&self, row: &Row) -> bool {
+        self.instance_id
+            .as_ref()
+            .is_none_or(|wanted| row.instance_id == *wanted)
+    }
+
+    /// What a page token is bound to: a token of one list leads nowhere in another.
+    fn fingerprint(&self, region: &Region) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        (
+            &region.account,
+            &region.id,
+            region.token_epoch,
+            format!("{:?}", region.order),
+        )
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// The filter accepts Success as well, which no row says: every instance of it was a success.
+fn has_record_status(invocation: &Invocation, wanted: &str) -> bool {
+    let status = invocation.record_status();
+    status.eq_ignore_ascii_case(wanted)
+        || (wanted == "Success" && status == "Finished" && invocation.status() == "Success")
+}
+
+impl Region {
+    /// Reads a page token, if it is one of this list.
+    pub(crate) fn place(&self, token: &str, filter: &Filter) -> Option<Place> {
+        Place::read(token, filter.fingerprint(self))
+    }
+
+    /// Writes a page token.
+    pub(crate) fn token(&self, place: Place, filter: &Filter) -> String {
+        place.write(filter.fingerprint(self))
+    }
+
+    /// The entries from a place on.
+    pub(crate) fn page(&mut self, filter: &Filter, place: Place, size: usize) -> Page {
+        self.refresh(filter);
+        let filtered;
+        let entries: &[Entry] = if filter.history {
+            filtered = self.history_entries(filter);
+            &filtered
+        } else if filter.is_open() {
+            &self.listing.rows.entries
+        } else {
+            filtered = self.filtered_entries(filter);
+            &filtered
+        };
+        let first = match place {
+            Place::Offset(offset) => offset.min(entries.len()),
+            Place::After(key) => entries.partition_point(|entry| entry.key <= key),
+        };
+        let page = &entries[first..entries.len().min(first.saturating_add(size))];
+        let behind = first + page.len();
+        let next = page
+            .last()
+            .filter(|_| behind < entries.len())
+            .map(|last| match self.paging {
+                Paging::AfterRow => Place::After(last.key),
+                Paging::Offset => Place::Offset(behind),
+            });
+        Page {
+            entries: page.to_vec(),
+            next,
+            total: entries.len(),
+        }
+    }
+
+    /// What an entry stands for.
+    pub(crate) fn entry(&self, entry: &Entry) -> Option<(&Invocation, &Row)> {
+        let invocation = self.invocations.get(&entry.sequence)?;
+        let row = invocation.rows.get(entry.row)?;
+        match entry.run {
+            None => Some((invocation, row)),
+            Some(run) => Some((invocation, row.history.get(run)?)),
+        }
+    }
+
+    fn refresh(&mut self, filter: &Filter) {
+        let state = (self.version, self.order);
+        let listing = &mut self.listing;
+        if filter.history {
+            let Some(sequence) = filter.invoke_id.as_ref().and_then(|id| self.sequences.get(id)) else {
+                return;
+            };
+            let Some(invocation) = self.invocations.get(sequence) else {
+                return;
+            };
+            let cached = listing.histories.entry(*sequence).or_default();
+            if cached.built != Some(state) {
+                cached.entries = history(*sequence, invocation, self.order);
+                cached.built = Some(state);
+            }
+            return;
+        }
+        if listing.rows.built == Some(state) && self.now < listing.rows.valid_until {
+            return;
+        }
+        let cached = &mut listing.rows;
+        cached.entries.clear();
+        cached.valid_until = i64::MAX;
+        for (sequence, invocation) in &self.invocations {
+            for (row, listed_from) in invocation.rows.iter().map(|row| row.listed_from).enumerate() {
+                if listed_from > self.now {
+                    cached.valid_until = cached.valid_until.min(listed_from);
+                } else {
+                    let key = row_key(self.order, invocation.creation_time, *sequence, row);
+                    cached.entries.push(Entry {
+                        key,
+                        sequence: *sequence,
+                        row,
+                        run: None,
+                    });
+                }
+            }
+        }
+        cached.entries.sort_unstable_by_key(|entry| entry.key);
+        cached.built = Some(state);
+        listing.sorted += 1;
+        listing
+            .histories
+            .retain(|sequence, _| self.invocations.contains_key(sequence));
+    }
+
+    fn filtered_entries(&self, filter: &Filter) -> Vec<Entry> {
+        let limit = if filter.tags.is_empty() {
+            usize::MAX
+        } else {
+            TAGGED_ROWS
+        };
+        let mut taken = HashMap::new();
+        let passes = |entry: &&Entry| {
+            let Some((invocation, row)) = self.entry(entry) else {
+                return false;
+            };
+            *taken
+                .entry(entry.sequence)
+                .or_insert_with(|| filter.takes_invocation(invocation))
+                && filter.takes_row(row)
+        };
+        self.listing
+            .rows
+            .entries
+            .iter()
+            .filter(passes)
+            .take(limit)
+            .copied()
+            .collect()
+    }
+
+    fn history_entries(&self, filter: &Filter) -> Vec<Entry> {
+        let Some(sequence) = filter.invoke_id.as_ref().and_then(|id| self.sequences.get(id)) else {
+            return Vec::new();
+        };
+        let Some(cached) = self.listing.histories.get(sequence) else {
+            return Vec::new();
+        };
+        let passes = |entry: &&Entry| {
+            self.entry(entry)
+                .is_some_and(|(invocation, row)| filter.takes_invocation(invocation) && filter.takes_row(row))
+        };
+        cached.entries.iter().filter(passes).copied().collect()
+    }
+}
+
+fn row_key(order: Order, created: i64, sequence: u64, row: usize) -> Key {
+    let (sequence, row) = (sequence.cast_signed(), row.cast_signed() as i64);
+    match order {
+        Order::NewestFirst => (-created, -sequence, row),
+        Order::OldestFirst => (created, sequence, row),
+        Order::Shuffled(seed) => (mixed(seed, sequence, row), sequence, row),
+    }
+}
+
+fn history(sequence: u64, invocation: &Invocation, order: Order) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (row, instance) in invocation.rows.iter().enumerate() {
+        for (run, entry) in instance.history.iter().enumerate() {
+            let started = entry.start_time.unwrap_or(entry.update_time);
+            let (number, place) = (i64::from(entry.repeats), row.cast_signed() as i64);
+            let key = match order {
+                Order::NewestFirst => (-started, -number, place),
+                Order::OldestFirst => (started, number, place),
+                Order::Shuffled(seed) => (mixed(seed, number, place), number, place),
+            };
+            entries.push(Entry {
+                key,
+                sequence,
+                row,
+                run: Some(run),
+            });
+        }
+    }
+    entries.sort_unstable_by_key(|entry| entry.key);
+    entries
+}
+
+fn mixed(seed: u64, a: i64, b: i64) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, a, b).hash(&mut hasher);
+    hasher.finish().cast_signed()
+}

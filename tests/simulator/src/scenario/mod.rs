@@ -1,0 +1,7 @@
+//! Clouds with something in them.
+
+mod fleet;
+mod sdk;
+
+pub use fleet::{Fleet, fleet};
+pub use sdk::sdk;
