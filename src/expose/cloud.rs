@@ -23,7 +23,7 @@ macro_rules! polled {
 
 /// The bodies of both formats, in pieces that they share where their bytes are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Bodies {
+pub(super) struct Bodies {
     /// Text 0.0.4.
     pub text: Vec<Part>,
     /// OpenMetrics 1.0.0, without its end.
@@ -37,7 +37,7 @@ struct Labelled<'a> {
 }
 
 /// Renders everything that is known of the scopes.
-pub fn render(view: &View, requests: &Requests) -> Bodies {
+pub(super) fn render(view: &View, requests: &Requests) -> Bodies {
     let scopes: Vec<Labelled<'_>> = view
         .scopes
         .values()

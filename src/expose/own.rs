@@ -7,7 +7,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use super::text::{Family, Format, Kind, canonical, float, labels, sample};
 
 /// Renders what a registry gathered.
-pub fn render(families: &[MetricFamily], format: Format) -> String {
+pub(super) fn render(families: &[MetricFamily], format: Format) -> String {
     let mut text = String::new();
     for family in families {
         let kind = match family.get_field_type() {

@@ -16,7 +16,7 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub(super) struct Part {
     plain: Bytes,
     deflated: Bytes,
     checksum: Hasher,
@@ -24,7 +24,7 @@ pub struct Part {
 
 impl Part {
     /// Compresses a piece.
-    pub fn new(plain: impl Into<Bytes>) -> Self {
+    pub(super) fn new(plain: impl Into<Bytes>) -> Self {
         let plain = plain.into();
         let mut checksum = Hasher::new();
         checksum.update(&plain);
@@ -37,18 +37,18 @@ impl Part {
     }
 
     /// Its bytes as they are.
-    pub fn plain(&self) -> &Bytes {
+    pub(super) fn plain(&self) -> &Bytes {
         &self.plain
     }
 }
 
 /// The pieces as one plain body.
-pub fn plain<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
+pub(super) fn plain<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
     parts.into_iter().map(|part| part.plain.clone()).collect()
 }
 
 /// The pieces as one gzip body.
-pub fn gzip<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
+pub(super) fn gzip<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
     let mut chunks = vec![Bytes::from_static(&GZIP_HEADER)];
     let mut checksum = Hasher::new();
     let mut length = 0_u32;

@@ -16,7 +16,7 @@ pub enum Format {
 
 /// The type of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Never goes back; its samples end in `_total`.
     Counter,
     /// A value.
@@ -27,7 +27,7 @@ pub enum Kind {
 
 /// Name, type and help of a family. A counter's `name` has no `_total`, which its samples add.
 #[derive(Debug, Clone, Copy)]
-pub struct Family<'a> {
+pub(super) struct Family<'a> {
     /// Without a suffix.
     pub name: &'a str,
     /// Type.
@@ -38,7 +38,7 @@ pub struct Family<'a> {
 
 impl Family<'_> {
     /// The lines before the samples.
-    pub fn header(&self, format: Format) -> String {
+    pub(super) fn header(&self, format: Format) -> String {
         let Self { name, kind, help } = self;
         let (kind, suffix) = match (kind, format) {
             (Kind::Counter, Format::Text) => ("counter", "_total"),
@@ -58,7 +58,7 @@ impl Family<'_> {
 }
 
 /// A value of a label, as it is written between quotes.
-pub fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         match character {
@@ -72,7 +72,7 @@ pub fn escape(value: &str) -> String {
 }
 
 /// `name="value"` for each pair, joined by commas.
-pub fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub(super) fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         let comma = if text.is_empty() { "" } else { "," };
@@ -83,7 +83,7 @@ pub fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String
 }
 
 /// One line: `name{labels} value`.
-pub fn sample(to: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+pub(super) fn sample(to: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
     let _ = match labels {
         "" => writeln!(to, "{name} {value}"),
         labels => writeln!(to, "{name}{{{labels}}} {value}"),
@@ -91,7 +91,7 @@ pub fn sample(to: &mut String, name: &str, labels: &str, value: impl std::fmt::D
 }
 
 /// A float as a sample's value: the shortest text that reads back the same.
-pub fn float(value: f64) -> String {
+pub(super) fn float(value: f64) -> String {
     match value {
         value if value.is_nan() => "NaN".to_owned(),
         f64::INFINITY => "+Inf".to_owned(),
@@ -101,7 +101,7 @@ pub fn float(value: f64) -> String {
 }
 
 /// A float in OpenMetrics' canonical form, as Go's `%g` with a fraction: `0.5`, `1.0`, `1e+06`.
-pub fn canonical(value: f64) -> String {
+pub(super) fn canonical(value: f64) -> String {
     if !value.is_finite() || value == 0.0 {
         return if value == 0.0 {
             "0.0".to_owned()

@@ -12,7 +12,7 @@ pub const MAX_FAILURES: usize = 1000;
 
 /// A settled result that is not Success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub(super) struct Failure {
     /// Of the result; with its run for one of a schedule.
     pub identity: Identity,
     /// Its time.
@@ -25,7 +25,7 @@ pub struct Failure {
 
 /// A bounded set of failures, by time.
 #[derive(Debug, Default)]
-pub struct Failures {
+pub(super) struct Failures {
     /// The upper half of a key is the time, the lower a number that tells equal times apart.
     by_time: BTreeMap<u64, Failure>,
     next: u32,
@@ -33,7 +33,7 @@ pub struct Failures {
 
 impl Failures {
     /// Adds one and says which keys have changed: the new one, and the one that had to go.
-    pub fn add(&mut self, failure: Failure) -> impl Iterator<Item = u64> {
+    pub(super) fn add(&mut self, failure: Failure) -> impl Iterator<Item = u64> {
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
         self.by_time.insert(key, failure);
@@ -44,7 +44,7 @@ impl Failures {
     }
 
     /// Takes out the failure with that identity, if it is here.
-    pub fn remove(&mut self, identity: &Identity) -> Option<u64> {
+    pub(super) fn remove(&mut self, identity: &Identity) -> Option<u64> {
         let key = self
             .by_time
             .iter()
@@ -55,18 +55,18 @@ impl Failures {
     }
 
     /// By key.
-    pub fn get(&self, key: u64) -> Option<&Failure> {
+    pub(super) fn get(&self, key: u64) -> Option<&Failure> {
         self.by_time.get(&key)
     }
 
     /// Puts a saved one back.
-    pub fn restore(&mut self, key: u64, failure: Failure) {
+    pub(super) fn restore(&mut self, key: u64, failure: Failure) {
         self.next = self.next.max((key as u32).wrapping_add(1));
         self.by_time.insert(key, failure);
     }
 
     /// The newest first.
-    pub fn newest_first(&self) -> impl Iterator<Item = &Failure> {
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Failure> {
         self.by_time.values().rev()
     }
 }

@@ -49,7 +49,7 @@ pub struct History {
 ///
 /// FinishedTime, else StopTime, else StartTime, else that of the nearest dated neighbour (of two as near, the one
 /// before), else none.
-pub fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> {
+pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> {
     let own: Vec<Option<Seconds>> = rows.iter().map(|row| own_time(row, now)).collect();
     // The nearest dated row before and behind each, as (distance, time).
     let mut before = None;
@@ -94,7 +94,7 @@ fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
 }
 
 /// StartTime, where there is a believable one.
-pub fn started(row: &Row, now: Seconds) -> Option<Seconds> {
+pub(super) fn started(row: &Row, now: Seconds) -> Option<Seconds> {
     row.times
         .started
         .map(std::num::NonZeroU32::get)
@@ -102,7 +102,7 @@ pub fn started(row: &Row, now: Seconds) -> Option<Seconds> {
 }
 
 /// FinishedTime − StartTime in seconds, where both are believable and in order.
-pub fn duration(row: &Row, now: Seconds) -> Option<u32> {
+pub(super) fn duration(row: &Row, now: Seconds) -> Option<u32> {
     let finished = row
         .times
         .finished

@@ -15,7 +15,7 @@ pub const OTHER: &str = "other";
 
 /// The settled combinations that exist at 0 from the first poll: a first increment must not be lost to
 /// `increase()`. InvocationStatus, ErrorCode, ExitCode.
-pub const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
+pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
     (KnownStatus::Success, "", "0"),
     (KnownStatus::Failed, "ExitCodeNonzero", "1"),
     (KnownStatus::Timeout, "ExecutionTimeout", ""),
@@ -87,7 +87,7 @@ impl StatusNumber {
 
 /// Which labels of a row were folded into `other`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Folded {
+pub(super) struct Folded {
     /// `invocation_status`.
     pub status: bool,
     /// `error_code`.
@@ -98,7 +98,7 @@ pub struct Folded {
 
 /// Texts with numbers: 0 is `""`, 1 is `other`, then come the codes of the zero combinations.
 #[derive(Debug, Clone)]
-pub struct Values {
+pub(super) struct Values {
     texts: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, u16>,
     /// How many of `texts` are codes of the zero combinations, which have their room whatever comes.
@@ -149,19 +149,19 @@ impl Values {
     }
 
     /// The number of a text that is held.
-    pub fn find(&self, text: &str) -> Option<u16> {
+    pub(super) fn find(&self, text: &str) -> Option<u16> {
         self.numbers.get(text).copied()
     }
 
     /// The text of a number that this table has given out.
-    pub fn text(&self, number: u16) -> &str {
+    pub(super) fn text(&self, number: u16) -> &str {
         self.texts.get(usize::from(number)).map_or(OTHER, |text| text)
     }
 }
 
 /// The label values of one scope.
 #[derive(Debug, Clone)]
-pub struct Labels {
+pub(super) struct Labels {
     /// Unknown InvocationStatuses, numbered from [`StatusNumber::FIRST_UNKNOWN`].
     statuses: Vec<Arc<str>>,
     /// ErrorCode and OssOutputErrorCode.
@@ -183,7 +183,7 @@ pub enum NewLabel {
 
 impl Labels {
     /// Only `""`, `other` and the codes of the zero combinations.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             statuses: Vec::new(),
             error_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, error_code, _)| *error_code)),
@@ -192,7 +192,7 @@ impl Labels {
     }
 
     /// The combination of a row; `new` receives what was given a number.
-    pub fn combination(
+    pub(super) fn combination(
         &mut self,
         row: &Row,
         bounds: Bounds,
@@ -223,7 +223,7 @@ impl Labels {
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
-    pub fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
+    pub(super) fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
         let before = self.error_codes.texts.len();
         let (number, folded) = self.error_codes.number(text, usize::from(bounds.error_codes));
         if self.error_codes.texts.len() > before {
@@ -255,7 +255,7 @@ impl Labels {
     }
 
     /// The combination of a known status with codes that are reserved, or `""`.
-    pub fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> Combination {
+    pub(super) fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> Combination {
         Combination {
             status: StatusNumber::of(status),
             error_code: self.error_codes.find(error_code).unwrap_or_default(),
@@ -264,7 +264,7 @@ impl Labels {
     }
 
     /// The text of a status.
-    pub fn status_text(&self, number: StatusNumber) -> &str {
+    pub(super) fn status_text(&self, number: StatusNumber) -> &str {
         if let Some(known) = number.known() {
             return known.as_str();
         }
@@ -279,7 +279,7 @@ impl Labels {
     }
 
     /// The text to save for a label.
-    pub fn text(&self, label: NewLabel) -> &str {
+    pub(super) fn text(&self, label: NewLabel) -> &str {
         match label {
             NewLabel::Status(place) => self.statuses.get(usize::from(place)).map_or(OTHER, |text| text),
             NewLabel::ErrorCode(number) => self.error_codes.text(number),
@@ -288,7 +288,7 @@ impl Labels {
     }
 
     /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before.
-    pub fn restore(&mut self, label: NewLabel, text: &str) -> bool {
+    pub(super) fn restore(&mut self, label: NewLabel, text: &str) -> bool {
         let (values, number) = match label {
             NewLabel::Status(place) => {
                 self.statuses.push(text.into());

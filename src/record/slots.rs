@@ -7,11 +7,11 @@ use super::label::{Combination, StatusNumber};
 use crate::result::{Identity, Seconds};
 
 /// The place of a held result; stays the same for as long as it is held, restarts included.
-pub type Slot = u32;
+pub(super) type Slot = u32;
 
 /// What is known of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Of the row, or of one run of a schedule.
     pub identity: Identity,
     /// Rule 10's time of a settled result; when it was first seen for an open one.
@@ -24,36 +24,36 @@ pub struct Entry {
 
 impl Entry {
     /// Whether the newest state is still to settle.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.combination.status.is_open()
     }
 }
 
 /// Yes-or-no facts about a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Flags(u8);
+pub(super) struct Flags(u8);
 
 impl Flags {
     /// Its first run has settled: it is counted, or was settled before the first look, and is not counted again.
-    pub const KNOWN: Self = Self(1);
+    pub(super) const KNOWN: Self = Self(1);
     /// It is one run of a schedule, found in a history; sweeps do not list it.
-    pub const RUN: Self = Self(2);
+    pub(super) const RUN: Self = Self(2);
     /// The delivery of its output is counted, or had ended before the first look.
-    pub const DELIVERED: Self = Self(4);
+    pub(super) const DELIVERED: Self = Self(4);
     /// In no gauge: the row of a schedule that has ended, whose last run is held by itself.
-    pub const HIDDEN: Self = Self(8);
+    pub(super) const HIDDEN: Self = Self(8);
     /// The last complete sweep did not list it.
-    pub const MISSED: Self = Self(16);
+    pub(super) const MISSED: Self = Self(16);
     /// Nothing is held here.
     const VACANT: Self = Self(128);
 
     /// Whether all of `other` is set.
-    pub fn has(self, other: Self) -> bool {
+    pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Sets or clears `other`.
-    pub fn set(&mut self, other: Self, on: bool) {
+    pub(super) fn set(&mut self, other: Self, on: bool) {
         if on {
             self.0 |= other.0;
         } else {
@@ -62,7 +62,7 @@ impl Flags {
     }
 
     /// With `other` set.
-    pub fn with(self, other: Self) -> Self {
+    pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -80,7 +80,7 @@ const VACANT: Entry = Entry {
 
 /// All held results of a scope.
 #[derive(Debug, Default)]
-pub struct Slots {
+pub(super) struct Slots {
     entries: Vec<Entry>,
     vacant: Vec<Slot>,
     by_identity: HashTable<Slot>,
@@ -88,17 +88,17 @@ pub struct Slots {
 
 impl Slots {
     /// How many are held.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_identity.len()
     }
 
     /// One more than the highest slot in use.
-    pub fn capacity(&self) -> usize {
+    pub(super) fn capacity(&self) -> usize {
         self.entries.len()
     }
 
     /// Where `identity` is held.
-    pub fn find(&self, identity: &Identity) -> Option<Slot> {
+    pub(super) fn find(&self, identity: &Identity) -> Option<Slot> {
         self.by_identity
             .find(hash(identity), |slot| {
                 self.entries[*slot as usize].identity == *identity
@@ -107,14 +107,14 @@ impl Slots {
     }
 
     /// The entry in a slot in use.
-    pub fn get(&self, slot: Slot) -> Option<&Entry> {
+    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
         self.entries
             .get(slot as usize)
             .filter(|entry| !entry.flags.has(Flags::VACANT))
     }
 
     /// Holds an identity that is not held yet.
-    pub fn insert(&mut self, entry: Entry) -> Slot {
+    pub(super) fn insert(&mut self, entry: Entry) -> Slot {
         let slot = match self.vacant.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = entry;
@@ -130,7 +130,7 @@ impl Slots {
     }
 
     /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
-    pub fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
+    pub(super) fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
         if self.get(slot).is_some() || self.find(&entry.identity).is_some() {
             return false;
         }
@@ -143,7 +143,7 @@ impl Slots {
     }
 
     /// After the last [`Slots::restore`]: finds the slots that are free.
-    pub fn restored(&mut self) {
+    pub(super) fn restored(&mut self) {
         self.vacant = (0..self.entries.len() as Slot)
             .rev()
             .filter(|slot| self.get(*slot).is_none())
@@ -151,14 +151,14 @@ impl Slots {
     }
 
     /// Changes what is known of a result; its identity stays.
-    pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.get_mut(slot as usize) {
             change(entry);
         }
     }
 
     /// Forgets a result.
-    pub fn remove(&mut self, slot: Slot) {
+    pub(super) fn remove(&mut self, slot: Slot) {
         let Some(identity) = self.get(slot).map(|entry| entry.identity) else {
             return;
         };
@@ -173,7 +173,7 @@ impl Slots {
     }
 
     /// Every held result.
-    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
         self.entries
             .iter()
             .enumerate()

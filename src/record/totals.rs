@@ -6,7 +6,7 @@ use crate::result::Seconds;
 
 /// A counter that never goes back, with the time of its first increment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counter {
+pub(super) struct Counter {
     /// How many.
     pub value: u64,
     /// When the series began to exist; it is shown at 0 for a while from then on.
@@ -15,7 +15,7 @@ pub struct Counter {
 
 /// A counter of results in one combination.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Total {
+pub(super) struct Total {
     /// How many.
     pub counter: Counter,
     /// The newest of them, where they are failures.
@@ -35,7 +35,7 @@ pub struct Exemplar {
 
 /// A histogram of durations in whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Durations {
+pub(super) struct Durations {
     /// Upper bounds in milliseconds, ascending, without the infinite one. Bounds are numbers of the configuration,
     /// and must be compared after a restart: whole numbers do that exactly.
     bounds: Vec<u64>,
@@ -51,7 +51,7 @@ pub struct Durations {
 
 impl Durations {
     /// An empty histogram with bounds in seconds.
-    pub fn new(bounds: &[f64], since: Seconds) -> Self {
+    pub(super) fn new(bounds: &[f64], since: Seconds) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
         let counts = vec![0; bounds.len()];
         Self {
@@ -64,7 +64,7 @@ impl Durations {
     }
 
     /// Adds a duration.
-    pub fn observe(&mut self, seconds: u32) {
+    pub(super) fn observe(&mut self, seconds: u32) {
         let place = self
             .bounds
             .partition_point(|bound| *bound < u64::from(seconds) * 1000);
@@ -76,7 +76,7 @@ impl Durations {
     }
 
     /// How many durations are at most each bound, in the bounds' order.
-    pub fn cumulative(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = u64> {
         self.counts.iter().scan(0, |sum, count| {
             *sum += count;
             Some(*sum)
@@ -85,7 +85,7 @@ impl Durations {
 
     /// The same durations under other bounds, after a change of configuration: each is then shown under the lowest
     /// new bound that it is certainly at most. Count and sum stay, so that no series goes back.
-    pub fn with_bounds(&self, bounds: &[f64]) -> Self {
+    pub(super) fn with_bounds(&self, bounds: &[f64]) -> Self {
         let mut new = Self {
             count: self.count,
             sum: self.sum,

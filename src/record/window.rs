@@ -8,7 +8,7 @@ use crate::result::Seconds;
 
 /// Counts of open results, and of settled ones whose time lies in the window.
 #[derive(Debug)]
-pub struct Window {
+pub(super) struct Window {
     /// Seconds.
     length: u32,
     /// Settled results from here on are in the window. Never moves back.
@@ -20,7 +20,7 @@ pub struct Window {
 
 impl Window {
     /// An empty window of `length` seconds.
-    pub fn new(length: u32) -> Self {
+    pub(super) fn new(length: u32) -> Self {
         Self {
             length,
             horizon: 0,
@@ -30,12 +30,12 @@ impl Window {
     }
 
     /// Whether a settled result of that time is within.
-    pub fn holds(&self, time: Seconds) -> bool {
+    pub(super) fn holds(&self, time: Seconds) -> bool {
         time >= self.horizon
     }
 
     /// A result came into this state.
-    pub fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
@@ -46,7 +46,7 @@ impl Window {
     }
 
     /// A result leaves this state.
-    pub fn remove(&mut self, entry: &Entry) {
+    pub(super) fn remove(&mut self, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// Lets settled results leave the window.
-    pub fn advance(&mut self, now: Seconds) {
+    pub(super) fn advance(&mut self, now: Seconds) {
         self.horizon = self.horizon.max(now.saturating_sub(self.length));
         while let Some((&key, &count)) = self.settled.first_key_value() {
             if self.holds(key.0) {
@@ -69,7 +69,7 @@ impl Window {
     }
 
     /// How many results are in each state; none is 0.
-    pub fn counts(&self) -> &BTreeMap<Combination, u64> {
+    pub(super) fn counts(&self) -> &BTreeMap<Combination, u64> {
         &self.counts
     }
 
