@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Outcome, Region};
+use crate::{InvocationStatus, Outcome, Region};
 
 /// One thing that happens to a row.
 #[derive(Debug)]
@@ -84,23 +84,25 @@ impl Region {
         }
         match step {
             Step::Start(outcome) => {
-                let timeout = invocation.timeout;
-                let runs = if outcome.status == crate::InvocationStatus::Timeout {
-                    timeout
-                } else {
-                    outcome.duration
-                };
-                let end = self.now + self.clock.scaled(runs);
+                let end = self.now + self.running_time(&invoke_id, &outcome);
                 self.start(&invoke_id, row);
                 self.agenda.add(end, sequence, row, Step::Settle(outcome));
             }
             Step::Settle(outcome) => self.settle(&invoke_id, row, outcome),
             Step::BeginRun(outcome) => {
-                let end = self.now + self.clock.scaled(outcome.duration);
+                let end = self.now + self.running_time(&invoke_id, &outcome);
                 self.begin_run(&invoke_id, row);
                 self.agenda.add(end, sequence, row, Step::FinishRun(outcome));
             }
             Step::FinishRun(outcome) => self.finish_run(&invoke_id, row, outcome),
+        }
+    }
+
+    /// How long a command runs that ends so.
+    fn running_time(&self, invoke_id: &str, outcome: &Outcome) -> i64 {
+        match outcome.status {
+            InvocationStatus::Timeout => self.time_limit(invoke_id),
+            _ => self.clock.scaled(outcome.duration),
         }
     }
 }

@@ -97,6 +97,14 @@ impl FaultKind {
         ]
     }
 
+    /// Whether the cloud is asked for the right answer all the same.
+    pub(crate) fn asks_the_cloud(&self) -> bool {
+        matches!(
+            self,
+            Self::Slow(_) | Self::CutBody | Self::CutJson | Self::RepeatedToken | Self::RepeatPage
+        )
+    }
+
     /// The name alone.
     pub fn name(&self) -> String {
         let shown = format!("{self:?}");

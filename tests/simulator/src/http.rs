@@ -17,13 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::answer::{self, Answer, JSON};
 use crate::api::{self, Parameters};
 use crate::clock::unix_now;
-use crate::control;
 use crate::error::{ApiError, documented};
 use crate::faults::FaultKind;
+use crate::keys::KnownKey;
 use crate::received::Received;
 use crate::shared::Shared;
 use crate::signature::{self, Verifier};
 use crate::sts::{self, StsCall};
+use crate::{Cloud, control};
 
 /// More than any request of ours.
 const BODY_LIMIT: usize = 4 << 20;
@@ -147,6 +148,10 @@ impl Call {
             Some(fault) => {
                 self.shared
                     .amend(self.number, |received| received.fault = Some(fault.name()));
+                if !fault.asks_the_cloud() {
+                    // It is noted whether the request was signed right, and its nonce is spent.
+                    let _ = self.verify(&self.shared.cloud());
+                }
                 self.strike(fault).await?
             }
         };
@@ -187,16 +192,7 @@ impl Call {
         if action == "AssumeRoleWithOIDC" {
             return sts.with_oidc(&mut cloud, &request.form().into_iter().collect(), tolerance);
         }
-        let mut nonces = self.shared.nonces();
-        let known = Verifier {
-            keys: &cloud.keys,
-            nonces: &mut nonces,
-            now,
-            tolerance,
-        }
-        .verify(request)?;
-        drop(nonces);
-        self.shared.amend(self.number, |received| received.signed = true);
+        let known = self.verify(&cloud)?;
         match request
             .header("x-acs-version")
             .or_else(|| parameters.get("Version"))
@@ -205,6 +201,20 @@ impl Call {
             Some(sts::VERSION) => sts.signed(&mut cloud, &known, action),
             _ => Err(documented("InvalidAction.NotFound")),
         }
+    }
+
+    /// Checks the signature.
+    fn verify(&self, cloud: &Cloud) -> Result<KnownKey, ApiError> {
+        let settings = self.shared.settings();
+        let known = Verifier {
+            keys: &cloud.keys,
+            nonces: &mut self.shared.nonces(),
+            now: unix_now() + settings.clock_skew,
+            tolerance: settings.date_tolerance.as_secs().cast_signed(),
+        }
+        .verify(&self.request)?;
+        self.shared.amend(self.number, |received| received.signed = true);
+        Ok(known)
     }
 
     async fn strike(&self, fault: FaultKind) -> Result<Response<Answer>, Cut> {

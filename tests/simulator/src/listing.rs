@@ -24,6 +24,8 @@ pub(crate) struct Filter {
     pub(crate) resource_group_id: Option<String>,
     pub(crate) tags: Vec<(String, Option<String>)>,
     pub(crate) history: bool,
+    /// What else a token is bound to.
+    pub(crate) call: String,
 }
 
 /// One line of the list.
@@ -140,10 +142,13 @@ impl Region {
         let entries: &[Entry] = if filter.history {
             filtered = self.history_entries(filter);
             &filtered
+        } else if let Some(invoke_id) = &filter.invoke_id {
+            filtered = self.filtered_entries(filter, &self.entries_of(invoke_id));
+            &filtered
         } else if filter.is_open() {
             &self.listing.rows.entries
         } else {
-            filtered = self.filtered_entries(filter);
+            filtered = self.filtered_entries(filter, &self.listing.rows.entries);
             &filtered
         };
         let first = match place {
@@ -193,6 +198,9 @@ impl Region {
             }
             return;
         }
+        if filter.invoke_id.is_some() {
+            return;
+        }
         if listing.rows.built == Some(state) && self.now < listing.rows.valid_until {
             return;
         }
@@ -200,19 +208,8 @@ impl Region {
         cached.entries.clear();
         cached.valid_until = i64::MAX;
         for (sequence, invocation) in &self.invocations {
-            for (row, listed_from) in invocation.rows.iter().map(|row| row.listed_from).enumerate() {
-                if listed_from > self.now {
-                    cached.valid_until = cached.valid_until.min(listed_from);
-                } else {
-                    let key = row_key(self.order, invocation.creation_time, *sequence, row);
-                    cached.entries.push(Entry {
-                        key,
-                        sequence: *sequence,
-                        row,
-                        run: None,
-                    });
-                }
-            }
+            let later = push_rows(&mut cached.entries, self.order, self.now, *sequence, invocation);
+            cached.valid_until = cached.valid_until.min(later);
         }
         cached.entries.sort_unstable_by_key(|entry| entry.key);
         cached.built = Some(state);
@@ -222,7 +219,19 @@ impl Region {
             .retain(|sequence, _| self.invocations.contains_key(sequence));
     }
 
-    fn filtered_entries(&self, filter: &Filter) -> Vec<Entry> {
+    /// The rows of one invocation, without a look at the others.
+    fn entries_of(&self, invoke_id: &str) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        if let Some(sequence) = self.sequences.get(invoke_id)
+            && let Some(invocation) = self.invocations.get(sequence)
+        {
+            push_rows(&mut entries, self.order, self.now, *sequence, invocation);
+        }
+        entries.sort_unstable_by_key(|entry| entry.key);
+        entries
+    }
+
+    fn filtered_entries(&self, filter: &Filter, entries: &[Entry]) -> Vec<Entry> {
         let limit = if filter.tags.is_empty() {
             usize::MAX
         } else {
@@ -238,14 +247,7 @@ impl Region {
                 .or_insert_with(|| filter.takes_invocation(invocation))
                 && filter.takes_row(row)
         };
-        self.listing
-            .rows
-            .entries
-            .iter()
-            .filter(passes)
-            .take(limit)
-            .copied()
-            .collect()
+        entries.iter().filter(passes).take(limit).copied().collect()
     }
 
     fn history_entries(&self, filter: &Filter) -> Vec<Entry> {
@@ -261,6 +263,31 @@ impl Region {
         };
         cached.entries.iter().filter(passes).copied().collect()
     }
+}
+
+/// Adds the rows of an invocation that are listed by now. Returns when the next one will be.
+fn push_rows(
+    entries: &mut Vec<Entry>,
+    order: Order,
+    now: i64,
+    sequence: u64,
+    invocation: &Invocation,
+) -> i64 {
+    let mut next = i64::MAX;
+    for (row, listed_from) in invocation.rows.iter().map(|row| row.listed_from).enumerate() {
+        if listed_from > now {
+            next = next.min(listed_from);
+        } else {
+            let key = row_key(order, invocation.creation_time, sequence, row);
+            entries.push(Entry {
+                key,
+                sequence,
+                row,
+                run: None,
+            });
+        }
+    }
+    next
 }
 
 fn row_key(order: Order, created: i64, sequence: u64, row: usize) -> Key {

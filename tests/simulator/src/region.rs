@@ -143,16 +143,15 @@ impl Region {
 
     /// Lets it end on an instance. One that had not started has then run for as long as the outcome says.
     pub fn settle(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
-        let (now, timeout) = (self.now, self.invocation(invoke_id).timeout);
+        let (now, timeout) = (self.now, self.time_limit(invoke_id));
         self.row_at(invoke_id, &instance.into())
             .settle(&outcome, timeout, now);
     }
 
     /// Lets it end on each instance where it has not.
     pub fn settle_all(&mut self, invoke_id: &str, outcome: &Outcome) {
-        let now = self.now;
+        let (now, timeout) = (self.now, self.time_limit(invoke_id));
         let invocation = self.invocation_at(invoke_id);
-        let timeout = invocation.timeout;
         for row in invocation.rows.iter_mut().filter(|row| row.status.is_open()) {
             row.settle(outcome, timeout, now);
         }
@@ -161,7 +160,7 @@ impl Region {
     /// Moves a row to a status, with the times and codes that usually go with it.
     pub fn set_status(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, status: InvocationStatus) {
         let now = self.now;
-        let timeout = self.invocation(invoke_id).timeout;
+        let timeout = self.time_limit(invoke_id);
         let row = self.row_at(invoke_id, &instance.into());
         match status {
             InvocationStatus::Running => row.start(now),
@@ -281,6 +280,11 @@ impl Region {
             .bytes()
             .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         format!("c-{}{sum:08x}", self.prefix)
+    }
+
+    /// After how many seconds a command is over, by a clock that may be fast.
+    pub(crate) fn time_limit(&self, invoke_id: &str) -> i64 {
+        self.clock.scaled(self.invocation(invoke_id).timeout)
     }
 
     pub(crate) fn sequence(&self, invoke_id: &str) -> u64 {

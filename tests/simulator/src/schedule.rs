@@ -61,7 +61,7 @@ impl Region {
     /// If no run is open.
     pub fn finish_run(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
         let (now, keeps_codes) = (self.now, self.schedules_keep_codes);
-        let timeout = self.invocation(invoke_id).timeout;
+        let timeout = self.time_limit(invoke_id);
         let row = self.row_mut(invoke_id, instance);
         let Some(run) = row.history.iter_mut().rev().find(|run| run.status.is_open()) else {
             panic!("no run of {invoke_id} is open on {}", row.instance_id)
@@ -85,9 +85,9 @@ impl Region {
     /// The schedule ends on each instance with this status. A run that is open is Terminated.
     pub fn end_schedule(&mut self, invoke_id: &str, status: InvocationStatus) {
         let now = self.now;
+        let timeout = self.time_limit(invoke_id);
         let invocation = self.invocation_mut(invoke_id);
         invocation.ended = true;
-        let timeout = invocation.timeout;
         for row in &mut invocation.rows {
             for run in row.history.iter_mut().filter(|run| run.status.is_open()) {
                 run.settle(&Outcome::terminated(), timeout, now);
@@ -137,6 +137,7 @@ impl Row {
         self.start_time = run.start_time;
         self.finished_time = run.finished_time;
         self.dropped = run.dropped;
+        self.delivery.clone_from(&run.delivery);
         self.update_time = run.update_time;
     }
 

@@ -100,6 +100,7 @@ impl Wanted {
             resource_group_id: parameters.text("ResourceGroupId"),
             tags: parameters.tags()?,
             history: false,
+            call: String::new(),
         };
         let mut wanted = Self {
             name: parameters.text("CommandName"),
@@ -114,6 +115,7 @@ impl Wanted {
             wanted.mode = None;
             wanted.status = wanted.status.filter(|status| status != "PartialFailed");
         }
+        wanted.filter.call = format!("{wanted:?}");
         Ok(wanted)
     }
 

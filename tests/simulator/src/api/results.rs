@@ -61,6 +61,7 @@ fn filter(region: &Region, parameters: &Parameters) -> Result<Filter, ApiError> 
         resource_group_id: parameters.text("ResourceGroupId"),
         tags: parameters.tags()?,
         history: parameters.flag("IncludeHistory")?.unwrap_or(false),
+        call: "DescribeInvocationResults".to_owned(),
     };
     if filter.history {
         let id = filter

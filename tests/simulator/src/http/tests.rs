@@ -211,6 +211,7 @@ fn every_fault_does_what_its_name_says() {
         let answer = ask(&simulator, "RegionId=cn-hangzhou&MaxResults=50");
         let took = asked.elapsed();
         assert_eq!(simulator.requests()[0].fault, Some(kind.name()));
+        assert!(simulator.requests()[0].signed, "{kind:?}");
         let Some(answer) = answer else {
             assert_eq!(kind, FaultKind::CutHeaders);
             assert_eq!(simulator.requests()[0].status, 0);

@@ -141,4 +141,25 @@ pub(crate) mod tests {
         signed.headers.push(("authorization".to_owned(), value));
         signed
     }
+
+    #[test]
+    fn the_values_of_a_repeated_header_are_sorted_and_joined() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let request = Request {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: "b=2&a=1".to_owned(),
+            headers: vec![
+                header("x-acs-x", "two"),
+                header("host", "h"),
+                header("x-acs-x", " one "),
+            ],
+            body: Vec::new(),
+        };
+        let canonical = canonical_request(&request, "host;x-acs-x", "hash");
+        assert_eq!(
+            canonical,
+            "GET\n/\na=1&b=2\nhost:h\nx-acs-x:one,two\n\nhost;x-acs-x\nhash"
+        );
+    }
 }
