@@ -4,6 +4,8 @@ mod conformance;
 mod fixtures;
 mod hostile;
 mod plain;
+mod program;
+mod prometheus;
 mod site;
 mod systemd;
 mod tls_client;
