@@ -3,6 +3,8 @@
 mod conformance;
 mod fixtures;
 mod hostile;
+mod http2;
+mod logs;
 mod plain;
 mod program;
 mod prometheus;
