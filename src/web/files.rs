@@ -180,3 +180,45 @@ impl<T> std::fmt::Debug for Live<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_just_changed_may_change_again_unseen() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stamp = Stamp::of(file.path()).unwrap();
+        let now = SystemTime::now();
+        assert!(stamp.is_racy(now));
+        assert!(
+            stamp.is_racy(now - Duration::from_secs(60)),
+            "the clock was set back"
+        );
+        assert!(!stamp.is_racy(now + Duration::from_secs(3)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bad_file_has_a_moment_to_become_good() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_owned();
+        let live = Live::new("the test", move |reader| {
+            let text = reader.read(&path, 100).map_err(|error| error.to_string())?;
+            if text.is_empty() {
+                Err("empty".to_owned())
+            } else {
+                Ok(Arc::new(text))
+            }
+        });
+        let start = Instant::now();
+        assert_eq!(live.get().await, None);
+        assert!(start.elapsed() >= PATIENCE);
+        let start = Instant::now();
+        assert_eq!(live.get().await, None);
+        assert_eq!(start.elapsed(), Duration::ZERO, "it had its moment");
+        fs::write(file.path(), "good").unwrap();
+        assert_eq!(live.get().await.as_deref(), Some(&b"good".to_vec()));
+        fs::write(file.path(), "x".repeat(101)).unwrap();
+        assert_eq!(live.get().await, None, "too long");
+    }
+}

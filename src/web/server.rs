@@ -55,6 +55,13 @@ impl Server {
     /// # Errors
     /// The first thing that is wrong; a retry does not help.
     pub fn bind(options: &Options) -> Result<Self, WebError> {
+        if options.addresses.is_empty() && !options.systemd_socket {
+            let reason = "no address to listen on".to_owned();
+            return Err(WebError::Address {
+                address: String::new(),
+                reason,
+            });
+        }
         let web = options
             .web_config
             .as_deref()

@@ -3,7 +3,11 @@
 mod conformance;
 mod fixtures;
 mod hostile;
+mod http2;
+mod logs;
 mod plain;
+mod program;
+mod prometheus;
 mod site;
 mod systemd;
 mod tls_client;

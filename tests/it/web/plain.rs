@@ -170,6 +170,7 @@ fn addresses_that_cannot_be_used_are_named() {
         ("192.0.2.1:0", "no interface of this machine"),
         ("unix:/nonexistent/web.sock", "No such file"),
     ];
+    assert!(Server::bind(&Options::default()).is_err(), "no address at all");
     for (address, part) in cases {
         let options = Options {
             addresses: vec!["127.0.0.1:0".to_owned(), address.to_owned()],

@@ -12,6 +12,7 @@ mod users;
 use std::collections::BTreeSet;
 
 use super::fixtures;
+use super::program;
 use super::site;
 use super::tls_client;
 

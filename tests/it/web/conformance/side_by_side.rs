@@ -2,59 +2,28 @@
 //! toolkit is 0.8.2, which knows no rate limit) and promtool.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 
 use cloud_assistant_exporter::web::config;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::process::Command;
 
 use super::checks::{file_rows, tls_rows};
 use super::fixtures::{Folder, Pair, basic, users};
-use super::site::{PATIENCE, Site, get};
+use super::program::Program;
+use super::site::{Site, get};
 use super::tls_client::TlsClient;
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 const HEADERS: &str = "http_server_config:\n  headers:\n    X-Frame-Options: sameorigin\n    \
                        Strict-Transport-Security: max-age=1\n";
 
-/// A node_exporter that runs until it is dropped.
-struct Peer {
-    address: SocketAddr,
-    _process: Child,
-}
-
-impl Peer {
-    /// None where it is not installed.
-    async fn start(web_config: &Path) -> Option<Self> {
-        let mut process = Command::new("prometheus-node-exporter")
-            .args(["--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"])
-            .arg(format!("--web.config.file={}", web_config.display()))
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .ok()?;
-        let mut lines = BufReader::new(process.stderr.take()?).lines();
-        let address = timeout(PATIENCE, async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                let (_, rest) = line.split_once("address=").unwrap_or_default();
-                let address = rest.split(' ').next().unwrap_or_default().parse::<SocketAddr>();
-                if let Ok(address) = address {
-                    return address;
-                }
-            }
-            panic!("node_exporter ended");
-        });
-        let address = address.await.unwrap();
-        // Whatever else it logs must have a reader.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Some(Self {
-            address,
-            _process: process,
-        })
-    }
+/// A node_exporter; none where it is not installed.
+async fn node_exporter(web_config: &Path) -> Option<Program> {
+    let mut command = Command::new("prometheus-node-exporter");
+    command
+        .args(["--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"])
+        .arg(format!("--web.config.file={}", web_config.display()));
+    Program::start(command).await
 }
 
 /// What of an answer must be the same: status, the fields of errors and of the configuration, and bodies of errors.
@@ -87,7 +56,7 @@ async fn answers_are_those_of_node_exporter() {
     let folder = Folder::with_server(&server);
     let good = format!("{HEADERS}{}", users());
     let path = folder.configure(&good);
-    let Some(peer) = Peer::start(&path).await else {
+    let Some(peer) = node_exporter(&path).await else {
         println!("skipped: prometheus-node-exporter is not installed");
         return;
     };
@@ -131,7 +100,7 @@ async fn answers_are_those_of_node_exporter() {
     let path = secure.configure(&format!("{TLS}{good}"));
     let (site, peer) = (
         Site::start(Some(&path)).await.unwrap(),
-        Peer::start(&path).await.unwrap(),
+        node_exporter(&path).await.unwrap(),
     );
     // Byte for byte.
     assert_eq!(site.get("/", "").await, get(peer.address, "/", "").await);
