@@ -123,28 +123,28 @@ impl<T> Live<T> {
     /// One look; none when the files are not good, but may be in a moment.
     fn look(&self) -> Option<Option<Arc<T>>> {
         // Held while a few small files are read. A second reader would only do the same work again.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut last_ = match last.take() {
+        let mut kept = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = match kept.take() {
             Some(current) if current.is_current() => current,
             previous => self.reload(previous),
         };
-        let answer = match (&last_.value, last_.failing_since) {
+        let answer = match (&last.value, last.failing_since) {
             (Err(_), Some(since)) if since.elapsed() < PATIENCE => None,
             (Err(reason), _) => {
-                if last_.told.as_ref() != Some(reason) {
+                if last.told.as_ref() != Some(reason) {
                     tracing::error!(reason, "{} is not usable; refusing until it is", self.what);
-                    last_.told = Some(reason.clone());
+                    last.told = Some(reason.clone());
                 }
                 Some(None)
             }
             (Ok(value), _) => {
-                if last_.told.take().is_some() {
+                if last.told.take().is_some() {
                     tracing::info!("{} is usable again", self.what);
                 }
                 Some(Some(Arc::clone(value)))
             }
         };
-        *last = Some(last_);
+        *kept = Some(last);
         answer
     }
 

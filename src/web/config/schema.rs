@@ -116,10 +116,17 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
         })
 }
 
-/// Cuts the value out of serde's `invalid type: string "…", expected …`.
+/// Cuts the value out of serde's `invalid type: string "…", expected …`, and advice that is for programmers.
 fn without_values(message: &str) -> String {
+    const ADVICE: [&str; 2] = [
+        ", set DuplicateKeyPolicy in Options if acceptable",
+        "; use from_str_multiple or from_str_multiple_with_options",
+    ];
+    let message = ADVICE
+        .iter()
+        .fold(message.to_owned(), |message, advice| message.replace(advice, ""));
     let Some(begin) = message.find("string \"") else {
-        return message.to_owned();
+        return message;
     };
     let begin = begin + "string".len();
     let end = message

@@ -168,6 +168,34 @@ fn is_refused(path: &std::path::Path, expected: Option<&str>) -> Result<(), Stri
 }
 
 #[test]
+fn errors_tell_the_line() {
+    let folder = Folder::with_server(&Pair::server());
+    let cases = [
+        (
+            "basic_auth_users:\n  a: x\n  a: y\n",
+            "duplicate mapping key: a at line 3, column 3",
+        ),
+        (
+            "tls_server_config:\n  nothing: x\n",
+            "unknown field `nothing`, expected one of cert, key,",
+        ),
+        (
+            "http_server_config:\n  http2: perhaps\n",
+            "invalid boolean at line 2, column 10",
+        ),
+        ("{}\n---\n{}\n", "multiple YAML documents detected at line"),
+        (
+            "rate_limit: {interval: 5}\n",
+            "rate_limit.interval: \"5\" is not a duration",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = config::check(&folder.configure(text)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}\n{error}");
+    }
+}
+
+#[test]
 fn secrets_are_in_no_error() {
     let server = Pair::server();
     let folder = Folder::with_server(&server);
