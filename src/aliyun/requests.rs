@@ -11,6 +11,7 @@ use prometheus::{HistogramOpts, HistogramVec, Registry};
 
 use super::client::Action;
 use super::error::Reason;
+use crate::scope::Scope;
 
 /// The requests of one scope; of an account where the region is `""`.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Tally {
 #[derive(Debug)]
 pub struct Requests {
     duration: HistogramVec,
-    tallies: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<Tally>>>,
+    by_scope: Mutex<BTreeMap<Scope, Arc<Tally>>>,
 }
 
 impl Requests {
@@ -68,33 +69,29 @@ impl Requests {
         registry.register(Box::new(duration.clone()))?;
         Ok(Self {
             duration,
-            tallies: Mutex::default(),
+            by_scope: Mutex::default(),
         })
     }
 
     /// The tally of a scope, made at its first use.
     pub fn tally(&self, account: &str, region_id: &str) -> Arc<Tally> {
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let tally = tallies
-            .entry((account.into(), region_id.into()))
-            .or_insert_with(|| {
-                Arc::new(Tally {
-                    sent: Default::default(),
-                    failed: Default::default(),
-                    duration: self.duration.clone(),
-                })
-            });
+        let mut tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+        let tally = tallies.entry(Scope::new(account, region_id)).or_insert_with(|| {
+            Arc::new(Tally {
+                sent: Default::default(),
+                failed: Default::default(),
+                duration: self.duration.clone(),
+            })
+        });
         Arc::clone(tally)
     }
 
-    /// Every tally with its account and region, in their order.
-    pub fn all(&self) -> Vec<(Arc<str>, Arc<str>, Arc<Tally>)> {
-        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Every tally with its scope, in their order.
+    pub fn all(&self) -> Vec<(Scope, Arc<Tally>)> {
+        let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
         tallies
             .iter()
-            .map(|((account, region_id), tally)| {
-                (Arc::clone(account), Arc::clone(region_id), Arc::clone(tally))
-            })
+            .map(|(scope, tally)| (scope.clone(), Arc::clone(tally)))
             .collect()
     }
 }

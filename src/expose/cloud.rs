@@ -6,6 +6,7 @@ use crate::aliyun::client::Action;
 use crate::aliyun::error::Reason;
 use crate::aliyun::requests::Requests;
 use crate::record::Counts;
+use crate::scope::Scope;
 use crate::view::{ScopeView, View};
 
 use super::part::Part;
@@ -290,7 +291,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
 
 fn api_requests(bodies: &mut Bodies, requests: &Requests) {
     let (mut sent, mut failed) = (String::new(), String::new());
-    for (account, region_id, tally) in requests.all() {
+    for (Scope { account, region_id }, tally) in requests.all() {
         // A scope and an account without a region make different calls.
         let actions = Action::ALL
             .into_iter()

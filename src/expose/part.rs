@@ -35,11 +35,6 @@ impl Part {
             checksum,
         }
     }
-
-    /// Its bytes as they are.
-    pub(super) fn plain(&self) -> &Bytes {
-        &self.plain
-    }
 }
 
 /// The pieces as one plain body.

@@ -28,7 +28,10 @@ pub struct Reading {
 
 /// Where the last poll's readings ended, so that the next one begins behind: everybody gets a turn.
 #[derive(Debug, Clone, Default)]
-pub struct Turn(Option<(Box<str>, Box<str>)>);
+pub struct Turn(Option<Place>);
+
+/// InvokeId, and InstanceId where instances are read one by one.
+type Place = (Box<str>, Box<str>);
 
 /// Chooses what is read with about `budget` requests; at least one reading, so that it goes on.
 ///
@@ -42,7 +45,7 @@ pub fn readings(behind: Vec<Behind>, budget: u64, turn: &mut Turn) -> Vec<Readin
             .or_default()
             .push(row);
     }
-    let mut candidates: Vec<((Box<str>, Box<str>), u64, Reading)> = Vec::new();
+    let mut candidates: Vec<(Place, u64, Reading)> = Vec::new();
     for (invoke_id, rows) in invocations {
         let whole = pages(&rows);
         if whole <= budget || rows.len() == 1 {

@@ -89,8 +89,8 @@ fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
     };
     let times = row.times;
     valid(times.finished)
-        .or(valid(times.stopped))
-        .or(valid(times.started))
+        .or_else(|| valid(times.stopped))
+        .or_else(|| valid(times.started))
 }
 
 /// StartTime, where there is a believable one.
@@ -151,7 +151,7 @@ mod tests {
         ];
         let found: Vec<Option<Seconds>> = times(&rows, 1000).into_iter().map(|(time, _)| time).collect();
         assert_eq!(found, [30, 30, 20, 20, 10, 10, 10].map(Some));
-        assert_eq!(times(&[undated.clone()], 1000), [(None, false)]);
+        assert_eq!(times(std::slice::from_ref(&undated), 1000), [(None, false)]);
         let even = [row(50, 0, 0), undated, row(40, 0, 0)];
         assert_eq!(times(&even, 1000)[1], (Some(50), false));
     }

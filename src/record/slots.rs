@@ -92,11 +92,6 @@ impl Slots {
         self.by_identity.len()
     }
 
-    /// One more than the highest slot in use.
-    pub(super) fn capacity(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Where `identity` is held.
     pub(super) fn find(&self, identity: &Identity) -> Option<Slot> {
         self.by_identity
@@ -228,7 +223,7 @@ mod tests {
             (999, None, None)
         );
         assert_eq!(slots.insert(entry(5000)), places[500]);
-        assert_eq!(slots.capacity(), 1000);
+        assert_eq!(slots.entries.len(), 1000);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Store {
             },
             None,
         );
-        store.with_database("opened", |database| begin(database))?;
+        store.with_database("opened", begin)?;
         Ok(store)
     }
 

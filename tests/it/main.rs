@@ -1,6 +1,16 @@
 //! The one integration binary.
 
 // All of it is tests, also what is not in a function that is marked as one.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations
+)]
 
+mod cloud;
+mod counting;
+mod exporter;
+mod scrape;
 mod web;

@@ -1,0 +1,25 @@
+# Everything is done by these. `make test` is what CI runs.
+
+CARGO ?= cargo
+
+.PHONY: demo test check unit sdk bench crash install-tools
+
+demo: ## a living fleet and the exporter on this machine; prints where to look
+	$(CARGO) run --quiet --example demo
+
+test: install-tools check unit sdk ## everything that must hold
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+unit:
+	$(CARGO) test --workspace
+
+sdk: ## the official Python SDK against the simulator
+	$(CARGO) build --quiet -p simulator
+	tests/sdk/run
+
+install-tools:
+	tests/install-tools
