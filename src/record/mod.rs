@@ -218,6 +218,3 @@ impl Record {
         self.touched = None;
     }
 }
-
-#[cfg(test)]
-mod tests;
