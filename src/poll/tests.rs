@@ -451,6 +451,8 @@ proptest! {
         prop_assert_eq!(exporter.totals(), model.clone());
         let open = cloud.instances.iter().filter(|instance| instance.settled.is_none());
         let (scheduled, running): (Vec<&Instance>, Vec<&Instance>) = open.partition(|one| one.runs.is_some());
+        let counts = exporter.record.counts(exporter.now).unwrap();
+        prop_assert_eq!((counts.reclassified, counts.lost), (0, 0), "nothing has changed its mind");
         let gauges = exporter.gauges();
         prop_assert_eq!(gauges.get("Running").copied().unwrap_or(0), running.len() as u64);
         prop_assert_eq!(gauges.get("Scheduled").copied().unwrap_or(0), scheduled.len() as u64);
@@ -531,4 +533,24 @@ fn identities_are_forgotten_after_two_sweeps() {
     assert_eq!(exporter.record.held(), 15);
     exporter.poll(&cloud, true, usize::MAX);
     assert_eq!(exporter.record.held(), 15);
+}
+
+#[test]
+fn a_result_that_changes_or_shows_open_again_keeps_its_one_count() {
+    let mut cloud = Cloud::default();
+    let mut exporter = Exporter::new();
+    cloud.run(1, true, false);
+    exporter.poll(&cloud, false, usize::MAX);
+    let reclassified = |exporter: &mut Exporter| exporter.record.counts(START).unwrap().reclassified;
+    let mut shows = |settled: Option<i64>| {
+        cloud.instances[0].settled = settled;
+        exporter.poll(&cloud, false, usize::MAX);
+        exporter.restart();
+        (exporter.totals(), exporter.gauges(), reclassified(&mut exporter))
+    };
+    let one = |status: &str| BTreeMap::from([(status.to_owned(), 1)]);
+    assert_eq!(shows(Some(1)), (BTreeMap::from([(1, 1)]), one("Failed"), 0));
+    assert_eq!(shows(Some(0)), (BTreeMap::from([(1, 1)]), one("Success"), 1));
+    assert_eq!(shows(None), (BTreeMap::from([(1, 1)]), one("Running"), 2));
+    assert_eq!(shows(Some(0)), (BTreeMap::from([(1, 1)]), one("Success"), 2));
 }
