@@ -484,8 +484,9 @@ async fn next_reply(sweep: &mut Option<SweepUnderWay>) -> (Ask, Result<Reply, Ca
         && let Some(ask) = sweep.cycle.next()
         && let Some(reply) = sweep.request.join_next().await
     {
-        let broken = |error: tokio::task::JoinError| CallError::new(Reason::Transport, error.to_string());
-        return (ask, reply.map_err(broken).and_then(|reply| reply));
+        // A request that died takes this task with it, and so the process: nothing dies unseen.
+        let reply = reply.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        return (ask, reply);
     }
     std::future::pending().await
 }
