@@ -12,5 +12,6 @@
 mod cloud;
 mod counting;
 mod exporter;
+mod reload;
 mod scrape;
 mod web;
