@@ -201,6 +201,12 @@ impl<'a> Value<'a> {
             })
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, String> {
+        let text = self.text()?;
+        text.parse()
+            .map_err(|_| format!("expected true or false, found {}", shown(&text)))
+    }
+
     pub(super) fn duration(&self) -> Result<Duration, String> {
         let text = self.text()?;
         duration::parse(&text).map_err(|error| format!("{} {error}", shown(&text)))

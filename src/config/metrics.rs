@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::commands::selection;
 use super::fields::{Fields, Value, shown};
+use crate::selection::Selection;
 
 /// `metrics`: bounds and shapes of the exposed series.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,12 @@ pub struct Metrics {
     /// `metrics.duration_buckets`: the upper bounds of the duration histogram, in seconds, ascending, without the
     /// infinite one. From 1 to 50 numbers above 0.
     pub duration_buckets: Vec<f64>,
+    /// `metrics.commands`: which commands have series of their own. Default: none, and nothing is asked for names.
+    pub commands: Selection,
+    /// `metrics.max_commands`: distinct values of `command` for each scope. Default 200; from 1 to 10000.
+    pub max_commands: u16,
+    /// `metrics.command_durations`: whether selected commands have a histogram of durations. Default false.
+    pub command_durations: bool,
 }
 
 /// Each bucket is a series for every status of every scope.
@@ -31,6 +39,9 @@ impl Default for Metrics {
             duration_buckets: vec![
                 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
             ],
+            commands: Selection::default(),
+            max_commands: 200,
+            command_durations: false,
         }
     }
 }
@@ -44,6 +55,11 @@ impl Metrics {
         if let Some(buckets) = fields.value("duration_buckets").and_then(|value| buckets(&value)) {
             metrics.duration_buckets = buckets;
         }
+        if let Some(value) = fields.value("commands") {
+            metrics.commands = selection(&value);
+        }
+        fields.set(&mut metrics.max_commands, "max_commands", codes);
+        fields.set(&mut metrics.command_durations, "command_durations", Value::boolean);
         metrics
     }
 }

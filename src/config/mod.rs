@@ -5,6 +5,7 @@
 //! all wrong values are reported together. Values that can be secret are never part of a message.
 
 mod account;
+mod commands;
 mod credentials;
 mod document;
 pub mod duration;
