@@ -4,8 +4,11 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+
+use crate::selection::Chosen;
 
 /// Seconds since the Unix epoch, UTC. The API's times have no fraction.
 pub type Seconds = u32;
@@ -194,6 +197,34 @@ pub struct Times {
     pub stopped: Option<NonZeroU32>,
 }
 
+/// The command of a row that may be selected; its name decides, where it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOfRow {
+    /// CommandId.
+    pub id: Box<str>,
+    /// The selectors whose tag the row has.
+    pub tagged: Chosen,
+}
+
+/// What one invocation says of its command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// CommandId.
+    pub command_id: Box<str>,
+    /// InvokeId.
+    pub invoke_id: Box<str>,
+    /// CommandName, or `""`.
+    pub name: Box<str>,
+    /// CommandType, or `""`.
+    pub kind: Box<str>,
+    /// RepeatMode, or `""`.
+    pub repeat_mode: Box<str>,
+    /// Frequency, or `""`.
+    pub frequency: Box<str>,
+    /// CreationTime, or 0.
+    pub created: Seconds,
+}
+
 /// One row of the list that has its ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -219,6 +250,8 @@ pub struct Row {
     /// Kept where somebody may need them; a plain success is known by its identity alone, which keeps a first
     /// scan of a million rows small.
     pub ids: Option<Box<Ids>>,
+    /// The command, where it may be one with series of its own; rows next to each other share it.
+    pub command: Option<Arc<CommandOfRow>>,
 }
 
 impl Row {

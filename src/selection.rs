@@ -227,7 +227,11 @@ mod tests {
             ("c-9", 0, None, 0b0001),
             ("c-1", tagged, None, 0b1111),
         ] {
-            assert_eq!(selection.choose(id, tags, name), expected, "{id} {tags:b} {name:?}");
+            assert_eq!(
+                selection.choose(id, tags, name),
+                expected,
+                "{id} {tags:b} {name:?}"
+            );
         }
     }
 

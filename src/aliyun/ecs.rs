@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -13,6 +14,7 @@ use super::invocations::{self, Scheduled};
 use super::limit::Priority;
 use super::regions::{self, Regions};
 use super::rows::{self, Page};
+use crate::selection::Selection;
 
 /// MaxResults of every list: the most that the API gives.
 const MAX_RESULTS: &str = "50";
@@ -50,21 +52,37 @@ pub struct Query<'a> {
     pub next_token: Option<&'a str>,
 }
 
+/// Which invocations DescribeInvocations is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// Every one.
+    All,
+    /// With this RepeatMode.
+    RepeatMode(&'a str),
+    /// Of this CommandId.
+    Command(&'a str),
+    /// This InvokeId.
+    Invocation(&'a str),
+}
+
 /// ECS in one region, for one account.
 #[derive(Debug)]
 pub struct Ecs {
     client: Client,
     region_id: String,
     filter: Filter,
+    /// Commands whose rows are to be told apart.
+    selection: Option<Arc<Selection>>,
 }
 
 impl Ecs {
     /// ECS behind a client of that region.
-    pub fn new(client: Client, region_id: &str, filter: Filter) -> Self {
+    pub fn new(client: Client, region_id: &str, filter: Filter, selection: Option<Arc<Selection>>) -> Self {
         Self {
             client,
             region_id: region_id.to_owned(),
             filter,
+            selection,
         }
     }
 
@@ -100,31 +118,36 @@ impl Ecs {
             &parameters,
             priority,
             deadline,
-            rows::decode,
+            |body| rows::decode(body, self.selection.as_deref()),
         )
         .await
     }
 
-    /// DescribeInvocations with a RepeatMode: one page.
+    /// DescribeInvocations: one page, without output.
     ///
     /// # Errors
     /// As [`Ecs::results`].
-    pub async fn scheduled(
+    pub async fn invocations(
         &self,
-        repeat_mode: &str,
+        which: Which<'_>,
         next_token: Option<&str>,
         priority: Priority,
         deadline: Option<Instant>,
     ) -> Result<Scheduled, CallError> {
         let mut parameters = self.parameters(next_token);
-        push(&mut parameters, "RepeatMode", Some(repeat_mode));
+        match which {
+            Which::All => {}
+            Which::RepeatMode(mode) => push(&mut parameters, "RepeatMode", Some(mode)),
+            Which::Command(id) => push(&mut parameters, "CommandId", Some(id)),
+            Which::Invocation(id) => push(&mut parameters, "InvokeId", Some(id)),
+        }
         call(
             &self.client,
             Action::DescribeInvocations,
             &parameters,
             priority,
             deadline,
-            invocations::decode,
+            |body| invocations::decode(body, self.selection.is_some()),
         )
         .await
     }
@@ -170,7 +193,7 @@ async fn call<T>(
     parameters: &[(String, String)],
     priority: Priority,
     deadline: Option<Instant>,
-    decode: fn(&[u8]) -> Result<T, serde_json::Error>,
+    decode: impl Fn(&[u8]) -> Result<T, serde_json::Error> + Sync,
 ) -> Result<T, CallError> {
     let decode = |body: &[u8]| {
         decode(body).map_err(|error| {

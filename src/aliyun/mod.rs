@@ -11,3 +11,4 @@ pub mod regions;
 pub mod requests;
 pub mod rows;
 pub mod sign;
+mod tags;

@@ -6,12 +6,15 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
+use super::tags;
+use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
+use crate::selection::Selection;
 use crate::timestamp;
 
 /// The longest ErrorCode or InvocationStatus that is kept whole; a longer one is no code.
@@ -28,11 +31,11 @@ pub struct Page {
     pub next_token: Option<String>,
 }
 
-/// Reads a page.
+/// Reads a page. Rows carry their command where it may be in `selection`.
 ///
 /// # Errors
 /// When the body is not JSON or has no `Invocation.InvocationResults.InvocationResult` list.
-pub fn decode(body: &[u8]) -> Result<Page, serde_json::Error> {
+pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow, rename = "Invocation")]
@@ -42,16 +45,30 @@ pub fn decode(body: &[u8]) -> Result<Page, serde_json::Error> {
     struct Invocation<'a> {
         #[serde(borrow, rename = "NextToken", default)]
         next_token: Option<Cow<'a, str>>,
-        #[serde(rename = "InvocationResults")]
-        results: InvocationResults,
+        #[serde(borrow, rename = "InvocationResults")]
+        results: InvocationResults<'a>,
     }
     #[derive(Deserialize)]
-    struct InvocationResults {
-        #[serde(rename = "InvocationResult")]
-        rows: Rows,
+    struct InvocationResults<'a> {
+        #[serde(borrow, rename = "InvocationResult")]
+        rows: Rows<'a>,
     }
     let body: Body<'_> = serde_json::from_slice(body)?;
-    let Rows { rows, skipped } = body.invocation.results.rows;
+    let Rows {
+        rows: fields,
+        mut skipped,
+    } = body.invocation.results.rows;
+    let mut rows: Vec<Row> = Vec::with_capacity(fields.len());
+    for fields in fields {
+        let command = selection.and_then(|selection| {
+            let before = rows.last().and_then(|row| row.command.as_ref());
+            fields.command(selection, before)
+        });
+        match fields.into_row() {
+            Some(row) => rows.push(Row { command, ..row }),
+            None => skipped += 1,
+        }
+    }
     let next_token = body
         .invocation
         .next_token
@@ -64,22 +81,23 @@ pub fn decode(body: &[u8]) -> Result<Page, serde_json::Error> {
     })
 }
 
-struct Rows {
-    rows: Vec<Row>,
+struct Rows<'a> {
+    rows: Vec<Fields<'a>>,
+    /// Elements that are no objects.
     skipped: u64,
 }
 
-impl<'de> Deserialize<'de> for Rows {
+impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RowsVisitor;
         impl<'de> Visitor<'de> for RowsVisitor {
-            type Value = Rows;
+            type Value = Rows<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a list of results")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<'de>, A::Error> {
                 let mut found = Rows {
                     rows: Vec::with_capacity(50),
                     skipped: 0,
@@ -97,11 +115,11 @@ impl<'de> Deserialize<'de> for Rows {
     }
 }
 
-/// Reads one element of the list; `None` where it has no ids.
+/// Reads one element of the list; `None` where it is no object.
 struct RowSeed;
 
 impl<'de> DeserializeSeed<'de> for RowSeed {
-    type Value = Option<Row>;
+    type Value = Option<Fields<'de>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(RowVisitor)
@@ -111,7 +129,7 @@ impl<'de> DeserializeSeed<'de> for RowSeed {
 struct RowVisitor;
 
 impl<'de> Visitor<'de> for RowVisitor {
-    type Value = Option<Row>;
+    type Value = Option<Fields<'de>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a result")
@@ -127,7 +145,7 @@ impl<'de> Visitor<'de> for RowVisitor {
                 }
             }
         }
-        Ok(fields.into_row())
+        Ok(Some(fields))
     }
 
     // Anything that is not an object has no ids.
@@ -179,6 +197,7 @@ struct Fields<'a> {
     dropped: Option<&'a RawValue>,
     delivery_status: Option<&'a RawValue>,
     delivery_error_code: Option<&'a RawValue>,
+    tags: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -198,8 +217,32 @@ impl<'a> Fields<'a> {
             "Dropped" => &mut self.dropped,
             "OssOutputStatus" => &mut self.delivery_status,
             "OssOutputErrorCode" => &mut self.delivery_error_code,
+            "Tags" => &mut self.tags,
             _ => return None,
         })
+    }
+
+    /// The command, where a selector may take it: its name is not known here.
+    fn command(
+        &self,
+        selection: &Selection,
+        before: Option<&Arc<CommandOfRow>>,
+    ) -> Option<Arc<CommandOfRow>> {
+        let id = text(self.command_id).filter(|id| !id.is_empty() && id.len() <= MAX_CODE)?;
+        let tagged = match self.tags {
+            Some(tags) if selection.looks_at_tags() => tags::chosen(tags, selection),
+            _ => 0,
+        };
+        if selection.choose(&id, tagged, None) == 0 {
+            return None;
+        }
+        match before.filter(|before| *before.id == *id && before.tagged == tagged) {
+            Some(before) => Some(Arc::clone(before)),
+            None => Some(Arc::new(CommandOfRow {
+                id: id.as_ref().into(),
+                tagged,
+            })),
+        }
     }
 
     fn into_row(self) -> Option<Row> {
@@ -239,6 +282,7 @@ impl<'a> Fields<'a> {
                 .unwrap_or(0),
             delivery: delivery(self.delivery_status, self.delivery_error_code),
             ids,
+            command: None,
         })
     }
 }
@@ -297,7 +341,7 @@ mod tests {
         let body = format!(
             r#"{{"RequestId":"R","Invocation":{{"PageSize":1,"NextToken":"n","InvocationResults":{{"InvocationResult":[{rows}]}}}}}}"#
         );
-        decode(body.as_bytes()).unwrap()
+        decode(body.as_bytes(), None).unwrap()
     }
 
     #[test]
@@ -360,7 +404,7 @@ mod tests {
             r#"{"Invocation":{"InvocationResults":{"InvocationResult":null}}}"#,
             r#"{"Invocation":{"InvocationResults":{"InvocationResult":[{"InvokeId":"t""#,
         ] {
-            assert!(decode(body.as_bytes()).is_err(), "{body}");
+            assert!(decode(body.as_bytes(), None).is_err(), "{body}");
         }
     }
 
@@ -369,8 +413,58 @@ mod tests {
         for token in ["", r#""NextToken":null,"#, r#""NextToken":"","#] {
             let body =
                 format!(r#"{{"Invocation":{{{token}"InvocationResults":{{"InvocationResult":[]}}}}}}"#);
-            assert_eq!(decode(body.as_bytes()).unwrap(), Page::default());
+            assert_eq!(decode(body.as_bytes(), None).unwrap(), Page::default());
         }
+    }
+
+    #[test]
+    fn rows_carry_the_commands_that_may_be_selected_and_only_then() {
+        let tag = crate::selection::Tag {
+            key: "team".into(),
+            value: "data".into(),
+        };
+        let selector = |id: Option<&str>, tag| crate::selection::Selector {
+            name: None,
+            id: id.map(Into::into),
+            tag,
+        };
+        let selection = Selection::new(vec![selector(Some("c-1"), None), selector(None, Some(tag))]);
+        let body = r#"{"Invocation":{"InvocationResults":{"InvocationResult":[
+            {"InvokeId":"t","InstanceId":"a","CommandId":"c-1"},
+            {"InvokeId":"t","InstanceId":"b","CommandId":"c-1"},
+            {"InvokeId":"t","InstanceId":"c","CommandId":"c-2","Tags":{"Tag":[{"TagKey":"team","TagValue":"data"}]}},
+            {"InvokeId":"t","InstanceId":"d","CommandId":"c-2","Tags":[{"TagKey":"x"},7,{"TagKey":"team","TagValue":"data"}]},
+            {"InvokeId":"t","InstanceId":"e","CommandId":"c-2","Tags":"team"},
+            {"InvokeId":"t","InstanceId":"f"}]}}}"#;
+        let page = decode(body.as_bytes(), Some(&selection)).unwrap();
+        let commands: Vec<_> = page.rows.iter().map(|row| row.command.as_deref()).collect();
+        let command = |id: &str, tagged| CommandOfRow {
+            id: id.into(),
+            tagged,
+        };
+        let (first, second) = (command("c-1", 0), command("c-2", 0b10));
+        assert_eq!(
+            commands,
+            [
+                Some(&first),
+                Some(&first),
+                Some(&second),
+                Some(&second),
+                None,
+                None
+            ]
+        );
+        assert!(Arc::ptr_eq(
+            page.rows[0].command.as_ref().unwrap(),
+            page.rows[1].command.as_ref().unwrap()
+        ));
+        assert!(
+            decode(body.as_bytes(), None)
+                .unwrap()
+                .rows
+                .iter()
+                .all(|row| row.command.is_none())
+        );
     }
 
     #[test]

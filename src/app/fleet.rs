@@ -217,7 +217,7 @@ impl Fleet {
         );
         let poller = Poller::new(
             scope.clone(),
-            Ecs::new(client, &scope.region_id, plan.filter.clone()),
+            Ecs::new(client, &scope.region_id, plan.filter.clone(), plan.selection()),
             Arc::clone(&self.store),
             self.board.clone(),
             plan.settings.clone(),

@@ -1,13 +1,15 @@
 //! From the configuration to what each scope's poller is to do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aliyun::ecs::Filter;
 use crate::aliyun::endpoint::Endpoint;
 use crate::config::{Account, Config, Credentials, RateLimit};
 use crate::poll::poller::Times;
-use crate::record::Settings;
+use crate::record::{CommandSettings, Settings};
 use crate::result::Seconds;
+use crate::selection::Selection;
 
 /// A poller may spend this share of what its rate allows in an interval on histories of schedules; the rest is for
 /// what is new and what is open.
@@ -55,6 +57,11 @@ impl Plan {
                 max_exit_codes: metrics.max_exit_codes,
                 duration_buckets: metrics.duration_buckets.clone(),
                 filter: filter.fingerprint(),
+                commands: (!metrics.commands.is_empty()).then(|| CommandSettings {
+                    selection: Arc::new(metrics.commands.clone()),
+                    max_commands: metrics.max_commands,
+                    durations: metrics.command_durations,
+                }),
             },
             filter,
             times: Times {
@@ -65,6 +72,12 @@ impl Plan {
                 discovered: account.regions.is_empty(),
             },
         }
+    }
+
+    /// The commands whose rows the API's client is to tell apart.
+    pub(super) fn selection(&self) -> Option<Arc<Selection>> {
+        let commands = self.settings.commands.as_ref()?;
+        Some(Arc::clone(&commands.selection))
     }
 }
 

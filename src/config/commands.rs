@@ -45,7 +45,11 @@ fn pattern(value: &Value<'_>) -> Result<NamePattern, String> {
 
 fn tag(fields: &mut Fields<'_>) -> Option<Tag> {
     let key = fields.require("key", "the key of the tag", Value::some_text);
-    let value = fields.require("value", "the value of the tag, \"\" for an empty one", Value::text);
+    let value = fields.require(
+        "value",
+        "the value of the tag, \"\" for an empty one",
+        Value::text,
+    );
     Some(Tag {
         key: key?.into(),
         value: value?.into(),

@@ -59,7 +59,11 @@ impl Metrics {
             metrics.commands = selection(&value);
         }
         fields.set(&mut metrics.max_commands, "max_commands", codes);
-        fields.set(&mut metrics.command_durations, "command_durations", Value::boolean);
+        fields.set(
+            &mut metrics.command_durations,
+            "command_durations",
+            Value::boolean,
+        );
         metrics
     }
 }

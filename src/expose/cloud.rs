@@ -9,6 +9,7 @@ use crate::record::Counts;
 use crate::scope::Scope;
 use crate::view::{ScopeView, View};
 
+use super::commands;
 use super::part::Part;
 use super::text::{Family, Format, Kind, canonical, escape, float, labels, sample};
 
@@ -22,6 +23,8 @@ macro_rules! polled {
     };
 }
 
+pub(super) use polled;
+
 /// The bodies of both formats, in pieces that they share where their bytes are the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bodies {
@@ -32,7 +35,7 @@ pub(super) struct Bodies {
 }
 
 /// A scope with its labels as they are written.
-struct Labelled<'a> {
+pub(super) struct Labelled<'a> {
     view: &'a ScopeView,
     labels: String,
 }
@@ -52,6 +55,7 @@ pub(super) fn render(view: &View, requests: &Requests) -> Bodies {
         .collect();
     let mut bodies = Bodies::default();
     results(&mut bodies, &scopes);
+    commands::render(&mut bodies, &scopes);
     scope_state(&mut bodies, &scopes);
     own_work(&mut bodies, &scopes);
     api_requests(&mut bodies, view, requests);
@@ -286,6 +290,15 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
                 value,
             );
         }
+        if let Some(commands) = &counts.commands {
+            let labels = format!("{scope},label=\"command\"");
+            sample(
+                to,
+                "cloud_assistant_exporter_label_overflow_total",
+                &labels,
+                commands.overflow,
+            );
+        }
     });
 }
 
@@ -440,7 +453,7 @@ impl Bodies {
     }
 
     /// A family of what has counts.
-    fn counts(
+    pub(super) fn counts(
         &mut self,
         scopes: &[Labelled<'_>],
         family: Family<'_>,

@@ -4,6 +4,7 @@
 //! bytes, and adds the freshly encoded metrics of the process behind them. It waits for nothing.
 
 mod cloud;
+mod commands;
 mod negotiate;
 mod own;
 mod part;

@@ -1,17 +1,18 @@
 //! One poll as a conversation: what to ask next, given what was answered.
 //!
 //! Pure: the shell around it sends each [`Ask`] and hands the answer back. In order: pages of the list until what
-//! is known, what is open and was not among them, and the histories of schedules that have moved. A sweep reads
-//! every page instead, and asks which invocations are schedules.
+//! is known, what is open and was not among them, the histories of schedules that have moved, and the names of
+//! commands where some are selected. A sweep reads every page instead, and asks which invocations are schedules.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::follow::{Follow, PAGE, Waiting, follow};
 use super::history::{Behind, Progress, Reading, Turn, readings};
+use super::names::{Lookup, Names};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
-use crate::record::{Answer, Findings, History, Record, Schedule, Sweep};
+use crate::record::{Answer, Findings, History, Record, Schedule, Sweep, Trouble};
 use crate::result::{Identity, KnownStatus, Row, Status};
 
 /// No list is longer; the API keeps 100,000 results at most.
@@ -49,6 +50,8 @@ pub enum About {
     },
     /// DescribeInvocations with this RepeatMode.
     Schedules(&'static str),
+    /// DescribeInvocations, for what commands are called.
+    Names(Lookup),
 }
 
 impl About {
@@ -74,6 +77,8 @@ pub struct Cycle {
     /// What the pages and answers have shown.
     seen: HashSet<Identity>,
     findings: Findings,
+    /// DescribeInvocations was refused in this very poll.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +96,7 @@ enum Stage {
         progress: Option<Progress>,
         rows: Vec<Row>,
     },
+    Names(Names),
     Done,
 }
 
@@ -116,6 +122,7 @@ impl Cycle {
             front: None,
             seen: HashSet::new(),
             findings: Findings::default(),
+            refused: false,
         }
     }
 
@@ -145,6 +152,7 @@ impl Cycle {
                     instance_id: reading.instance_id.clone(),
                 }
             }
+            Stage::Names(names) => About::Names(names.next()?),
             Stage::Done => return None,
         };
         Some(Ask {
@@ -214,20 +222,25 @@ impl Cycle {
                     let asked = reading.rows.iter().map(|row| row.identity).collect();
                     let rows = std::mem::take(rows);
                     self.findings.histories.push(History { asked, rows });
-                    self.next_history();
+                    self.next_history(record);
                 }
             }
-            Stage::Schedules(_) | Stage::Done => {}
+            Stage::Schedules(_) | Stage::Names(_) | Stage::Done => {}
         }
         Ok(())
     }
 
-    /// Takes in a page of schedules: rows of the list that belong to one are marked.
+    /// Takes in a page of invocations: rows of the list that belong to a schedule are marked, commands get names.
     ///
     /// # Errors
     /// As [`Cycle::page`].
     pub fn schedules(&mut self, record: &Record, turn: &mut Turn, page: Scheduled) -> Result<(), CallError> {
+        if let Stage::Names(_) = self.stage {
+            self.named(page);
+            return Ok(());
+        }
         self.turn_page(page.next_token)?;
+        self.findings.naming.found.extend(page.commands);
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
         for row in &mut self.findings.pages {
             row.scheduled |= row.ids.is_some() && scheduled.contains(&row.identity);
@@ -238,20 +251,32 @@ impl Cycle {
         Ok(())
     }
 
+    /// A name could not be had: the poll goes on without it.
+    pub fn nameless(&mut self, trouble: Trouble) {
+        if let Stage::Names(names) = &mut self.stage {
+            names.fail(trouble);
+            self.names_asked();
+        }
+    }
+
     /// The question that is next is denied or rejected by itself: the poll goes on without its answer.
     pub fn leave_out(&mut self, record: &Record, turn: &mut Turn) {
         self.token = None;
         self.tokens.clear();
         match &mut self.stage {
-            Stage::Schedules(_) => self.next_mode(record, turn),
+            Stage::Schedules(_) => {
+                self.refused = true;
+                self.next_mode(record, turn);
+            }
             Stage::Questions(queue) => {
                 queue.pop_front();
                 self.next_question(record, turn, true);
             }
             Stage::Histories { rows, .. } => {
                 rows.clear();
-                self.next_history();
+                self.next_history(record);
             }
+            Stage::Names(_) => self.nameless(Trouble::Refused),
             Stage::List { .. } | Stage::Running { .. } | Stage::Done => {}
         }
     }
@@ -330,15 +355,66 @@ impl Cycle {
         }
     }
 
-    fn next_history(&mut self) {
+    fn next_history(&mut self, record: &Record) {
         self.token = None;
         self.tokens.clear();
         if let Stage::Histories { queue, progress, .. } = &mut self.stage {
             queue.pop_front();
             *progress = None;
             if queue.is_empty() {
-                self.stage = Stage::Done;
+                self.plan_names(record);
             }
+        }
+    }
+
+    /// What all rows of this poll leave unknown of their commands.
+    fn plan_names(&mut self, record: &Record) {
+        self.start(Stage::Done);
+        if self.refused && record.asks_for_names() {
+            self.findings.naming.trouble = Some(Trouble::Refused);
+            return;
+        }
+        let Findings {
+            pages,
+            answers,
+            histories,
+            naming,
+            ..
+        } = &self.findings;
+        let answers = answers.iter().flat_map(|answer| &answer.rows);
+        let histories = histories.iter().flat_map(|history| &history.rows);
+        let rows = pages.iter().chain(answers).chain(histories);
+        if let Some(names) = Names::plan(record, rows, naming, self.sweep) {
+            self.pages = 0;
+            self.start(Stage::Names(names));
+        }
+    }
+
+    fn named(&mut self, page: Scheduled) {
+        let token = page.next_token;
+        let goes_round = token
+            .as_ref()
+            .is_some_and(|token| !self.tokens.insert(token.clone()));
+        let Stage::Names(names) = &mut self.stage else {
+            return;
+        };
+        let reads_on = names.take(page.commands, token.is_some());
+        self.token = token.filter(|_| reads_on);
+        if goes_round && reads_on {
+            names.fail(Trouble::Passing);
+        }
+        if self.token.is_none() {
+            self.tokens.clear();
+        }
+        self.names_asked();
+    }
+
+    fn names_asked(&mut self) {
+        if !matches!(&self.stage, Stage::Names(names) if names.next().is_none()) {
+            return;
+        }
+        if let Stage::Names(names) = std::mem::replace(&mut self.stage, Stage::Done) {
+            self.findings.naming.add(names.naming());
         }
     }
 
@@ -382,7 +458,7 @@ impl Cycle {
     fn plan_histories(&mut self, record: &Record, turn: &mut Turn) {
         let queue = readings(self.behind(record), self.history_budget, turn);
         match queue.is_empty() {
-            true => self.start(Stage::Done),
+            true => self.plan_names(record),
             false => {
                 self.start(Stage::Histories {
                     queue: queue.into(),

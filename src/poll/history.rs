@@ -209,6 +209,7 @@ mod tests {
             delivery: None,
             scheduled: true,
             ids: None,
+            command: None,
         };
         numbers.into_iter().map(row).collect()
     }

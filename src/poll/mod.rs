@@ -3,6 +3,7 @@
 pub mod cycle;
 pub mod follow;
 pub mod history;
+pub mod names;
 pub mod poller;
 pub mod timetable;
 

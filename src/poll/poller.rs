@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::cycle::{About, Ask, Cycle};
 use super::history::Turn;
+use super::names::Lookup;
 use super::timetable::Timetable;
-use crate::aliyun::ecs::{Ecs, Query};
+use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::limit::Priority;
 use crate::aliyun::rows::Page;
-use crate::record::{Applied, Findings, Record, Settings};
+use crate::record::{Applied, Findings, Record, Settings, Trouble};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::state::Store;
@@ -30,6 +31,9 @@ const FIRST_JITTER: Duration = Duration::from_secs(1);
 
 /// How often the progress of a long scan is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a poll waits for one answer about names: results must not wait for them.
+const NAMES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// When polls and sweeps happen.
 #[derive(Debug, Clone, PartialEq)]
@@ -266,6 +270,18 @@ impl Poller {
                 region_id = &*scope.region_id,
                 ?applied,
                 "recorded"
+            );
+        }
+        if let Some(trouble) = applied.nameless {
+            let why = match trouble {
+                Trouble::Refused => "DescribeInvocations is refused; allow ecs:DescribeInvocations",
+                Trouble::Passing => "DescribeInvocations keeps failing",
+            };
+            tracing::warn!(
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                why,
+                "the names of commands cannot be had: new ones are labelled by their CommandIds"
             );
         }
         if applied.lost > 0 {
@@ -525,8 +541,22 @@ async fn request(
     let next_token = ask.token.as_deref();
     let query = match &ask.about {
         About::Schedules(repeat_mode) => {
+            let which = Which::RepeatMode(repeat_mode);
             return ecs
-                .scheduled(repeat_mode, next_token, priority, deadline)
+                .invocations(which, next_token, priority, deadline)
+                .await
+                .map(Reply::Schedules);
+        }
+        About::Names(lookup) => {
+            let which = match lookup {
+                Lookup::Newest => Which::All,
+                Lookup::Command(id) => Which::Command(id),
+                Lookup::Invocation(id) => Which::Invocation(id),
+            };
+            let soon = Instant::now() + NAMES_TIMEOUT;
+            let deadline = deadline.map_or(soon, |deadline| deadline.min(soon));
+            return ecs
+                .invocations(which, next_token, priority, Some(deadline))
                 .await
                 .map(Reply::Schedules);
         }
@@ -574,6 +604,19 @@ fn take(
     match reply {
         Ok(Reply::Page(page)) => cycle.page(record, turn, page),
         Ok(Reply::Schedules(page)) => cycle.schedules(record, turn, page),
+        // What commands are called never fails a poll.
+        Err(error) if matches!(ask.about, About::Names(_)) => {
+            tracing::debug!(
+                account = &*scope.account, region_id = &*scope.region_id, about = ?ask.about,
+                code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
+                "the names of commands could not be had"
+            );
+            cycle.nameless(match error.reason {
+                Reason::Denied | Reason::Rejected => Trouble::Refused,
+                _ => Trouble::Passing,
+            });
+            Ok(())
+        }
         Err(error)
             if ask.about.can_be_left_out() && matches!(error.reason, Reason::Denied | Reason::Rejected) =>
         {

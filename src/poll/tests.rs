@@ -147,6 +147,7 @@ impl Instance {
             delivery: None,
             scheduled: self.runs.is_some(),
             ids: Some(Box::new(ids)),
+            command: None,
         };
         let last = self.runs.as_ref().and_then(|runs| runs.last_key_value());
         let repeats = last.map_or(0, |(run, _)| *run);
@@ -188,6 +189,7 @@ fn settings() -> Settings {
         max_exit_codes: 100,
         duration_buckets: vec![1.0, 60.0],
         filter: 7,
+        commands: None,
     }
 }
 

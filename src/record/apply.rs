@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::findings::{Answer, Findings, History, duration, started, times};
+use super::findings::{Answer, Findings, History, Trouble, duration, started, times};
 use super::label::{Combination, Folded, StatusNumber};
 use super::saved::Key;
 use super::schedule::{Again, Schedule};
@@ -28,6 +28,8 @@ pub struct Applied {
     pub reclassified: u64,
     /// Identities forgotten.
     pub forgotten: u64,
+    /// Why commands are labelled by their CommandIds from now on.
+    pub nameless: Option<Trouble>,
 }
 
 /// What holds for all rows of one call of [`Record::apply`].
@@ -60,6 +62,7 @@ impl Record {
             applied: Applied::default(),
         };
         self.advance(now);
+        pass.applied.nameless = self.learn_names(&findings.naming, now);
         let touched = match findings.sweep {
             Some(_) => self.touched.take().unwrap_or_default(),
             None => HashSet::new(),
@@ -76,6 +79,7 @@ impl Record {
         }
         if findings.sweep.is_some() {
             self.forget_unlisted(&mut pass, &touched);
+            self.forget_unlisted_commands();
             self.head.looked_with = Some(self.settings.filter);
             self.head.swept_at = now;
         } else if let Some(touched) = &mut self.touched {
@@ -93,6 +97,9 @@ impl Record {
     /// Time passes: settled results leave the window, and runs of schedules the record.
     fn advance(&mut self, now: Seconds) {
         self.window.advance(now);
+        if let Some(commands) = &mut self.commands {
+            commands.window.advance(now);
+        }
         while let Some((time, slot)) = self.runs.first().copied() {
             if self.window.holds(time) {
                 break;
@@ -168,8 +175,9 @@ impl Record {
             flags,
         };
         let slot = self.slots.insert(entry);
-        self.window.add(&entry);
+        self.window.add(entry.combination, &entry);
         self.unsaved.insert(Key::Entry(slot));
+        self.tie(slot, row, pass.now);
         pass.seen.insert(slot);
         if is_open && let Some(ids) = &row.ids {
             self.opened(slot, ids, row, pass.now);
@@ -199,6 +207,7 @@ impl Record {
     fn again(&mut self, pass: &mut Pass, slot: Slot, row: &Row, (time, own): (Option<Seconds>, bool)) {
         pass.seen.insert(slot);
         self.note_schedule(slot, row);
+        self.tie(slot, row, pass.now);
         let Some(entry) = self.slots.get(slot).copied() else {
             return;
         };
@@ -245,7 +254,7 @@ impl Record {
                 entry.combination = labelled.combination;
                 entry.flags.set(Flags::HIDDEN, false);
             });
-            self.renew_newest(entry);
+            self.renew_newest(slot, entry);
         }
         let Some(ids) = &row.ids else { return };
         let now = pass.now;
@@ -281,7 +290,7 @@ impl Record {
             entry.combination = labelled.combination;
         });
         self.forget_failure(&entry.identity);
-        self.renew_newest(&entry);
+        self.renew_newest(slot, &entry);
         self.settled(pass, row, entry.identity, labelled, time, false);
         pass.applied.baseline -= u64::from(pass.first_look);
         pass.applied.reclassified += u64::from(!same);
@@ -351,6 +360,7 @@ impl Record {
                     ..row.clone()
                 },
             );
+            self.tie(slot, row, pass.now);
             let run = row.run();
             if row.status.is_open() {
                 let Some(schedule) = self.schedules.get_mut(&slot) else {
@@ -415,6 +425,7 @@ impl Record {
                 combination: labelled.combination,
                 flags,
             });
+            self.tie(run_slot, row, pass.now);
             self.settled(pass, row, identity, labelled, time, true);
             self.delivery(pass, run_slot, row);
         } else {
@@ -461,17 +472,18 @@ impl Record {
         self.change(slot, |entry| entry.flags.set(Flags::HIDDEN, true));
         if self.window.holds(entry.time) {
             let identity = entry.identity.of_run(1);
-            self.hold_run(Entry {
+            let run = self.hold_run(Entry {
                 identity,
                 flags: entry.flags.with(Flags::RUN),
                 ..entry
             });
+            self.tie_as(run, slot);
         }
     }
 
     fn hold_run(&mut self, entry: Entry) -> Slot {
         let slot = self.slots.insert(entry);
-        self.window.add(&entry);
+        self.window.add(entry.combination, &entry);
         self.runs.insert((entry.time, slot));
         self.unsaved.insert(Key::Entry(slot));
         slot
@@ -490,6 +502,8 @@ impl Record {
         let Labelled { combination, folded } = labelled;
         let newest = self.head.newest.entry(combination.status).or_default();
         *newest = time.max(*newest);
+        let of_command = (combination.status, time);
+        self.command_settled(row, identity, of_command, counts, pass.now);
         let failed = combination.status != StatusNumber::of(KnownStatus::Success);
         if failed && let Some(ids) = &row.ids {
             let failure = Failure {
@@ -647,7 +661,11 @@ impl Record {
         let Some(entry) = self.slots.get(slot).copied() else {
             return;
         };
-        self.window.remove(&entry);
+        self.window.remove(entry.combination, &entry);
+        if let Some(commands) = &mut self.commands {
+            commands.leaves(slot, &entry);
+            commands.forget(slot, &mut self.unsaved);
+        }
         self.slots.remove(slot);
         self.unsaved.insert(Key::Entry(slot));
         self.closed(slot);
@@ -662,8 +680,12 @@ impl Record {
         };
         let mut after = before;
         change(&mut after);
-        self.window.remove(&before);
-        self.window.add(&after);
+        self.window.remove(before.combination, &before);
+        self.window.add(after.combination, &after);
+        if let Some(commands) = &mut self.commands {
+            commands.leaves(slot, &before);
+            commands.enters(slot, &after);
+        }
         self.slots.update(slot, |entry| *entry = after);
         self.unsaved.insert(Key::Entry(slot));
     }
@@ -674,7 +696,8 @@ impl Record {
     }
 
     /// A settled result has left its status; if it was the newest with it, another one is now.
-    fn renew_newest(&mut self, before: &Entry) {
+    fn renew_newest(&mut self, slot: Slot, before: &Entry) {
+        self.renew_newest_of_command(slot, before);
         let status = before.combination.status;
         if status.is_open() || self.head.newest.get(&status) != Some(&before.time) {
             return;

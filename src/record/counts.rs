@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Record;
+use super::known::Name;
 use super::label::{Combination, KNOWN_SETTLED, Labels, StatusNumber};
 use super::saved::Key;
+use super::shown_commands::ShownCommands;
 use super::totals::{Counter, Exemplar};
 use crate::result::{Ids, KnownStatus, Seconds};
 
@@ -41,6 +43,8 @@ pub struct Counts {
     pub held: usize,
     /// Results that are still to settle.
     pub open: usize,
+    /// The series of selected commands; none where nothing is selected.
+    pub commands: Option<ShownCommands>,
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
     /// The newest results that did not succeed, newest first.
@@ -89,6 +93,8 @@ pub struct ShownFailure {
     pub error_code: Box<str>,
     /// ExitCode.
     pub exit_code: Box<str>,
+    /// The name of its command, where it is known.
+    pub command: Option<Box<str>>,
 }
 
 impl Record {
@@ -154,6 +160,7 @@ impl Record {
             open: self.open.len(),
             recorded_at: self.head.recorded_at,
             failures: self.shown_failures(),
+            commands: self.shown_commands(&mut holds),
             next_change: holds.next_change,
         })
     }
@@ -232,10 +239,14 @@ impl Record {
     }
 
     fn shown_failures(&mut self) -> Arc<[ShownFailure]> {
-        if self.unsaved.iter().any(|key| matches!(key, Key::Failure(_))) {
+        if self
+            .unsaved
+            .iter()
+            .any(|key| matches!(key, Key::Failure(_) | Key::Command(_)))
+        {
             self.shown_failures = None;
         }
-        let labels = &self.labels;
+        let (labels, commands) = (&self.labels, self.commands.as_ref());
         let shown = self.shown_failures.get_or_insert_with(|| {
             self.failures
                 .newest_first()
@@ -245,6 +256,12 @@ impl Record {
                     invocation_status: labels.status_text(failure.combination.status).into(),
                     error_code: labels.error_codes.text(failure.combination.error_code).into(),
                     exit_code: labels.exit_codes.text(failure.combination.exit_code).into(),
+                    command: commands.and_then(|commands| {
+                        match commands.known.name(&failure.ids.command_id) {
+                            Name::Is(name) => Some(name.into()),
+                            Name::Gone | Name::Unknown => None,
+                        }
+                    }),
                 })
                 .collect()
         });
@@ -253,14 +270,14 @@ impl Record {
 }
 
 /// A counter that begins to exist is shown at 0 for a while, so that its first increment is seen as one.
-struct Holds {
+pub(super) struct Holds {
     now: Seconds,
     hold: u32,
     next_change: Option<Seconds>,
 }
 
 impl Holds {
-    fn shown(&mut self, counter: Counter) -> u64 {
+    pub(super) fn shown(&mut self, counter: Counter) -> u64 {
         let until = counter.since.saturating_add(self.hold);
         if self.now >= until {
             return counter.value;
@@ -305,6 +322,11 @@ impl Counts {
             let status = if *finished { "Finished" } else { "Failed" };
             (status, self.labels.error_codes.text(*error_code), *value)
         })
+    }
+
+    /// The text of an InvocationStatus.
+    pub fn status_text(&self, status: StatusNumber) -> &str {
+        self.labels.status_text(status)
     }
 
     /// The InvocationStatus of a histogram.

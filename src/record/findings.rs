@@ -1,6 +1,6 @@
 //! What one poll found, all of it or nothing.
 
-use crate::result::{Identity, Row, Seconds};
+use crate::result::{Identity, Named, Row, Seconds};
 
 /// A day: a time that lies further ahead of the clock than this is no time.
 const DAY: Seconds = 86_400;
@@ -18,6 +18,8 @@ pub struct Findings {
     pub answers: Vec<Answer>,
     /// Histories of schedules.
     pub histories: Vec<History>,
+    /// What commands are called, as far as it was asked for.
+    pub naming: Naming,
 }
 
 /// That everything was read.
@@ -34,6 +36,38 @@ pub struct Answer {
     pub asked: Vec<Identity>,
     /// In the order of the answer.
     pub rows: Vec<Row>,
+}
+
+/// Answers to questions for the names of commands.
+#[derive(Debug, Default, Clone)]
+pub struct Naming {
+    /// In the order of the lists, newest first.
+    pub found: Vec<Named>,
+    /// CommandIds that were asked for and are not listed.
+    pub missing: Vec<Box<str>>,
+    /// Schedules that were asked for and are not listed: CommandId, InvokeId.
+    pub missing_schedules: Vec<(Box<str>, Box<str>)>,
+    /// Why an answer could not be had.
+    pub trouble: Option<Trouble>,
+}
+
+impl Naming {
+    /// Adds what was read after it.
+    pub fn add(&mut self, later: Self) {
+        self.found.extend(later.found);
+        self.missing.extend(later.missing);
+        self.missing_schedules.extend(later.missing_schedules);
+        self.trouble = later.trouble.or(self.trouble);
+    }
+}
+
+/// Why names could not be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// DescribeInvocations is not allowed, or not understood: asking again soon does not help.
+    Refused,
+    /// It will pass.
+    Passing,
 }
 
 /// Runs of one schedule.
@@ -134,6 +168,7 @@ mod tests {
             delivery: None,
             scheduled: false,
             ids: None,
+            command: None,
         }
     }
 

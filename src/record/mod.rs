@@ -5,13 +5,17 @@
 //! named in comments are those of "How counting works" in the README.
 
 mod apply;
+mod command;
+mod commands;
 mod counts;
 mod failure;
 mod findings;
+mod known;
 mod label;
 mod restore;
 mod saved;
 mod schedule;
+mod shown_commands;
 mod slots;
 mod totals;
 mod window;
@@ -22,14 +26,18 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use apply::Applied;
+pub use command::CommandSettings;
+pub use commands::Lack;
 pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
 pub use failure::MAX_FAILURES;
-pub use findings::{Answer, Findings, History, Sweep};
+pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
 pub use label::{Bounds, OTHER};
 pub use saved::{Change, Damaged, Key};
 pub use schedule::Schedule;
+pub use shown_commands::{ShownCommand, ShownCommands, ShownSchedule};
 
 use crate::result::{Identity, Ids, Seconds};
+use commands::Commands;
 use failure::Failures;
 use label::{Combination, Labels, StatusNumber};
 use slots::{Slot, Slots};
@@ -52,6 +60,8 @@ pub struct Settings {
     /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
     /// complete scan is a first look again.
     pub filter: u64,
+    /// `metrics.commands` and what goes with it; none where nothing is selected.
+    pub commands: Option<CommandSettings>,
 }
 
 impl Settings {
@@ -74,11 +84,13 @@ pub struct Record {
     schedules: BTreeMap<Slot, Schedule>,
     /// Runs from histories, by their time: they are forgotten when they leave the window.
     runs: BTreeSet<(Seconds, Slot)>,
-    window: Window,
+    window: Window<Combination>,
     totals: BTreeMap<Combination, Total>,
     durations: BTreeMap<StatusNumber, Durations>,
     deliveries: BTreeMap<(bool, u16), Counter>,
     failures: Failures,
+    /// None where no commands are selected.
+    commands: Option<Commands>,
     /// `failures` as they are shown, made anew when they have changed.
     shown_failures: Option<Arc<[ShownFailure]>>,
     /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
@@ -131,6 +143,7 @@ impl Record {
     pub fn new(settings: Settings) -> Self {
         Self {
             window: Window::new(settings.window),
+            commands: Commands::new(&settings),
             settings,
             head: Head::default(),
             labels: Arc::default(),

@@ -11,7 +11,11 @@ use crate::result::Seconds;
 impl Record {
     /// What has changed since the last call, and must be saved before it is shown.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        if self.unsaved.iter().any(|key| matches!(key, Key::Failure(_))) {
+        if self
+            .unsaved
+            .iter()
+            .any(|key| matches!(key, Key::Failure(_) | Key::Command(_)))
+        {
             self.shown_failures = None;
         }
         let unsaved = std::mem::take(&mut self.unsaved);
@@ -35,6 +39,9 @@ impl Record {
             Key::Open(slot) => self.open.get(&slot).map(encode),
             Key::Schedule(slot) => self.schedules.get(&slot).map(encode),
             Key::Failure(number) => self.failures.get(number).map(encode),
+            Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
+                self.commands.as_ref()?.value(key)
+            }
         }
     }
 
@@ -69,6 +76,16 @@ impl Record {
                 self.failures.restore(number, decode(key, value)?);
                 true
             }
+            Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
+                match &mut self.commands {
+                    Some(commands) => commands.restore(key, value)?,
+                    // Nothing is selected any more: with the next save it goes.
+                    None => {
+                        self.unsaved.insert(key);
+                        true
+                    }
+                }
+            }
         };
         if sound { Ok(()) } else { Err(Damaged { key }) }
     }
@@ -100,11 +117,12 @@ impl Record {
                     key: Key::Entry(slot),
                 });
             }
-            self.window.add(entry);
+            self.window.add(entry.combination, entry);
             if entry.flags.has(Flags::RUN) {
                 self.runs.insert((entry.time, slot));
             }
         }
+        self.restored_commands(now)?;
         self.go_on_holding(now);
         Ok(())
     }

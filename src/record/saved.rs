@@ -30,6 +30,14 @@ pub enum Key {
     Schedule(Slot),
     /// A recent failure, by its order.
     Failure(u64),
+    /// What is known of a CommandId, by its order.
+    Command(u32),
+    /// The series of a selected command, by its order.
+    CommandSeries(u32),
+    /// The series that a held result belongs to.
+    CommandOf(Slot),
+    /// A result that waits for the name of its command, by its order.
+    Unnamed(u32),
 }
 
 impl Key {
@@ -47,6 +55,10 @@ impl Key {
             Self::Open(slot) => (8, u64::from(slot)),
             Self::Schedule(slot) => (9, u64::from(slot)),
             Self::Failure(number) => (10, number),
+            Self::Command(number) => (11, u64::from(number)),
+            Self::CommandSeries(number) => (12, u64::from(number)),
+            Self::CommandOf(slot) => (13, u64::from(slot)),
+            Self::Unnamed(number) => (14, u64::from(number)),
         }
     }
 
@@ -64,6 +76,10 @@ impl Key {
             8 => Self::Open(number as Slot),
             9 => Self::Schedule(number as Slot),
             10 => Self::Failure(number),
+            11 => Self::Command(number as u32),
+            12 => Self::CommandSeries(number as u32),
+            13 => Self::CommandOf(number as Slot),
+            14 => Self::Unnamed(number as u32),
             _ => return None,
         })
     }
@@ -122,10 +138,14 @@ mod tests {
             Key::Open(1),
             Key::Schedule(2),
             Key::Failure(u64::MAX),
+            Key::Command(3),
+            Key::CommandSeries(4),
+            Key::CommandOf(u32::MAX),
+            Key::Unnamed(5),
         ] {
             let (kind, number) = key.encode();
             assert_eq!(Key::decode(kind, number), Some(key));
         }
-        assert_eq!(Key::decode(11, 0), None);
+        assert_eq!(Key::decode(15, 0), None);
     }
 }

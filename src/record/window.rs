@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::label::Combination;
 use super::slots::{Entry, Flags};
 use crate::result::Seconds;
 
-/// Counts of open results, and of settled ones whose time lies in the window.
+/// Counts of open results, and of settled ones whose time lies in the window, by what `K` tells apart.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Window<K> {
     /// Seconds.
     length: u32,
     /// Settled results from here on are in the window. Never moves back.
     horizon: Seconds,
-    counts: BTreeMap<Combination, u64>,
+    counts: BTreeMap<K, u64>,
     /// The settled ones in the window by their time, so that they can leave it.
-    settled: BTreeMap<(Seconds, Combination), u32>,
+    settled: BTreeMap<(Seconds, K), u32>,
 }
 
-impl Window {
+impl<K: Ord + Copy> Window<K> {
     /// An empty window of `length` seconds.
     pub(super) fn new(length: u32) -> Self {
         Self {
@@ -35,24 +34,24 @@ impl Window {
     }
 
     /// A result came into this state.
-    pub(super) fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, key: K, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
-        *self.counts.entry(entry.combination).or_default() += 1;
+        *self.counts.entry(key).or_default() += 1;
         if !entry.is_open() {
-            *self.settled.entry((entry.time, entry.combination)).or_default() += 1;
+            *self.settled.entry((entry.time, key)).or_default() += 1;
         }
     }
 
     /// A result leaves this state.
-    pub(super) fn remove(&mut self, entry: &Entry) {
+    pub(super) fn remove(&mut self, key: K, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
-        take(&mut self.counts, &entry.combination, 1);
+        take(&mut self.counts, &key, 1);
         if !entry.is_open() {
-            take(&mut self.settled, &(entry.time, entry.combination), 1);
+            take(&mut self.settled, &(entry.time, key), 1);
         }
     }
 
@@ -69,7 +68,7 @@ impl Window {
     }
 
     /// How many results are in each state; none is 0.
-    pub(super) fn counts(&self) -> &BTreeMap<Combination, u64> {
+    pub(super) fn counts(&self) -> &BTreeMap<K, u64> {
         &self.counts
     }
 
@@ -90,7 +89,7 @@ fn take<K: Ord, N: Copy + PartialOrd + std::ops::SubAssign>(counts: &mut BTreeMa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::label::StatusNumber;
+    use crate::record::label::{Combination, StatusNumber};
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {
@@ -112,10 +111,14 @@ mod tests {
         let mut window = Window::new(100);
         window.advance(1000);
         for time in [899, 900, 950, 950] {
-            window.add(&entry(KnownStatus::Success, time));
+            let one = entry(KnownStatus::Success, time);
+            window.add(one.combination, &one);
         }
-        window.add(&entry(KnownStatus::Running, 10));
-        let count = |window: &Window, status| window.counts().get(&entry(status, 0).combination).copied();
+        let one = entry(KnownStatus::Running, 10);
+        window.add(one.combination, &one);
+        let count = |window: &Window<Combination>, status| {
+            window.counts().get(&entry(status, 0).combination).copied()
+        };
         assert_eq!(
             count(&window, KnownStatus::Success),
             Some(3),
@@ -123,14 +126,16 @@ mod tests {
         );
         window.advance(1001);
         assert_eq!(count(&window, KnownStatus::Success), Some(2));
-        window.remove(&entry(KnownStatus::Success, 900));
+        let one = entry(KnownStatus::Success, 900);
+        window.remove(one.combination, &one);
         assert_eq!(
             count(&window, KnownStatus::Success),
             Some(2),
             "what has left is not taken away again"
         );
         window.advance(500);
-        window.remove(&entry(KnownStatus::Success, 950));
+        let one = entry(KnownStatus::Success, 950);
+        window.remove(one.combination, &one);
         assert_eq!(count(&window, KnownStatus::Success), Some(1));
         window.advance(5000);
         assert_eq!(count(&window, KnownStatus::Success), None);

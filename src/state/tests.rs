@@ -31,6 +31,7 @@ fn settings() -> Settings {
         max_exit_codes: 100,
         duration_buckets: vec![1.0, 10.0, 60.0],
         filter: 7,
+        commands: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn row(n: u32, status: KnownStatus) -> Row {
             container_id: "".into(),
             command_id: "c-1".into(),
         })),
+        command: None,
     }
 }
 
