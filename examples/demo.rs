@@ -92,5 +92,6 @@ fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
     text + "poll: {interval: 2s, sweep_interval: 60s}\n\
             rate_limit: {requests_per_second: 50, burst: 50}\n\
             state: {path: \"\"}\n\
-            metrics: {new_series_hold: 5s}\n"
+            metrics:\n  new_series_hold: 5s\n  commands:\n  - name: heartbeat|restart-web\n  \
+            - {name: '.*-kernel', tag: {key: team, value: platform}}\n"
 }

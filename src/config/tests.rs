@@ -97,9 +97,14 @@ fn the_full_example_loads_and_shows_the_defaults() {
     let config = load(Some(&path("config/exporter.yaml")), []).unwrap();
     let defaults = Config {
         accounts: config.accounts.clone(),
+        metrics: Metrics {
+            commands: config.metrics.commands.clone(),
+            ..Metrics::default()
+        },
         ..Config::default()
     };
     assert_eq!(config, defaults);
+    assert!(!config.metrics.commands.is_empty());
     let chain = &config.accounts[0];
     let expected = Account {
         name: String::from("production"),
@@ -142,6 +147,26 @@ fn the_full_example_has_every_key() {
         }
     }
     assert!(keys > 60, "only {keys} keys");
+}
+
+#[test]
+fn wrong_selectors_of_commands_are_reported_by_key_and_line() {
+    let text = "metrics:\n  commands:\n  - name: 'a('\n  - {}\n  - id: ''\n  - tag: {key: team}\n  - nam: x\n  \
+                max_commands: 0\n  command_durations: maybe\n";
+    let error = load_text(text, &[]).unwrap_err();
+    for expected in [
+        "commands[0].name",
+        "commands[1]",
+        "at least one of name, id, tag",
+        "commands[2].id",
+        "commands[3].tag.value",
+        "commands[4].nam",
+        "max_commands",
+        "true or false",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert!(error.contains(":3:") || error.contains("line 3"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `/`: what is polled, and how it goes.
 
+use crate::record::Trouble;
 use crate::timestamp;
 use crate::version::VERSION;
 use crate::view::{ScopeView, View};
@@ -27,7 +28,7 @@ fn row(scope: &ScopeView) -> String {
         (None, None) => "waiting for its first poll".to_owned(),
         (None, Some(last)) if last.up => "up".to_owned(),
         (None, Some(_)) => "down".to_owned(),
-    };
+    } + nameless(scope);
     let error = scope.error.as_ref();
     let cells = [
         scope.scope.account.to_string(),
@@ -49,6 +50,20 @@ fn row(scope: &ScopeView) -> String {
         .map(|cell| format!("<td>{}</td>", escape(cell)))
         .collect();
     format!("<tr>{cells}</tr>\n")
+}
+
+/// What is to be said of the names of selected commands.
+fn nameless(scope: &ScopeView) -> &'static str {
+    let commands = scope.counts.as_ref().and_then(|counts| counts.commands.as_ref());
+    match commands.and_then(|commands| commands.trouble) {
+        None => "",
+        Some(Trouble::Refused) => {
+            "; DescribeInvocations is refused, new commands are labelled by their CommandIds"
+        }
+        Some(Trouble::Passing) => {
+            "; DescribeInvocations keeps failing, new commands are labelled by their CommandIds"
+        }
+    }
 }
 
 /// Text as HTML.

@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::cycle::{About, Ask, Cycle};
 use super::history::Turn;
+use super::names::Lookup;
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
-use crate::record::{Record, Settings};
-use crate::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
+use crate::record::{CommandSettings, Record, Settings, Trouble};
+use crate::result::{CommandOfRow, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
+use crate::selection::{NamePattern, Selection, Selector};
 
 const START: Seconds = 1_700_000_000;
 
@@ -37,6 +40,8 @@ struct Cloud {
     instances: Vec<Instance>,
     invocations: u32,
     shuffle: u64,
+    /// So many questions for names fail.
+    nameless: u8,
 }
 
 impl Cloud {
@@ -105,6 +110,35 @@ impl Cloud {
         rows
     }
 
+    /// DescribeInvocations: each invocation is of a command of its own, and few names are used.
+    fn named(&self, ask: &Ask) -> Scheduled {
+        let About::Names(lookup) = &ask.about else {
+            return Scheduled::default();
+        };
+        let named = |number: u32| Named {
+            command_id: format!("c-{number}").into(),
+            invoke_id: number.to_string().into(),
+            name: name(number).into(),
+            kind: "".into(),
+            repeat_mode: "Period".into(),
+            frequency: format!("rate({number}m)").into(),
+            created: START + number,
+        };
+        let all = (1..=self.invocations).rev().map(named);
+        let all: Vec<Named> = match lookup {
+            Lookup::Newest => all.collect(),
+            Lookup::Command(id) => all.filter(|named| named.command_id == *id).collect(),
+            Lookup::Invocation(id) => all.filter(|named| named.invoke_id == *id).collect(),
+        };
+        let from: usize = ask.token.as_ref().map_or(0, |token| token.parse().unwrap());
+        let to = (from + ROWS_ON_A_PAGE).min(all.len());
+        Scheduled {
+            rows: Vec::new(),
+            commands: all[from.min(to)..to].to_vec(),
+            next_token: (to < all.len()).then(|| to.to_string()),
+        }
+    }
+
     fn page(&self, ask: &Ask) -> Page {
         let rows = self.rows(ask);
         let from: usize = ask.token.as_ref().map_or(0, |token| token.parse().unwrap());
@@ -147,7 +181,10 @@ impl Instance {
             delivery: None,
             scheduled: self.runs.is_some(),
             ids: Some(Box::new(ids)),
-            command: None,
+            command: Some(Arc::new(CommandOfRow {
+                id: format!("c-{}", self.invoke_id).into(),
+                tagged: 0,
+            })),
         };
         let last = self.runs.as_ref().and_then(|runs| runs.last_key_value());
         let repeats = last.map_or(0, |(run, _)| *run);
@@ -181,6 +218,11 @@ fn ended(row: &Row, run: u32, code: i64) -> Row {
     }
 }
 
+/// CommandName of an invocation.
+fn name(invocation: u32) -> String {
+    format!("n{}", invocation % 5)
+}
+
 fn settings() -> Settings {
     Settings {
         window: 1_000_000,
@@ -189,7 +231,15 @@ fn settings() -> Settings {
         max_exit_codes: 100,
         duration_buckets: vec![1.0, 60.0],
         filter: 7,
-        commands: None,
+        commands: Some(CommandSettings {
+            selection: Arc::new(Selection::new(vec![Selector {
+                name: Some(NamePattern::parse("n0|n1").unwrap()),
+                id: None,
+                tag: None,
+            }])),
+            max_commands: 200,
+            durations: true,
+        }),
     }
 }
 
@@ -215,7 +265,7 @@ impl Exporter {
     }
 
     /// Asks up to `cut` requests; a poll that is cut off changes nothing. Returns how many it took.
-    fn poll(&mut self, cloud: &Cloud, sweep: bool, cut: usize) -> usize {
+    fn poll(&mut self, cloud: &mut Cloud, sweep: bool, cut: usize) -> usize {
         self.now += 60;
         let sweep = sweep || self.record.needs_first_look();
         let mut cycle = if sweep {
@@ -228,23 +278,15 @@ impl Exporter {
             if requests == cut {
                 return requests;
             }
-            requests += 1;
-            if let About::Schedules(_) = ask.about {
-                cycle
-                    .schedules(&self.record, &mut self.turn, Scheduled::default())
-                    .unwrap();
-            } else {
-                cycle
-                    .page(&self.record, &mut self.turn, cloud.page(&ask))
-                    .unwrap();
-            }
+            requests += usize::from(!matches!(ask.about, About::Names(_)));
+            self.answer(&mut cycle, cloud, &ask);
         }
         self.record_findings(cycle);
         requests
     }
 
     /// Goes on with a sweep in the background, by so many requests; begins one where there is none.
-    fn sweep_goes_on(&mut self, cloud: &Cloud, requests: usize) {
+    fn sweep_goes_on(&mut self, cloud: &mut Cloud, requests: usize) {
         if self.record.needs_first_look() {
             return;
         }
@@ -255,19 +297,25 @@ impl Exporter {
         });
         for _ in 0..requests {
             let Some(ask) = cycle.next() else { break };
-            if let About::Schedules(_) = ask.about {
-                cycle
-                    .schedules(&self.record, &mut self.turn, Scheduled::default())
-                    .unwrap();
-            } else {
-                cycle
-                    .page(&self.record, &mut self.turn, cloud.page(&ask))
-                    .unwrap();
-            }
+            self.answer(&mut cycle, cloud, &ask);
         }
         match cycle.next() {
             Some(_) => self.sweep = Some(cycle),
             None => self.record_findings(cycle),
+        }
+    }
+
+    fn answer(&mut self, cycle: &mut Cycle, cloud: &mut Cloud, ask: &Ask) {
+        let (record, turn) = (&self.record, &mut self.turn);
+        match ask.about {
+            About::Names(_) if cloud.nameless > 0 => {
+                cloud.nameless -= 1;
+                cycle.nameless(Trouble::Passing);
+            }
+            About::Schedules(_) | About::Names(_) => {
+                cycle.schedules(record, turn, cloud.named(ask)).unwrap();
+            }
+            _ => cycle.page(record, turn, cloud.page(ask)).unwrap(),
         }
     }
 
@@ -311,6 +359,29 @@ impl Exporter {
             .collect()
     }
 
+    /// Counted results of selected commands by their label.
+    fn commands(&mut self) -> BTreeMap<String, u64> {
+        let Some(counts) = self.record.counts(self.now) else {
+            return BTreeMap::new();
+        };
+        let shown = counts.commands.unwrap().commands.into_iter();
+        shown
+            .map(|shown| {
+                let counted: u64 = shown.counted.iter().map(|(_, value)| value).sum();
+                assert_eq!(shown.durations.unwrap().1, counted, "every duration is known");
+                (shown.command.into(), counted)
+            })
+            .filter(|(_, counted)| *counted > 0)
+            .collect()
+    }
+
+    /// Results of selected commands in the gauges.
+    fn recent_of_commands(&mut self) -> u64 {
+        let shown = self.record.counts(self.now).unwrap().commands.unwrap();
+        let recent = shown.commands.iter().flat_map(|shown| &shown.recent);
+        recent.map(|(_, count)| count).sum()
+    }
+
     /// Results in the gauges by status.
     fn gauges(&mut self) -> BTreeMap<String, u64> {
         let Some(counts) = self.record.counts(self.now) else {
@@ -326,17 +397,37 @@ impl Exporter {
 
 #[derive(Debug, Clone)]
 enum Event {
-    Run { count: u32, listed: bool },
-    Schedule { count: u32 },
-    Settle { which: usize, code: i64 },
-    ScheduledRun { which: usize, skip: u32, code: i64 },
-    EndSchedule { which: usize },
+    Run {
+        count: u32,
+        listed: bool,
+    },
+    Schedule {
+        count: u32,
+    },
+    Settle {
+        which: usize,
+        code: i64,
+    },
+    ScheduledRun {
+        which: usize,
+        skip: u32,
+        code: i64,
+    },
+    EndSchedule {
+        which: usize,
+    },
     List,
     Shuffle(u64),
-    Poll { cut: usize },
-    Sweep { requests: usize },
+    Poll {
+        cut: usize,
+    },
+    Sweep {
+        requests: usize,
+    },
     AbandonSweep,
     Restart,
+    /// Two questions for names fail; more would make names be done without.
+    Nameless,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -354,6 +445,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (1usize..9).prop_map(|requests| Event::Sweep { requests }),
         1 => Just(Event::AbandonSweep),
         1 => Just(Event::Restart),
+        1 => Just(Event::Nameless),
     ]
 }
 
@@ -381,6 +473,7 @@ proptest! {
         // The model: what was settled at the first look is not counted, all else is, once.
         let mut before: Option<BTreeSet<Identity>> = None;
         let mut last_totals = BTreeMap::new();
+        let mut was_nameless = false;
         for event in events {
             match event {
                 Event::Run { count, listed } => cloud.run(count, listed, false),
@@ -413,11 +506,15 @@ proptest! {
                 Event::List => cloud.instances.iter_mut().for_each(|instance| instance.listed = true),
                 Event::Shuffle(seed) => cloud.shuffle = seed,
                 Event::Poll { cut } => {
-                    exporter.poll(&cloud, false, cut);
+                    exporter.poll(&mut cloud, false, cut);
                 }
-                Event::Sweep { requests } => exporter.sweep_goes_on(&cloud, requests),
+                Event::Sweep { requests } => exporter.sweep_goes_on(&mut cloud, requests),
                 Event::AbandonSweep => exporter.abandon_sweep(),
                 Event::Restart => exporter.restart(),
+                Event::Nameless => {
+                    cloud.nameless = if was_nameless { cloud.nameless } else { 2 };
+                    was_nameless = true;
+                }
             }
             if before.is_none() && !exporter.record.needs_first_look() {
                 let listed: BTreeSet<Identity> = cloud
@@ -441,9 +538,10 @@ proptest! {
         cloud.instances.iter_mut().for_each(|instance| instance.listed = true);
         let known = before.is_some();
         exporter.abandon_sweep();
-        exporter.poll(&cloud, true, usize::MAX);
-        exporter.poll(&cloud, false, usize::MAX);
-        exporter.poll(&cloud, false, usize::MAX);
+        cloud.nameless = 0;
+        exporter.poll(&mut cloud, true, usize::MAX);
+        exporter.poll(&mut cloud, false, usize::MAX);
+        exporter.poll(&mut cloud, false, usize::MAX);
         let settled = cloud.settled();
         let before = if known { before.unwrap() } else { settled.keys().copied().collect() };
         let mut model: BTreeMap<i64, u64> = BTreeMap::new();
@@ -451,6 +549,17 @@ proptest! {
             *model.entry(*code).or_default() += 1;
         }
         prop_assert_eq!(exporter.totals(), model.clone());
+        let mut of_commands: BTreeMap<String, u64> = BTreeMap::new();
+        for instance in &cloud.instances {
+            let only = Cloud { instances: vec![instance.clone()], ..Cloud::default() };
+            let counted = only.settled().into_keys().filter(|identity| !before.contains(identity)).count();
+            let name = name(instance.invoke_id);
+            if counted > 0 && ["n0", "n1"].contains(&&*name) {
+                *of_commands.entry(name).or_default() += counted as u64;
+            }
+        }
+        prop_assert_eq!(exporter.commands(), of_commands.clone());
+        let recent = exporter.recent_of_commands();
         let open = cloud.instances.iter().filter(|instance| instance.settled.is_none());
         let (scheduled, running): (Vec<&Instance>, Vec<&Instance>) = open.partition(|one| one.runs.is_some());
         let counts = exporter.record.counts(exporter.now).unwrap();
@@ -462,7 +571,9 @@ proptest! {
         exporter.restart();
         prop_assert_eq!(exporter.totals(), model.clone());
         prop_assert_eq!(exporter.gauges(), gauges.clone());
-        prop_assert_eq!(exporter.poll(&cloud, false, usize::MAX) >= 1, true);
+        prop_assert_eq!(exporter.commands(), of_commands.clone());
+        prop_assert_eq!(exporter.recent_of_commands(), recent);
+        prop_assert_eq!(exporter.poll(&mut cloud, false, usize::MAX) >= 1, true);
         prop_assert_eq!(exporter.totals(), model.clone());
     }
 }
@@ -476,8 +587,8 @@ fn a_quiet_poll_is_one_request_and_new_results_cost_their_pages() {
         .instances
         .iter_mut()
         .for_each(|instance| instance.settled = Some(0));
-    exporter.poll(&cloud, false, usize::MAX);
-    assert_eq!(exporter.poll(&cloud, false, usize::MAX), 1);
+    exporter.poll(&mut cloud, false, usize::MAX);
+    assert_eq!(exporter.poll(&mut cloud, false, usize::MAX), 1);
     for new in [1, 3, 4, 7, 8, 21] {
         cloud.run(new, true, false);
         cloud
@@ -485,7 +596,7 @@ fn a_quiet_poll_is_one_request_and_new_results_cost_their_pages() {
             .iter_mut()
             .for_each(|instance| instance.settled = Some(0));
         assert_eq!(
-            exporter.poll(&cloud, false, usize::MAX),
+            exporter.poll(&mut cloud, false, usize::MAX),
             new as usize / ROWS_ON_A_PAGE + 1,
             "{new} new"
         );
@@ -503,13 +614,13 @@ fn what_is_open_and_no_longer_listed_is_lost_after_twice() {
         .iter_mut()
         .skip(1)
         .for_each(|instance| instance.settled = Some(0));
-    exporter.poll(&cloud, false, usize::MAX);
+    exporter.poll(&mut cloud, false, usize::MAX);
     cloud.instances[0].forgotten = true;
-    exporter.poll(&cloud, false, usize::MAX);
+    exporter.poll(&mut cloud, false, usize::MAX);
     let lost = |exporter: &mut Exporter| exporter.record.counts(START).unwrap().lost;
     assert_eq!((lost(&mut exporter), exporter.record.open().count()), (0, 1));
     exporter.restart();
-    exporter.poll(&cloud, false, usize::MAX);
+    exporter.poll(&mut cloud, false, usize::MAX);
     assert_eq!((lost(&mut exporter), exporter.record.open().count()), (1, 0));
 }
 
@@ -522,18 +633,18 @@ fn identities_are_forgotten_after_two_sweeps() {
         .instances
         .iter_mut()
         .for_each(|instance| instance.settled = Some(0));
-    exporter.poll(&cloud, false, usize::MAX);
+    exporter.poll(&mut cloud, false, usize::MAX);
     cloud
         .instances
         .iter_mut()
         .take(5)
         .for_each(|instance| instance.forgotten = true);
-    exporter.poll(&cloud, true, usize::MAX);
+    exporter.poll(&mut cloud, true, usize::MAX);
     assert_eq!(exporter.record.held(), 20);
     exporter.restart();
-    exporter.poll(&cloud, true, usize::MAX);
+    exporter.poll(&mut cloud, true, usize::MAX);
     assert_eq!(exporter.record.held(), 15);
-    exporter.poll(&cloud, true, usize::MAX);
+    exporter.poll(&mut cloud, true, usize::MAX);
     assert_eq!(exporter.record.held(), 15);
 }
 
@@ -542,11 +653,11 @@ fn a_result_that_changes_or_shows_open_again_keeps_its_one_count() {
     let mut cloud = Cloud::default();
     let mut exporter = Exporter::new();
     cloud.run(1, true, false);
-    exporter.poll(&cloud, false, usize::MAX);
+    exporter.poll(&mut cloud, false, usize::MAX);
     let reclassified = |exporter: &mut Exporter| exporter.record.counts(START).unwrap().reclassified;
     let mut shows = |settled: Option<i64>| {
         cloud.instances[0].settled = settled;
-        exporter.poll(&cloud, false, usize::MAX);
+        exporter.poll(&mut cloud, false, usize::MAX);
         exporter.restart();
         (exporter.totals(), exporter.gauges(), reclassified(&mut exporter))
     };

@@ -10,6 +10,7 @@
 )]
 
 mod cloud;
+mod commands;
 mod counting;
 mod exporter;
 mod reload;

@@ -76,6 +76,12 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// As RunCommand sends it: with a CommandId of its own.
+    pub fn ad_hoc(mut self) -> Self {
+        self.invocation.command_id = self.region.new_command_id();
+        self
+    }
+
     /// With this time limit in seconds.
     pub fn timeout(mut self, seconds: i64) -> Self {
         self.invocation.timeout = seconds;

@@ -80,6 +80,8 @@ pub struct Region {
     /// Counts the changes that may change the list or a history.
     pub(crate) version: u64,
     prefix: String,
+    /// The CommandIds of commands that were renamed, by the name that they have now.
+    renamed: BTreeMap<String, String>,
     next_sequence: u64,
     pub(crate) rows: usize,
     pub(crate) forgotten: Truth,
@@ -108,6 +110,7 @@ impl Region {
             token_epoch: 0,
             version: 0,
             prefix,
+            renamed: BTreeMap::new(),
             next_sequence: 1,
             rows: 0,
             forgotten: Truth::default(),
@@ -133,6 +136,24 @@ impl Region {
     /// Begins to describe a command: `region.command("backup").on(3).timeout(600).run()`.
     pub fn command(&mut self, command_name: &str) -> Command<'_> {
         Command::new(self, command_name)
+    }
+
+    /// Gives a saved command another name: from now on it is run by that, with the same CommandId. What it has run
+    /// is listed with the name of then.
+    pub fn rename_command(&mut self, before: &str, name: &str) {
+        let id = self.command_id(before);
+        self.renamed.remove(before);
+        self.renamed.insert(name.to_owned(), id);
+    }
+
+    /// The CommandId behind a name.
+    pub fn id_of_command(&self, name: &str) -> String {
+        self.command_id(name)
+    }
+
+    /// A CommandId that nothing has had before.
+    pub(crate) fn new_command_id(&self) -> String {
+        format!("c-{}adhoc{:08x}", self.prefix, self.next_sequence)
     }
 
     /// Lets it start on an instance.
@@ -276,6 +297,9 @@ impl Region {
     }
 
     pub(crate) fn command_id(&self, name: &str) -> String {
+        if let Some(id) = self.renamed.get(name) {
+            return id.clone();
+        }
         let sum = name
             .bytes()
             .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));

@@ -60,6 +60,8 @@ pub(super) fn describe(
         .invocations()
         .filter(|invocation| wanted.takes(invocation))
         .collect();
+    // Of those created in one second the last one is the newest.
+    found.reverse();
     found.sort_by_key(|invocation| std::cmp::Reverse(invocation.creation_time));
     let end = found.len().min(first.saturating_add(asked.size));
     let shown = found.get(first..end).unwrap_or_default();
