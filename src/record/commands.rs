@@ -18,6 +18,9 @@ use crate::selection::Chosen;
 /// After a refusal names are not asked for again for so long, in seconds.
 const REFUSED_FOR: Seconds = 3600;
 
+/// The same after trouble that has lasted: an answer that does not come would hold each poll back for a while.
+const TROUBLED_FOR: Seconds = 300;
+
 /// After so many polls in a row whose questions for names had trouble, what has no name is taken by its CommandId.
 const PATIENCE: u8 = 3;
 
@@ -37,8 +40,10 @@ pub(super) struct Commands {
     pub window: Window<(SeriesNumber, StatusNumber)>,
     /// Counted results whose command's name is still being asked for.
     unnamed: BTreeMap<u32, Unnamed>,
+    /// Why what has no name is taken by its CommandId, until an answer comes.
+    trouble: Option<Trouble>,
     /// Until when names are not asked for.
-    refused_until: Option<Seconds>,
+    paused_until: Option<Seconds>,
     /// Polls in a row that had trouble with names.
     troubled: u8,
     /// Series by CommandId and tags, until a name changes.
@@ -86,7 +91,8 @@ impl Commands {
             of: BTreeMap::new(),
             window: Window::new(settings.window),
             unnamed: BTreeMap::new(),
-            refused_until: None,
+            trouble: None,
+            paused_until: None,
             troubled: 0,
             resolved: HashMap::new(),
         })
@@ -99,10 +105,7 @@ impl Commands {
 
     /// Why commands are labelled by CommandIds, if they are.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        match self.refused_until {
-            Some(_) => Some(Trouble::Refused),
-            None => (self.troubled >= PATIENCE).then_some(Trouble::Passing),
-        }
+        self.trouble
     }
 
     fn resolve(&mut self, command: &CommandOfRow, now: Seconds, unsaved: &mut BTreeSet<Key>) -> Resolved {
@@ -170,18 +173,28 @@ impl Commands {
     }
 
     fn note_trouble(&mut self, naming: &Naming, now: Seconds) {
-        let before = self.trouble();
+        let before = self.trouble;
+        self.paused_until = self.paused_until.filter(|until| *until > now);
         match naming.trouble {
-            Some(Trouble::Refused) => self.refused_until = Some(now.saturating_add(REFUSED_FOR)),
-            Some(Trouble::Passing) => self.troubled = self.troubled.saturating_add(1),
-            None if !naming.found.is_empty() => {
-                self.refused_until = None;
+            Some(Trouble::Refused) => {
+                self.trouble = naming.trouble;
+                self.paused_until = Some(now.saturating_add(REFUSED_FOR));
+            }
+            Some(Trouble::Passing) => {
+                self.troubled = self.troubled.saturating_add(1);
+                if self.troubled >= PATIENCE {
+                    self.trouble = self.trouble.or(naming.trouble);
+                    self.paused_until = Some(now.saturating_add(TROUBLED_FOR));
+                }
+            }
+            None if naming.is_answered() => {
+                self.trouble = None;
+                self.paused_until = None;
                 self.troubled = 0;
             }
             None => {}
         }
-        self.refused_until = self.refused_until.filter(|until| *until > now);
-        if self.trouble() != before {
+        if self.trouble != before {
             self.resolved.clear();
         }
     }
@@ -217,7 +230,7 @@ impl Record {
     pub fn asks_for_names(&self) -> bool {
         self.commands
             .as_ref()
-            .is_some_and(|commands| commands.refused_until.is_none())
+            .is_some_and(|commands| commands.paused_until.is_none())
     }
 
     /// What is to be asked about a row's command; none where that is not selected.

@@ -52,6 +52,11 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// Whether any question was answered.
+    pub fn is_answered(&self) -> bool {
+        !self.found.is_empty() || !self.missing.is_empty() || !self.missing_schedules.is_empty()
+    }
+
     /// Adds what was read after it.
     pub fn add(&mut self, later: Self) {
         self.found.extend(later.found);

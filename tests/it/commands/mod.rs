@@ -1,21 +1,22 @@
 //! Series of selected commands, through the real binary.
 
+mod fleet;
+mod schedule;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
-use simulator::{Fault, FaultKind, InvocationStatus, Outcome, Simulator};
+use simulator::{Fault, FaultKind, Outcome, Simulator};
 use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION, cloud, config};
-use crate::exporter::{Exporter, config_path, eventually, pause};
+use crate::exporter::{Exporter, config_path};
 use crate::scrape::Scrape;
 
 const RESULTS: &str = "cloud_assistant_command_results_total";
 const RECENT: &str = "cloud_assistant_command_recent_results";
 const OVERFLOW: &str = "cloud_assistant_exporter_label_overflow_total";
-const LIST: &str = "DescribeInvocationResults";
 const NAMES: &str = "DescribeInvocations";
 
 /// (command, InvocationStatus), without zeros.
@@ -337,127 +338,4 @@ fn a_new_series_is_shown_at_zero_first() {
         "the hold goes on"
     );
     exporter.scrape_until("the value", |scrape| scrape.value(RESULTS, &success) == 2.0);
-}
-
-/// `COMMANDS=10000 KILLS=50` is the full size.
-#[test]
-fn ad_hoc_commands_of_forty_names_are_counted_exactly_across_crashes() {
-    let size = |name: &str, default: usize| std::env::var(name).map_or(default, |size| size.parse().unwrap());
-    let (commands, kills) = (size("COMMANDS", 600), size("KILLS", 6));
-    let directory = tempdir().unwrap();
-    let simulator = cloud(&[REGION]);
-    let text = with(&simulator, directory.path(), "{name: 'name-[0-4]'}");
-    let text = text.replace("interval: 100ms", "interval: 50ms");
-    let mut exporter = Exporter::start(directory.path(), &text);
-    exporter.looked();
-    let mut random = fastrand::Rng::with_seed(6);
-    let mut truth = Counts::new();
-    let started = Instant::now();
-    for round in 0..=kills {
-        for _ in 0..commands / (kills + 1) + 1 {
-            let number = random.usize(0..40);
-            let name = format!("name-{number}");
-            let (good, bad) = (random.usize(1..4), random.usize(0..2));
-            let mut cloud = simulator.cloud();
-            let region = cloud.region(ACCOUNT, REGION);
-            let invoke_id = region.command(&name).on(good + bad).ad_hoc().run();
-            for place in 0..good + bad {
-                let outcome = if place < good {
-                    Outcome::success()
-                } else {
-                    Outcome::failed(1)
-                };
-                region.settle(&invoke_id, place, outcome);
-            }
-            for (status, count) in [("Success", good), ("Failed", bad)] {
-                if number < 5 && count > 0 {
-                    *truth.entry((name.clone(), status.to_owned())).or_default() += count as u64;
-                }
-            }
-        }
-        for _ in 0..random.usize(0..30) {
-            pause();
-        }
-        if round < kills {
-            let shown = counts(&exporter.scrape(), RESULTS);
-            exporter.kill();
-            exporter = Exporter::start(directory.path(), &text);
-            let after = counts(&exporter.looked(), RESULTS);
-            for (key, count) in shown {
-                assert!(after.get(&key) >= Some(&count), "{key:?} went back");
-            }
-        }
-    }
-    let scrape = exporter.scrape_until("the simulator's truth", |scrape| counts(scrape, RESULTS) == truth);
-    let labels = scrape.all(RESULTS).map(|(labels, _)| labels["command"].clone());
-    assert_eq!(labels.collect::<std::collections::BTreeSet<String>>().len(), 5);
-    let results = simulator.cloud().truth(ACCOUNT, REGION).total();
-    let (lists, names) = (requests(&simulator, LIST), requests(&simulator, NAMES));
-    println!(
-        "{commands} commands, {results} results, {kills} kills, {:?}: {lists} {LIST}, {names} {NAMES}, {:.1} for names per \
-         1000 results",
-        started.elapsed(),
-        names as f64 * 1000.0 / results as f64
-    );
-}
-
-#[test]
-fn a_live_schedule_has_its_frequency_and_its_last_run() {
-    let directory = tempdir().unwrap();
-    let simulator = cloud(&[REGION]);
-    let text = with(&simulator, directory.path(), "{name: heartbeat}");
-    let exporter = Exporter::start(directory.path(), &text);
-    exporter.looked();
-    let forms = ["rate(5m)", "0 0 2 * * ?", "at(2030-01-02 03:04:05)"];
-    let ids = forms.map(|frequency| {
-        simulator
-            .cloud()
-            .region(ACCOUNT, REGION)
-            .schedule("heartbeat", frequency, 2)
-    });
-    simulator
-        .cloud()
-        .region(ACCOUNT, REGION)
-        .command("heartbeat")
-        .on(1)
-        .on_every_reboot()
-        .run();
-    let scrape = exporter.scrape_until("four schedules", |scrape| {
-        scrape.sum("cloud_assistant_schedule_info", &[]) == Some(4.0)
-    });
-    for frequency in forms {
-        let labels = [
-            ("command", "heartbeat"),
-            ("repeat_mode", "Period"),
-            ("frequency", frequency),
-        ];
-        assert_eq!(scrape.value("cloud_assistant_schedule_info", &labels), 1.0);
-    }
-    let last_run = "cloud_assistant_schedule_last_run_timestamp_seconds";
-    assert_eq!(scrape.sum(last_run, &[]), None, "none has run");
-    let now = {
-        let mut cloud = simulator.cloud();
-        cloud.advance(300);
-        let region = cloud.region(ACCOUNT, REGION);
-        region.begin_run(&ids[0], 0);
-        region.finish_run(&ids[0], 0, Outcome::success());
-        region.now()
-    };
-    let scrape = exporter.scrape_until("a run", |scrape| scrape.sum(RESULTS, &[]) == Some(1.0));
-    assert_eq!(scrape.value(last_run, &[]), now as f64);
-    exporter.kill();
-    let exporter = Exporter::start(directory.path(), &text);
-    let scrape = exporter.looked();
-    assert_eq!(scrape.value(last_run, &[]), now as f64);
-    assert_eq!(scrape.value("cloud_assistant_schedule_info", &[]), 4.0);
-    for id in &ids {
-        let cancelled = InvocationStatus::Cancelled;
-        simulator
-            .cloud()
-            .region(ACCOUNT, REGION)
-            .end_schedule(id, cancelled);
-    }
-    eventually("only the one at reboot is left", || {
-        (exporter.scrape().sum("cloud_assistant_schedule_info", &[]) == Some(1.0)).then_some(())
-    });
 }
