@@ -40,7 +40,11 @@ pub struct Names {
 
 #[derive(Debug)]
 enum Stage {
-    Newest { pages_left: usize },
+    Newest {
+        pages_left: usize,
+        /// Pages with nothing that is wanted, such as of what has been sent since the results were read.
+        useless: usize,
+    },
     OneByOne(VecDeque<Lookup>),
 }
 
@@ -92,6 +96,7 @@ impl Names {
             0 | 1 if plan.renewals.is_empty() => plan.one_by_one(),
             missing => Stage::Newest {
                 pages_left: missing.max(RENEWAL_PAGES.min(plan.renewals.len())),
+                useless: 0,
             },
         };
         plan.next().is_some().then_some(plan)
@@ -114,13 +119,16 @@ impl Names {
             self.schedules.remove(&named.invoke_id);
         }
         self.naming.found.extend(found);
+        let missing = self.missing();
         match &mut self.stage {
-            Stage::Newest { pages_left } => {
+            Stage::Newest { pages_left, useless } => {
                 *pages_left -= 1;
-                let was_useful = self.names.len() + self.schedules.len() + self.renewals.len() < before;
-                let goes_on = has_more && was_useful && *pages_left > 0;
+                let was_useful = missing + self.renewals.len() < before;
+                *useless += usize::from(!was_useful);
+                // As long as it can still cost less than asking one by one.
+                let goes_on = has_more && (was_useful || *useless < missing / 2) && *pages_left > 0;
                 // One question more costs the same for one, and is sure.
-                if goes_on && (self.missing() > 1 || !self.renewals.is_empty()) {
+                if goes_on && (missing > 1 || !self.renewals.is_empty()) {
                     return true;
                 }
                 if has_more {
@@ -190,6 +198,7 @@ mod tests {
             0 | 1 if renewals.is_empty() => names.one_by_one(),
             missing => Stage::Newest {
                 pages_left: missing.max(RENEWAL_PAGES),
+                useless: 0,
             },
         };
         names

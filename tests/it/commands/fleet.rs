@@ -23,6 +23,7 @@ fn ad_hoc_commands_of_forty_names_are_counted_exactly_across_crashes() {
     let text = text.replace("interval: 100ms", "interval: 50ms");
     let mut exporter = Exporter::start(directory.path(), &text);
     exporter.looked();
+    simulator.cloud().region(ACCOUNT, REGION).retention_rows = 100_000;
     let mut random = fastrand::Rng::with_seed(6);
     let mut truth = Counts::new();
     let started = Instant::now();
@@ -51,6 +52,10 @@ fn ad_hoc_commands_of_forty_names_are_counted_exactly_across_crashes() {
         for _ in 0..random.usize(0..30) {
             pause();
         }
+        // Every other kill comes after a poll, and those between at any instant.
+        if round % 2 == 0 {
+            exporter.polled();
+        }
         if round < kills {
             let shown = counts(&exporter.scrape(), RESULTS);
             exporter.kill();
@@ -66,6 +71,12 @@ fn ad_hoc_commands_of_forty_names_are_counted_exactly_across_crashes() {
     assert_eq!(labels.collect::<BTreeSet<String>>().len(), 5);
     let results = simulator.cloud().truth(ACCOUNT, REGION).total();
     let (lists, names) = (requests(&simulator, LIST), requests(&simulator, NAMES));
+    let by_id = simulator
+        .requests()
+        .iter()
+        .filter(|request| request.action == NAMES && request.parameters.contains_key("CommandId"))
+        .count();
+    println!("{by_id} of them by CommandId");
     println!(
         "{commands} commands, {results} results, {kills} kills, {:?}: {lists} {LIST}, {names} {NAMES}, {:.1} for names per \
          1000 results",
