@@ -12,6 +12,7 @@
 mod cloud;
 mod counting;
 mod exporter;
+mod load;
 mod reload;
 mod scrape;
 mod web;
