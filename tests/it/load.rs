@@ -17,18 +17,28 @@ use crate::exporter::{Exporter, eventually};
 fn five_thousand_idle_and_slow_connections_while_twenty_scrapers_go_on() {
     let directory = tempdir().unwrap();
     let simulator = cloud(&[REGION]);
-    let exporter = Exporter::start(directory.path(), &config(&simulator, directory.path(), &[REGION], ""));
+    let exporter = Exporter::start(
+        directory.path(),
+        &config(&simulator, directory.path(), &[REGION], ""),
+    );
     exporter.looked();
-    simulator.cloud().region(ACCOUNT, REGION).add_settled(500, Outcome::failed(3));
+    simulator
+        .cloud()
+        .region(ACCOUNT, REGION)
+        .add_settled(500, Outcome::failed(3));
     exporter.polled();
-    println!("| when | p50 | p99 | most | scrapes | resident MB | descriptors |\n|---|---|---|---|---|---|---|");
+    println!(
+        "| when | p50 | p99 | most | scrapes | resident MB | descriptors |\n|---|---|---|---|---|---|---|"
+    );
     report("before", &exporter, Duration::from_secs(10));
     let connections: Vec<TcpStream> = (0..5000)
         .filter_map(|number| {
             let mut stream = TcpStream::connect(exporter.address()).ok()?;
             // Every other one has begun to send a head that it will not end.
             if number % 2 == 0 {
-                stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ").ok()?;
+                stream
+                    .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                    .ok()?;
             }
             Some(stream)
         })
