@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn waiting(open: usize, deepest: Option<usize>, scheduled: bool) -> Waiting {
-        let open = (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
+        let open: Vec<(Identity, Box<str>)> =
+            (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
         Waiting {
             invoke_id: "t".into(),
             rows: open.len(),
