@@ -4,4 +4,5 @@ pub mod cycle;
 pub mod follow;
 pub mod history;
 pub mod poller;
+mod result_log;
 pub mod timetable;
