@@ -92,17 +92,16 @@ fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]
     }
     html.markup("</svg></td><td role=\"cell\" class=\"codes\">");
     for (place, (error_code, exit_code, count)) in codes.iter().take(MAX_CODES).enumerate() {
-        html.markup(if place > 0 { ", " } else { "" });
-        let error_code = if error_code.is_empty() {
+        html.markup(if place > 0 { "; <b>" } else { "<b>" });
+        html.text(Number(*count)).markup("</b> × ");
+        html.text(cut(if error_code.is_empty() {
             "no code"
         } else {
             error_code
-        };
-        html.text(cut(error_code));
+        }));
         if !exit_code.is_empty() {
             html.text(" ").text(cut(exit_code));
         }
-        html.markup(" <b>").text(Number(*count)).markup("</b>");
     }
     html.markup("</td></tr>\n");
 }

@@ -43,16 +43,20 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
          <th role=\"columnheader\" scope=\"col\">Status</th>\
          <th role=\"columnheader\" scope=\"col\">Error code</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Exit</th>\
-         <th role=\"columnheader\" scope=\"col\">Region</th>\
-         <th role=\"columnheader\" scope=\"col\">Account</th>\
-         <th role=\"columnheader\" scope=\"col\">Instance</th>\
+         <th role=\"columnheader\" scope=\"col\">Region</th>",
+    );
+    let with_account = has_accounts(overview.view, filter);
+    if with_account {
+        html.markup("<th role=\"columnheader\" scope=\"col\">Account</th>");
+    }
+    html.markup(
+        "<th role=\"columnheader\" scope=\"col\">Instance<small> in the console</small></th>\
          <th role=\"columnheader\" scope=\"col\">Invocation</th>\
-         <th role=\"columnheader\" scope=\"col\">Command</th>\
-         <th role=\"columnheader\" scope=\"col\">Console</th>\
+         <th role=\"columnheader\" scope=\"col\">Command<small> as filter</small></th>\
          </tr></thead>\n<tbody role=\"rowgroup\">\n",
     );
     for (scope, failure) in &selection.failures {
-        row(html, scope, failure, filter);
+        row(html, scope, failure, filter, with_account);
     }
     html.markup("</tbody></table></div>\n");
     pages(html, &selection, asked);
@@ -76,7 +80,12 @@ fn caption(html: &mut Html, selection: &Selection<'_>, filter: &Filter) {
         .markup(" of each region are kept");
 }
 
-fn row(html: &mut Html, scope: &Scope, failure: &ShownFailure, filter: &Filter) {
+/// Whether it must be said whose a failure is.
+fn has_accounts(view: &View, filter: &Filter) -> bool {
+    view.accounts.len() > 1 || filter.account.is_some()
+}
+
+fn row(html: &mut Html, scope: &Scope, failure: &ShownFailure, filter: &Filter, with_account: bool) {
     let ids = &failure.ids;
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><time")
         .attribute("datetime", timestamp::rfc3339(failure.time))
@@ -87,13 +96,20 @@ fn row(html: &mut Html, scope: &Scope, failure: &ShownFailure, filter: &Filter) 
     cell(html, "Error code", &failure.error_code);
     cell(html, "Exit code", &failure.exit_code);
     cell(html, "Region", &scope.region_id);
-    cell(html, "Account", &scope.account);
-    html.markup("</td><td role=\"cell\" data-label=\"Instance\"><code>")
-        .text(cut(&ids.instance_id));
-    if !ids.container_id.is_empty() {
-        html.text("/").text(cut(&ids.container_id));
+    if with_account {
+        cell(html, "Account", &scope.account);
     }
-    html.markup("</code></td><td role=\"cell\" data-label=\"Invocation\"><code>")
+    html.markup("</td><td role=\"cell\" data-label=\"Instance\"><a class=\"id\" rel=\"noreferrer external\"")
+        .attribute("href", console::url(&scope.region_id, bounded(&ids.instance_id)))
+        .markup(">")
+        .text(cut(&ids.instance_id))
+        .markup("<span class=\"hidden\"> in the console of Alibaba Cloud</span></a>");
+    if !ids.container_id.is_empty() {
+        html.markup(" <code>")
+            .text(cut(&ids.container_id))
+            .markup("</code>");
+    }
+    html.markup("</td><td role=\"cell\" data-label=\"Invocation\"><code>")
         .text(cut(&ids.invoke_id))
         .markup("</code></td><td role=\"cell\" data-label=\"Command\">");
     if !ids.command_id.is_empty() {
@@ -107,12 +123,7 @@ fn row(html: &mut Html, scope: &Scope, failure: &ShownFailure, filter: &Filter) 
             .text(cut(&ids.command_id))
             .markup("</a>");
     }
-    html.markup("</td><td role=\"cell\" class=\"console\"><a")
-        .attribute("href", console::url(&scope.region_id, bounded(&ids.instance_id)))
-        .attribute("rel", "noreferrer noopener external")
-        .markup(">Open<span class=\"hidden\"> ")
-        .text(cut(&ids.instance_id))
-        .markup(" in the console of Alibaba Cloud</span></a></td></tr>\n");
+    html.markup("</td></tr>\n");
 }
 
 /// Closes the cell before and begins one.
@@ -134,7 +145,7 @@ fn form(html: &mut Html, view: &View, asked: &Asked) {
         "<form method=\"get\" action=\"./#failures\" role=\"search\" aria-label=\"Filter the failures\">",
     );
     let accounts: BTreeSet<&str> = view.accounts.keys().map(|name| &**name).collect();
-    if accounts.len() > 1 || filter.account.is_some() {
+    if has_accounts(view, filter) {
         select(html, ("account", "Account"), &accounts, &filter.account);
     }
     let regions: BTreeSet<&str> = view.scopes.keys().map(|scope| &*scope.region_id).collect();

@@ -24,7 +24,7 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
         return;
     }
     html.markup(
-        "<div class=\"table\"><table role=\"table\"><caption>What is polled, account by account and region by region\
+        "<div class=\"table\"><table role=\"table\"><caption class=\"hidden\">What is polled, account by account and region by region\
          </caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
          <th role=\"columnheader\" scope=\"col\">Region</th>\
          <th role=\"columnheader\" scope=\"col\">Account</th>\

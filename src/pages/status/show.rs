@@ -28,14 +28,14 @@ pub(super) struct Span(pub(super) u64);
 
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (minutes, hours, days) = (self.0 / 60, self.0 / 3600, self.0 / 86_400);
+        let (minutes, hours) = (self.0 / 60, self.0 / 3600);
         match self.0 {
             seconds if minutes == 0 => write!(formatter, "{seconds} s"),
             _ if hours == 0 => write!(formatter, "{minutes} min"),
-            _ if days == 0 && minutes % 60 == 0 => write!(formatter, "{hours} h"),
-            _ if days == 0 => write!(formatter, "{hours} h {} min", minutes % 60),
-            _ if hours % 24 == 0 => write!(formatter, "{days} d"),
-            _ => write!(formatter, "{days} d {} h", hours % 24),
+            _ if hours < 48 && minutes % 60 == 0 => write!(formatter, "{hours} h"),
+            _ if hours < 48 => write!(formatter, "{hours} h {} min", minutes % 60),
+            _ if hours % 24 == 0 => write!(formatter, "{} d", hours / 24),
+            _ => write!(formatter, "{} d {} h", hours / 24, hours % 24),
         }
     }
 }
@@ -94,8 +94,9 @@ mod tests {
             (60, "1 min"),
             (3600, "1 h"),
             (3660, "1 h 1 min"),
-            (86_400, "1 d"),
-            (90_000, "1 d 1 h"),
+            (86_400, "24 h"),
+            (172_800, "2 d"),
+            (176_400, "2 d 1 h"),
         ] {
             assert_eq!(Span(seconds).to_string(), shown);
         }
