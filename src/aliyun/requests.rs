@@ -56,11 +56,14 @@ impl Tally {
     }
 }
 
+/// By account and region.
+type Tallies = BTreeMap<(Arc<str>, Arc<str>), Arc<Tally>>;
+
 /// All tallies of the process. They outlive their scopes, since a counter must not start over at a reload.
 #[derive(Debug)]
 pub struct Requests {
     duration: HistogramVec,
-    tallies: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<Tally>>>,
+    tallies: Mutex<Tallies>,
 }
 
 impl Requests {

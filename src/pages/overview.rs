@@ -203,7 +203,7 @@ fn health(view: &View, stopping: bool) -> (Health, Vec<String>) {
     } else {
         remarks.push(match all {
             1 => "The last poll succeeded.".to_owned(),
-            all => format!("The last poll of all {all} scopes succeeded."),
+            all => format!("The last poll of all {all} regions succeeded."),
         });
         Health::Ok
     };
@@ -212,9 +212,9 @@ fn health(view: &View, stopping: bool) -> (Health, Vec<String>) {
 
 fn of_all(some: usize, all: usize) -> String {
     match (some, all) {
-        (1, 1) => "The only scope is".to_owned(),
-        (some, all) if some == all => format!("All {all} scopes are"),
-        (1, all) => format!("1 of {all} scopes is"),
-        (some, all) => format!("{some} of {all} scopes are"),
+        (1, 1) => "The only region is".to_owned(),
+        (some, all) if some == all => format!("All {all} regions are"),
+        (1, all) => format!("1 of {all} regions is"),
+        (some, all) => format!("{some} of {all} regions are"),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Asked;
 use super::html::Html;
 use super::show::{Number, cut};
+use super::{Asked, FAILURES_ON_A_PAGE as PAGE};
 use crate::pages::bounded::bounded;
 use crate::pages::console;
 use crate::pages::filter::{Filter, Selection};
@@ -14,9 +14,6 @@ use crate::result::KnownStatus;
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::View;
-
-/// Failures on one page.
-pub(super) const PAGE: usize = 50;
 
 /// A list to choose from has at most so many entries.
 const MAX_CHOICES: usize = 200;

@@ -20,6 +20,9 @@ use show::{Span, cut};
 /// The only style; the policy of the page names its hash.
 pub(super) const STYLE: &str = include_str!("style.css");
 
+/// Failures that are shown at once.
+pub(super) const FAILURES_ON_A_PAGE: usize = 50;
+
 /// What the address of the page asks for.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Asked {
