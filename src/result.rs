@@ -217,11 +217,16 @@ pub struct Row {
     /// Repeats above 1, or DescribeInvocations lists it with a RepeatMode.
     pub scheduled: bool,
     /// Kept where somebody may need them; a plain success is known by its identity alone, which keeps a first
-    /// scan of a million rows small.
+    /// scan of a million rows small, unless every result is to be logged.
     pub ids: Option<Box<Ids>>,
 }
 
 impl Row {
+    /// Whether it is a success of its first run, of which nothing but the identity is of use.
+    pub fn is_plain(&self) -> bool {
+        self.status == Status::Known(KnownStatus::Success) && self.repeats <= 1
+    }
+
     /// Which run of the invocation on its instance a settled row describes: `max(Repeats, 1)`.
     pub fn run(&self) -> u32 {
         self.repeats.max(1)

@@ -15,6 +15,7 @@ use super::error::{CallError, Reason, classify};
 use super::limit::{Limit, Priority};
 use super::requests::Tally;
 use super::sign::{Request, SigningKey, canonical_query, sign};
+use crate::timestamp;
 
 /// The version of the ECS API.
 const VERSION: &str = "2014-05-26";
@@ -216,6 +217,7 @@ impl Client {
             action,
             started.elapsed(),
             answer.as_ref().err().map(|error| error.reason),
+            timestamp::seconds(SystemTime::now()),
         );
         answer
     }

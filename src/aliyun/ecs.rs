@@ -56,6 +56,7 @@ pub struct Ecs {
     client: Client,
     region_id: String,
     filter: Filter,
+    with_ids: bool,
 }
 
 impl Ecs {
@@ -65,7 +66,15 @@ impl Ecs {
             client,
             region_id: region_id.to_owned(),
             filter,
+            with_ids: false,
         }
+    }
+
+    /// Keeps the ids of plain successes in lists, for who wants to log them. In histories they are not needed: the
+    /// schedule has them.
+    #[must_use]
+    pub fn with_ids(self, with_ids: bool) -> Self {
+        Self { with_ids, ..self }
     }
 
     /// The client, for its pauses.
@@ -94,13 +103,17 @@ impl Ecs {
             query.include_history.then_some("true"),
         );
         push(&mut parameters, "InvokeRecordStatus", query.invoke_record_status);
+        let decode = match self.with_ids && !query.include_history {
+            true => rows::decode_with_ids,
+            false => rows::decode,
+        };
         call(
             &self.client,
             Action::DescribeInvocationResults,
             &parameters,
             priority,
             deadline,
-            rows::decode,
+            decode,
         )
         .await
     }

@@ -167,12 +167,7 @@ impl Account {
                     "the account's regions could not be discovered"
                 );
                 let at = timestamp::seconds(SystemTime::now());
-                let what = format!("ecs:DescribeRegions: {error}");
-                discovery.error = Some(Failed {
-                    at,
-                    reason: error.reason,
-                    what,
-                });
+                discovery.error = Some(Failed::new(at, &error));
                 // With no region known there is nothing to poll, so it is asked as often as a poll would.
                 let wait = match discovery.regions {
                     Some(_) => config.poll.discovery_interval,

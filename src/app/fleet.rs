@@ -17,7 +17,7 @@ use crate::aliyun::client::Client;
 use crate::aliyun::ecs::{Ecs, regions};
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
-use crate::config::Config;
+use crate::config::{Config, LoggedResults};
 use crate::poll::poller::{End, Poller};
 use crate::record::Record;
 use crate::scope::Scope;
@@ -215,15 +215,17 @@ impl Fleet {
             pace(&self.config, &self.shared, &account.in_flight),
             self.shared.requests.tally(&scope.account, &scope.region_id),
         );
+        let ecs = Ecs::new(client, &scope.region_id, plan.filter.clone());
         let poller = Poller::new(
             scope.clone(),
-            Ecs::new(client, &scope.region_id, plan.filter.clone()),
+            ecs.with_ids(plan.logged_results == LoggedResults::All),
             Arc::clone(&self.store),
             self.board.clone(),
             plan.settings.clone(),
             plan.times.clone(),
             record,
-        );
+        )
+        .logging(plan.logged_results);
         let stop = CancellationToken::new();
         let (name, stopping) = (scope.clone(), stop.clone());
         let task = self

@@ -96,11 +96,13 @@ impl App {
         let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
         let (sender, reloads) = mpsc::channel(1);
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
-        let exposition = Arc::new(Exposition::new(registry, requests));
+        let exposition = Arc::new(Exposition::new(registry, Arc::clone(&requests)));
         let stop = CancellationToken::new();
         let site = Site {
             board: board.clone(),
             exposition: Arc::clone(&exposition),
+            requests,
+            started,
             telemetry_path: cli.web_telemetry_path.clone(),
             max_requests: cli.web_max_requests,
             stopping: stop.clone(),

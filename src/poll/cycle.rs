@@ -230,7 +230,7 @@ impl Cycle {
         self.turn_page(page.next_token)?;
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
         for row in &mut self.findings.pages {
-            row.scheduled |= row.ids.is_some() && scheduled.contains(&row.identity);
+            row.scheduled |= !row.is_plain() && scheduled.contains(&row.identity);
         }
         if self.token.is_none() {
             self.next_mode(record, turn);

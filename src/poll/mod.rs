@@ -4,6 +4,7 @@ pub mod cycle;
 pub mod follow;
 pub mod history;
 pub mod poller;
+mod result_log;
 pub mod timetable;
 
 #[cfg(test)]

@@ -12,12 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::cycle::{About, Ask, Cycle};
 use super::history::Turn;
+use super::result_log;
 use super::timetable::Timetable;
 use crate::aliyun::ecs::{Ecs, Query};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::limit::Priority;
 use crate::aliyun::rows::Page;
+use crate::config::LoggedResults;
 use crate::record::{Applied, Findings, Record, Settings};
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -67,6 +69,7 @@ pub struct Poller {
     /// None after a failed save: what is on the disk then counts, and is read again.
     record: Option<Record>,
     view: ScopeView,
+    logged_results: LoggedResults,
     turn: Turn,
     sweep: Option<SweepUnderWay>,
     /// After a failed sweep: not again before.
@@ -121,9 +124,19 @@ impl Poller {
             times,
             record,
             view,
+            logged_results: LoggedResults::None,
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
+        }
+    }
+
+    /// Logs counted results, as `log.results` says.
+    #[must_use]
+    pub fn logging(self, logged_results: LoggedResults) -> Self {
+        Self {
+            logged_results,
+            ..self
         }
     }
 
@@ -245,7 +258,9 @@ impl Poller {
         let skipped = findings.skipped;
         let is_sweep = findings.sweep.is_some();
         let first_look = record.needs_first_look();
-        let applied = record.apply(findings, now);
+        record.tell(result_log::wanted(self.logged_results));
+        let mut applied = record.apply(findings, now);
+        let news = std::mem::take(&mut applied.news);
         self.save(now).await?;
         let Some(record) = &self.record else {
             return Err(lost_record());
@@ -276,6 +291,7 @@ impl Poller {
                 "open results are no longer listed and were given up"
             );
         }
+        result_log::write(scope, &news);
         self.view.skipped_rows += skipped;
         self.view.sweeps += u64::from(is_sweep);
         self.view.polls += 1;
@@ -315,11 +331,7 @@ impl Poller {
         self.view.polls += 1;
         self.view.failures[error.reason as usize] += 1;
         let at = timestamp::seconds(SystemTime::now());
-        self.view.error = Some(Failed {
-            at,
-            reason: error.reason,
-            what: error.to_string(),
-        });
+        self.view.error = Some(Failed::new(at, error));
     }
 
     /// The record, read again from the disk after a save has failed.

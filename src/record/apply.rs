@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::findings::{Answer, Findings, History, duration, started, times};
 use super::label::{Combination, Folded, StatusNumber};
+use super::news::News;
 use super::saved::Key;
 use super::schedule::{Again, Schedule};
 use super::slots::{Entry, Flags, Slot};
@@ -28,6 +29,8 @@ pub struct Applied {
     pub reclassified: u64,
     /// Identities forgotten.
     pub forgotten: u64,
+    /// The counted results themselves, as far as [`Record::tell`] has asked for them.
+    pub news: News,
 }
 
 /// What holds for all rows of one call of [`Record::apply`].
@@ -505,6 +508,7 @@ impl Record {
             return;
         }
         pass.applied.counted += 1;
+        self.note_news(&mut pass.applied.news, row, combination, time);
         let since = pass.now;
         let total = self.totals.entry(combination).or_insert_with(|| Total {
             counter: Counter { value: 0, since },

@@ -41,6 +41,8 @@ pub struct Counts {
     pub held: usize,
     /// Results that are still to settle.
     pub open: usize,
+    /// `poll.window` in seconds: how far the gauges look back.
+    pub window: u32,
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
     /// The newest results that did not succeed, newest first.
@@ -152,6 +154,7 @@ impl Record {
             overflow: self.head.overflow,
             held: self.slots.len(),
             open: self.open.len(),
+            window: self.settings.window,
             recorded_at: self.head.recorded_at,
             failures: self.shown_failures(),
             next_change: holds.next_change,

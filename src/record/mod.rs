@@ -9,6 +9,7 @@ mod counts;
 mod failure;
 mod findings;
 mod label;
+mod news;
 mod restore;
 mod saved;
 mod schedule;
@@ -26,6 +27,7 @@ pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
 pub use failure::MAX_FAILURES;
 pub use findings::{Answer, Findings, History, Sweep};
 pub use label::{Bounds, OTHER};
+pub use news::{CountedResult, MAX_NEWS, News, Wanted};
 pub use saved::{Change, Damaged, Key};
 pub use schedule::Schedule;
 
@@ -83,6 +85,8 @@ pub struct Record {
     shown_failures: Option<Arc<[ShownFailure]>>,
     /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
     touched: Option<HashSet<Slot>>,
+    /// Which counted results [`Record::apply`] is to tell of.
+    wanted: Wanted,
     /// How many new rows pages have shown since the start: how far what is open has sunk.
     listed: i64,
     /// What has changed since the last save.
@@ -144,9 +148,15 @@ impl Record {
             failures: Failures::default(),
             shown_failures: None,
             touched: None,
+            wanted: Wanted::default(),
             listed: 0,
             unsaved: BTreeSet::new(),
         }
+    }
+
+    /// From now on [`Record::apply`] tells of these counted results, one by one.
+    pub fn tell(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
     }
 
     /// Whether a result, open or settled, is known.
