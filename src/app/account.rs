@@ -33,6 +33,8 @@ pub(super) struct Account {
     pub(super) discovery: Option<Discovery>,
     /// Discovered regions that are set aside until the next discovery.
     pub(super) set_aside: BTreeSet<Arc<str>>,
+    /// Those that were set aside before the last discovery, and are tried once more.
+    pub(super) tried_again: BTreeSet<Arc<str>>,
 }
 
 /// What is known by DescribeRegions.
@@ -80,6 +82,10 @@ impl Account {
             || Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             |before| Arc::clone(&before.in_flight),
         );
+        let tried_again = before
+            .as_ref()
+            .map(|before| before.set_aside.union(&before.tried_again).cloned().collect())
+            .unwrap_or_default();
         let discovery = account.regions.is_empty().then(|| {
             let endpoint = match &account.endpoint {
                 Some(template) => Endpoint::configured(template, HOME_REGION),
@@ -108,7 +114,25 @@ impl Account {
             in_flight,
             discovery,
             set_aside: BTreeSet::new(),
+            tried_again,
         }
+    }
+
+    /// The way to the API in one region.
+    pub(super) fn client(
+        &self,
+        config: &Config,
+        shared: &Shared,
+        region_id: &str,
+        endpoint: Endpoint,
+    ) -> Client {
+        Client::new(
+            shared.http.clone(),
+            endpoint,
+            Arc::clone(&self.provider),
+            pace(config, shared, &self.in_flight),
+            shared.requests.tally(&self.config.name, region_id),
+        )
     }
 
     /// The regions to poll, each with the host that DescribeRegions named, if it did.
@@ -154,7 +178,7 @@ impl Account {
                 discovery.regions = Some(regions);
                 discovery.error = None;
                 discovery.next = Instant::now() + config.poll.discovery_interval;
-                self.set_aside.clear();
+                self.tried_again = std::mem::take(&mut self.set_aside);
             }
             Err(error) => {
                 tracing::warn!(

@@ -11,9 +11,8 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Shared, pace};
+use super::account::{Account, Shared};
 use super::plan::Plan;
-use crate::aliyun::client::Client;
 use crate::aliyun::ecs::{Ecs, regions};
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
@@ -208,13 +207,9 @@ impl Fleet {
         let Some(account) = self.accounts.get(&*scope.account) else {
             return;
         };
-        let client = Client::new(
-            self.shared.http.clone(),
-            plan.endpoint.clone(),
-            Arc::clone(&account.provider),
-            pace(&self.config, &self.shared, &account.in_flight),
-            self.shared.requests.tally(&scope.account, &scope.region_id),
-        );
+        let endpoint = plan.endpoint.clone();
+        let client = account.client(&self.config, &self.shared, &scope.region_id, endpoint);
+        let tried_again = account.tried_again.contains(&scope.region_id);
         let poller = Poller::new(
             scope.clone(),
             Ecs::new(client, &scope.region_id, plan.filter.clone()),
@@ -224,6 +219,7 @@ impl Fleet {
             plan.times.clone(),
             record,
         );
+        let poller = if tried_again { poller.unseen() } else { poller };
         let stop = CancellationToken::new();
         let (name, stopping) = (scope.clone(), stop.clone());
         let task = self
@@ -250,7 +246,9 @@ impl Fleet {
                 if end == End::NotSupported
                     && let Some(account) = self.accounts.get_mut(&*scope.account)
                 {
-                    tracing::info!(%scope, "set aside: the region's API does not know Cloud Assistant");
+                    if !account.tried_again.remove(&scope.region_id) {
+                        tracing::info!(%scope, "set aside: the region's API does not know Cloud Assistant");
+                    }
                     account.set_aside.insert(Arc::clone(&scope.region_id));
                 }
                 Ok(())

@@ -2,11 +2,16 @@
 
 use crate::timestamp;
 use crate::version::VERSION;
-use crate::view::{ScopeView, View};
+use crate::view::{AccountView, ScopeView, View};
 
 /// The page.
 pub(super) fn page(view: &View, telemetry_path: &str) -> String {
     let rows: String = view.scopes.values().map(|scope| row(scope)).collect();
+    let accounts: String = view
+        .accounts
+        .iter()
+        .map(|(name, account)| account_row(name, account))
+        .collect();
     let metrics = escape(telemetry_path);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Cloud Assistant Exporter</title>\n\
@@ -16,9 +21,30 @@ pub(super) fn page(view: &View, telemetry_path: &str) -> String {
          <p>Version: {VERSION}</p>\n\
          <ul><li><a href=\"{metrics}\">Metrics</a></li><li><a href=\"/-/healthy\">Healthy</a></li>\
          <li><a href=\"/-/ready\">Ready</a></li></ul>\n\
+         <table><thead><tr><th>Account</th><th>Regions</th><th>Set aside: Cloud Assistant is not known there</th>\
+         <th>Last error</th></tr></thead><tbody>\n{accounts}</tbody></table>\n\
          <table><thead><tr><th>Account</th><th>Region</th><th>State</th><th>Last success</th><th>Results tracked</th>\
          <th>Next poll</th><th>Last error</th></tr></thead><tbody>\n{rows}</tbody></table></body></html>\n"
     )
+}
+
+fn account_row(name: &str, account: &AccountView) -> String {
+    let regions = match (account.discovered, account.error.is_some()) {
+        (Some(count), _) => format!("{count} discovered"),
+        (None, true) => "failed: not known".to_owned(),
+        (None, false) if account.is_ready => "configured".to_owned(),
+        (None, false) => "not known yet".to_owned(),
+    };
+    let error = account.error.as_ref();
+    let cells = [
+        name.to_owned(),
+        regions,
+        account.set_aside.join(", "),
+        error
+            .map(|error| format!("{}: {}", error.reason.as_str(), error.what))
+            .unwrap_or_default(),
+    ];
+    cells_row(&cells)
 }
 
 fn row(scope: &ScopeView) -> String {
@@ -44,6 +70,10 @@ fn row(scope: &ScopeView) -> String {
             .map(|error| format!("{}: {}", error.reason.as_str(), error.what))
             .unwrap_or_default(),
     ];
+    cells_row(&cells)
+}
+
+fn cells_row(cells: &[String]) -> String {
     let cells: String = cells
         .iter()
         .map(|cell| format!("<td>{}</td>", escape(cell)))

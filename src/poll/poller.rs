@@ -71,6 +71,8 @@ pub struct Poller {
     sweep: Option<SweepUnderWay>,
     /// After a failed sweep: not again before.
     no_sweep_before: Instant,
+    /// Not to be shown before the first poll has ended.
+    unseen: bool,
 }
 
 #[derive(Debug)]
@@ -124,7 +126,14 @@ impl Poller {
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
+            unseen: false,
         }
+    }
+
+    /// Shows nothing before the first poll has ended: for a region that was set aside, and probably will be again.
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
     }
 
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
@@ -133,7 +142,9 @@ impl Poller {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
         let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
-        self.show(next);
+        if !self.unseen {
+            self.show(next);
+        }
         loop {
             if !self.wait(next, &stop).await {
                 return End::Stopped;

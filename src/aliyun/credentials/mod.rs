@@ -219,6 +219,18 @@ impl Provider {
         self.cache.renew(refused, || self.source.obtain()).await
     }
 
+    /// Other credentials than those that the API has just refused, where there are some already: by a renewal
+    /// meanwhile, or in a file that has changed. Nothing where the source was not touched since.
+    pub async fn replaced(
+        &self,
+        refused: &Credentials,
+    ) -> Option<Result<Arc<Credentials>, CredentialsError>> {
+        if !self.cache.is_replaced(refused) {
+            return None;
+        }
+        Some(self.renew(refused).await)
+    }
+
     /// Whose credentials these are, by asking STS, which needs no permission; for `--config.check-credentials`.
     ///
     /// # Errors
