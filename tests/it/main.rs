@@ -9,8 +9,13 @@
     missing_debug_implementations
 )]
 
+mod accounts;
+mod broken;
 mod cloud;
 mod counting;
+mod credentials;
 mod exporter;
+mod fleet;
+mod regions;
 mod scrape;
 mod web;
