@@ -189,7 +189,12 @@ pub fn classify(status: u16, retry_after: Option<&str>, request_id: Option<&str>
         "InvalidTimeStamp.Expired" => {
             format!("status {status}: the clock of this machine is more than 15 minutes off; set it right")
         }
-        "InvalidRegionId.NotFound" | "RegionId.ApiNotSupported" => {
+        "RegionId.ApiNotSupported" => {
+            format!(
+                "status {status}: Cloud Assistant is not known in this region; remove it from the account's regions"
+            )
+        }
+        "InvalidRegionId.NotFound" => {
             format!("status {status}: the API does not know this region; correct the account's regions")
         }
         "SignatureDoesNotMatch" => {

@@ -16,6 +16,7 @@ mod counting;
 mod credentials;
 mod exporter;
 mod fleet;
+mod network;
 mod regions;
 mod scrape;
 mod web;
