@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk bench crash install-tools
+.PHONY: demo test check unit sdk figures bench crash install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -17,9 +17,12 @@ check:
 unit:
 	$(CARGO) test --workspace
 
-sdk: ## the official Python SDK against the simulator
+sdk: ## the official Python SDK against the simulator, and its credentials package against the exporter
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
+
+figures: ## what twenty accounts in thirty regions cost, printed
+	$(CARGO) test --test it -- --ignored --nocapture figures::
 
 install-tools:
 	tests/install-tools

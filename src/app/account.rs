@@ -17,8 +17,11 @@ use crate::config::{self, Config};
 use crate::timestamp;
 use crate::view::{AccountView, Failed};
 
-/// Requests in flight of one account; enough for all its regions, but for hanging ones.
+/// Requests in flight of one account: enough for all its regions, but for hanging ones.
 const MAX_IN_FLIGHT: usize = 32;
+
+/// But not fewer, however many accounts there are.
+const LEAST_IN_FLIGHT: usize = 4;
 
 /// DescribeRegions knows no region; where no endpoint is configured, this one is asked.
 const HOME_REGION: &str = "cn-hangzhou";
@@ -75,11 +78,13 @@ impl Account {
             Some(before) => Arc::clone(&before.provider),
             None => {
                 let source = Source::new(account.credentials.clone(), shared.services.clone());
-                Arc::new(Provider::new(source))
+                let provider = Arc::new(Provider::new(source));
+                provider.keep_fresh();
+                provider
             }
         };
         let in_flight = before.as_ref().map_or_else(
-            || Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            || Arc::new(Semaphore::new(in_flight_of_one(config.accounts.len()))),
             |before| Arc::clone(&before.in_flight),
         );
         let tried_again = before
@@ -222,6 +227,12 @@ impl Account {
     }
 }
 
+/// How many requests of one account may be in flight: its share of those of the process, so that accounts whose
+/// requests all hang leave the others theirs.
+fn in_flight_of_one(accounts: usize) -> usize {
+    (super::MAX_IN_FLIGHT / accounts.max(1)).clamp(LEAST_IN_FLIGHT, MAX_IN_FLIGHT)
+}
+
 /// How fast the requests of a scope, or of an account's discovery, may follow each other.
 pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -> Pace {
     Pace {
@@ -231,5 +242,21 @@ pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -
         patience: config.poll.interval,
         overall: Arc::clone(&shared.overall),
         account: Arc::clone(account),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_that_hang_leave_the_others_their_share() {
+        assert_eq!([1, 8, 20, 1000].map(in_flight_of_one), [32, 32, 12, 4]);
+        for accounts in 1..=64 {
+            assert!(
+                in_flight_of_one(accounts) * accounts <= crate::app::MAX_IN_FLIGHT,
+                "{accounts}"
+            );
+        }
     }
 }

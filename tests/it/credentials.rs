@@ -505,3 +505,52 @@ fn files_are_picked_up_without_losing_a_poll() {
     assert_eq!(scrape.counts(RESULTS, "files", REGION), truth.results);
     assert_no_secrets(&exporter, directory.path());
 }
+
+/// Polls may be far apart: renewals have a rhythm of their own, and one that fails is tried again within 5 s.
+#[test]
+fn credentials_are_renewed_between_polls_too() {
+    let directory = tempdir().unwrap();
+    let mut cloud = whole_cloud();
+    cloud.temporary_key_lifetime = Some(LIFETIME);
+    let simulator = Simulator::start(cloud);
+    let url = simulator.url();
+    let credentials = with_endpoints(&temporary(directory.path(), &url).remove(0).1, &url);
+    let accounts = [account("role", &url, &[REGION], &credentials)];
+    let exporter = Exporter::start(
+        directory.path(),
+        &config(directory.path(), &accounts, "interval: 1h"),
+    );
+    exporter.looked();
+    let sent = |action: &str| {
+        let mut sent = simulator.requests();
+        sent.retain(|request| request.action == action);
+        sent
+    };
+    let polls = sent("DescribeInvocationResults").len();
+    let fault = Fault::once(FaultKind::documented("ServiceUnavailable"));
+    simulator.faults().add(fault.on("AssumeRole"));
+    let tries = eventually("a failed renewal and a good one", || {
+        let tries = sent("AssumeRole");
+        (tries.len() >= 3 && tries[2].status == 200).then_some(tries)
+    });
+    assert_eq!((tries[0].status, tries[1].status), (200, 500));
+    let life = tries[2].at.duration_since(tries[0].at).unwrap();
+    assert!(life < Duration::from_secs(LIFETIME.unsigned_abs()), "{life:?}");
+    let again = tries[2].at.duration_since(tries[1].at).unwrap();
+    assert!(
+        again > Duration::from_secs(3) && again < Duration::from_secs(5),
+        "{again:?}"
+    );
+    let other_polls = sent("DescribeInvocationResults").len() - polls;
+    assert!(other_polls <= 1, "{other_polls}");
+    let line = exporter.log();
+    let line = line
+        .lines()
+        .find(|line| line.contains("could not be renewed"))
+        .unwrap()
+        .to_owned();
+    assert!(
+        line.contains("refused with ServiceUnavailable (status 500, request id "),
+        "{line}"
+    );
+}

@@ -15,6 +15,7 @@ mod cloud;
 mod counting;
 mod credentials;
 mod exporter;
+mod figures;
 mod fleet;
 mod network;
 mod regions;

@@ -1,7 +1,6 @@
 //! Holds the newest credentials of one source, and decides when to ask it for others.
 //!
-//! There is no task in the background: whoever asks for credentials that are due renews them, one at a time, while
-//! the others go on with the old ones. Times are those of tokio's clock, against which the end of life is reckoned
+//! Whoever asks for credentials that are due renews them, one at a time, while the others go on with the old ones. Times are those of tokio's clock, against which the end of life is reckoned
 //! when credentials arrive, so that a step of the wall clock neither ends nor prolongs them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,10 +87,16 @@ impl Cache {
                     // Another was quicker, or failed a moment ago.
                     return Ok(self.held().unwrap_or(old));
                 }
+                let failed_before = self.lock().failure.is_some();
                 match self.ask(obtain).await {
                     Ok(new) => Ok(new),
                     Err(error) => {
-                        tracing::warn!(%error, "credentials could not be renewed; the old ones are used while they last");
+                        // It is tried every few seconds, and the counter tells how often.
+                        if failed_before {
+                            tracing::debug!(%error, "credentials could still not be renewed");
+                        } else {
+                            tracing::warn!(%error, "credentials could not be renewed; the old ones are used while they last");
+                        }
                         Ok(old)
                     }
                 }
@@ -151,6 +156,10 @@ impl Cache {
             held => return held.is_some(),
         };
         files.changed()
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.lock().held.is_some()
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {

@@ -25,7 +25,7 @@ mod uri;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{self, Origin};
 use crate::secret::Secret;
@@ -37,6 +37,10 @@ pub use sts::Identity;
 
 use cache::Cache;
 use files::Files;
+
+/// How often a provider looks by itself whether a renewal is due. Longer than a source is left alone after a failure,
+/// and short enough to try again within 5 s, and to find a changed file within 15 s.
+const KEEP_INTERVAL: Duration = Duration::from_millis(3500);
 
 /// What requests are signed with.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,6 +209,24 @@ impl Provider {
     /// failure its error is repeated without asking the source.
     pub async fn current(&self) -> Result<Arc<Credentials>, CredentialsError> {
         self.cache.current(|| self.source.obtain()).await
+    }
+
+    /// Renews what is held when it is due, between the times when requests ask for it too, for as long as somebody
+    /// holds the provider: polls may be an hour apart, but a renewal that failed must not wait for the next.
+    pub fn keep_fresh(self: &Arc<Self>) {
+        let provider = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(KEEP_INTERVAL).await;
+                let Some(provider) = provider.upgrade() else {
+                    return;
+                };
+                if provider.cache.is_held() {
+                    // What goes wrong is logged and counted there, and told to the next who asks.
+                    let _ = provider.current().await;
+                }
+            }
+        });
     }
 
     /// Newer credentials than those that the API has just refused as expired or unknown (`InvalidSecurityToken.*`).
