@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk figures bench crash install-tools
+.PHONY: demo test check unit sdk figures crash install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -21,8 +21,8 @@ sdk: ## the official Python SDK against the simulator, and its credentials packa
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
 
-figures: ## what twenty accounts in thirty regions cost, printed
-	$(CARGO) test --test it -- --ignored --nocapture figures::
+figures: ## figures that take long: load, sizes, times; printed
+	ulimit -n 20000; $(CARGO) test --release --test it -- --ignored --nocapture --test-threads=1
 
 install-tools:
 	tests/install-tools

@@ -1,4 +1,50 @@
-//! The library behind the `cloud-assistant-exporter` daemon.
+//! The library behind the `cloud-assistant-exporter` daemon: how Cloud Assistant commands end, for Prometheus.
+//!
+//! # Flow
+//!
+//! ```text
+//! config -> aliyun -> poll -> record -> expose -> web
+//!                      |        |         ^
+//!                      |      state       |
+//!                      +------ view ------+
+//! ```
+//!
+//! Each scope (one account in one region) has one task, its [`poll::poller::Poller`]. It asks [`aliyun`] what
+//! [`poll::cycle`] wants to know, hands the findings to its [`record`], saves what changed in the [`state`], and only
+//! then puts its picture on the [`view::Board`]. [`expose`] renders the board when it has changed; [`web`] serves those
+//! bytes and the [`pages`].
+//!
+//! # Map
+//!
+//! | module | knows | must never know |
+//! |---|---|---|
+//! | [`cli`], [`run`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
+//! | [`app`] | which pollers there should be; composes everything | how anything is done |
+//! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
+//! | [`scope`], [`result`](mod@result), [`timestamp`] | plain values of the field | JSON, counting |
+//! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
+//! | [`poll`] | when and what to ask | how results add up |
+//! | [`record`] | what results add up to, each once | I/O, clocks, async |
+//! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
+//! | [`view`] | the immutable picture of everything | where it comes from |
+//! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
+//! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
+//! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |
+//!
+//! # Invariants
+//!
+//! - Signing, planning, counting and encoding are functions of values; `now` is one of them. Only `aliyun`'s client,
+//!   the poller, `app` and `run` read a clock.
+//! - A record has one writer. Readers get an `Arc` of something that never changes.
+//! - Nothing is shown that is not saved. After a failed save the record in memory is dropped and read again.
+//! - A scrape waits for nothing: not for the cloud, a poll, the disk, or a lock that is held over any of them.
+//! - A task that dies ends the process, with its name.
+//!
+//! # Absent on purpose
+//!
+//! Collecting at scrape time (the API is slow, limited and shared), timestamps on samples, labels of instances,
+//! invocations or commands on counters, a global metrics registry, mocks: tests run the real thing against
+//! `tests/simulator`, a crate that shares no code with this one.
 
 pub mod app;
 pub mod cli;

@@ -25,7 +25,7 @@ const MAX_BODY: usize = 64 << 20;
 /// How often a request is tried in all.
 const ATTEMPTS: u32 = 4;
 
-/// The wait before the second try; it doubles for each further one.
+/// The shortest wait before the second try; it doubles for each further one, and is up to half longer by chance.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The calls that the exporter makes of ECS.
@@ -187,7 +187,7 @@ impl Client {
                 return Err(error);
             }
             tracing::debug!(action = action.as_str(), attempt, %error, "request failed, trying again");
-            tokio::time::sleep(backoff.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            tokio::time::sleep(backoff.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
             backoff *= 2;
             attempt += 1;
         }

@@ -118,6 +118,11 @@ impl App {
         self.server.addresses()
     }
 
+    /// What is seen of it, as it changes.
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
     /// Reads the configuration again, as a signal asks for.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()

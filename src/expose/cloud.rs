@@ -54,7 +54,7 @@ pub(super) fn render(view: &View, requests: &Requests) -> Bodies {
     results(&mut bodies, &scopes);
     scope_state(&mut bodies, &scopes);
     own_work(&mut bodies, &scopes);
-    api_requests(&mut bodies, requests);
+    api_requests(&mut bodies, view, requests);
     credentials(&mut bodies, view);
     bodies
 }
@@ -289,9 +289,16 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     });
 }
 
-fn api_requests(bodies: &mut Bodies, requests: &Requests) {
+fn api_requests(bodies: &mut Bodies, view: &View, requests: &Requests) {
     let (mut sent, mut failed) = (String::new(), String::new());
-    for (Scope { account, region_id }, tally) in requests.all() {
+    for (scope, tally) in requests.all() {
+        // A scope that is no longer polled leaves every series.
+        let is_polled = view.scopes.contains_key(&scope);
+        let is_account = scope.region_id.is_empty() && view.accounts.contains_key(&scope.account);
+        if !is_polled && !is_account {
+            continue;
+        }
+        let Scope { account, region_id } = scope;
         // A scope and an account without a region make different calls.
         let actions = Action::ALL
             .into_iter()

@@ -63,11 +63,11 @@ pub fn routes(site: Site) -> Routes {
         stopping,
         reload,
     } = site;
-    let page_board = board.clone();
     let path = telemetry_path.clone();
+    let shown = Arc::clone(&exposition);
     Routes::new()
         .get("/", move |_| {
-            let page = status::page(&page_board.view(), &path);
+            let page = status::page(&board.view(), &path);
             async move { html(page) }
         })
         .get_limited(&telemetry_path, max_requests, move |parts| {
@@ -76,7 +76,8 @@ pub fn routes(site: Site) -> Routes {
         })
         .get("/-/healthy", |_| async { text(StatusCode::OK, "Healthy.\n") })
         .get("/-/ready", move |_| {
-            let missing = ready::missing(&board.view(), stopping.is_cancelled());
+            // Who waits for this wants to scrape next, so what counts is what a scrape shows.
+            let missing = ready::missing(&shown.view(), stopping.is_cancelled());
             async move {
                 match missing.as_slice() {
                     [] => text(StatusCode::OK, "Ready.\n"),

@@ -350,23 +350,28 @@ impl Cycle {
 
     /// What is open and was neither on a page nor in an answer, by invocation.
     fn waiting(&self, record: &Record) -> Vec<Waiting> {
+        // The record's depths are of before this poll's new rows.
+        let new_rows = self.new_rows(record);
         let mut waiting: BTreeMap<&str, Waiting> = BTreeMap::new();
         for (identity, open, depth) in record.open() {
-            if self.seen.contains(&identity) {
-                continue;
-            }
             let entry = waiting.entry(&open.ids.invoke_id).or_insert_with(|| Waiting {
                 invoke_id: open.ids.invoke_id.clone(),
                 open: Vec::new(),
+                rows: 0,
                 deepest: Some(0),
                 scheduled: record.schedule(&identity).is_some(),
             });
-            // The record's depths are of before this poll's new rows.
-            let depth = depth.map(|depth| depth + self.new_rows(record));
-            entry.deepest = entry.deepest.zip(depth).map(|(one, other)| one.max(other));
-            entry.open.push((identity, open.ids.instance_id.clone()));
+            entry.rows += 1;
+            if !self.seen.contains(&identity) {
+                let depth = depth.map(|depth| depth + new_rows);
+                entry.deepest = entry.deepest.zip(depth).map(|(one, other)| one.max(other));
+                entry.open.push((identity, open.ids.instance_id.clone()));
+            }
         }
-        waiting.into_values().collect()
+        waiting
+            .into_values()
+            .filter(|waiting| !waiting.open.is_empty())
+            .collect()
     }
 
     fn new_rows(&self, record: &Record) -> usize {

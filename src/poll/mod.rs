@@ -5,3 +5,6 @@ pub mod follow;
 pub mod history;
 pub mod poller;
 pub mod timetable;
+
+#[cfg(test)]
+mod tests;

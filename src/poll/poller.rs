@@ -143,7 +143,7 @@ impl Poller {
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
         let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
         if !self.unseen {
-            self.show(next);
+            self.show(next).await;
         }
         loop {
             if !self.wait(next, &stop).await {
@@ -157,7 +157,7 @@ impl Poller {
             let now = Instant::now();
             // What the API has asked to wait for comes before our own rhythm.
             next = timetable.next(now).max(now + self.ecs.client().paused_for());
-            self.show(next);
+            self.show(next).await;
         }
     }
 
@@ -170,7 +170,7 @@ impl Poller {
             tokio::select! {
                 () = stop.cancelled() => return false,
                 () = sleep_until(next) => return true,
-                () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next),
+                () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next).await,
                 reply = next_reply(&mut self.sweep) => self.sweep_goes_on(reply, next, stop).await,
             }
         }
@@ -257,16 +257,10 @@ impl Poller {
         let is_sweep = findings.sweep.is_some();
         let first_look = record.needs_first_look();
         let applied = record.apply(findings, now);
-        let changes = record.take_changes();
-        let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
-        let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
-        if let Err(error) = saved
-            .map_err(|error| error.to_string())
-            .and_then(|saved| saved.map_err(|e| e.to_string()))
-        {
-            self.record = None;
-            return Err(CallError::new(Reason::State, error));
-        }
+        self.save(now).await?;
+        let Some(record) = &self.record else {
+            return Err(lost_record());
+        };
         let scope = &self.view.scope;
         if first_look {
             let (open, settled) = (record.open().count(), applied.baseline);
@@ -298,6 +292,23 @@ impl Poller {
         self.view.polls += 1;
         self.view.error = None;
         Ok(applied)
+    }
+
+    /// Saves what has changed. After a failure what is on the disk counts.
+    async fn save(&mut self, now: Seconds) -> Result<(), CallError> {
+        let Some(record) = &mut self.record else {
+            return Err(lost_record());
+        };
+        let changes = record.take_changes();
+        let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
+        let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
+        saved
+            .map_err(|error| error.to_string())
+            .and_then(|saved| saved.map_err(|error| error.to_string()))
+            .map_err(|error| {
+                self.record = None;
+                CallError::new(Reason::State, error)
+            })
     }
 
     /// A poll or sweep has failed: one line in the log, one reason in the metrics.
@@ -432,7 +443,7 @@ impl Poller {
             }
         }
         self.view.progress = None;
-        self.show(next);
+        self.show(next).await;
     }
 
     fn progress(&mut self, cycle: &Cycle, first_look: bool, logged: &mut Instant) {
@@ -460,6 +471,8 @@ impl Poller {
 
     /// When a series that is held at 0 is to show its value.
     fn next_change(&self) -> Option<Instant> {
+        // Without a record there is nothing to show anew.
+        self.record.as_ref()?;
         let at = self.view.counts.as_ref()?.next_change?;
         let now = SystemTime::now();
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(at));
@@ -467,8 +480,20 @@ impl Poller {
     }
 
     /// Puts up what is known now.
-    fn show(&mut self, next: Instant) {
+    async fn show(&mut self, next: Instant) {
         let now: Seconds = timestamp::seconds(SystemTime::now());
+        let change = self.view.counts.as_ref().and_then(|counts| counts.next_change);
+        if change.is_some_and(|at| at <= now)
+            && let Some(record) = &mut self.record
+        {
+            record.shown(now);
+            if let Err(error) = self.save(now).await {
+                self.failed(&error);
+                if let Some(last) = &mut self.view.last_poll {
+                    last.up = false;
+                }
+            }
+        }
         if let Some(record) = &mut self.record {
             self.view.counts = record.counts(now).map(Arc::new);
             self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
@@ -495,8 +520,9 @@ async fn next_reply(sweep: &mut Option<SweepUnderWay>) -> (Ask, Result<Reply, Ca
         && let Some(ask) = sweep.cycle.next()
         && let Some(reply) = sweep.request.join_next().await
     {
-        let broken = |error: tokio::task::JoinError| CallError::new(Reason::Transport, error.to_string());
-        return (ask, reply.map_err(broken).and_then(|reply| reply));
+        // A request that died takes this task with it, and so the process: nothing dies unseen.
+        let reply = reply.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        return (ask, reply);
     }
     std::future::pending().await
 }

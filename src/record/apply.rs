@@ -82,6 +82,7 @@ impl Record {
             touched.extend(&pass.seen);
         }
         self.head.recorded_at = now;
+        self.head.shown_at = self.head.shown_at.max(now);
         self.head.lost += pass.applied.lost;
         self.head.late += pass.applied.late;
         self.head.reclassified += pass.applied.reclassified;

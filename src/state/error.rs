@@ -17,8 +17,8 @@ pub enum StateError {
     },
     /// It is not what this program wrote.
     #[error(
-        "the state file {} is damaged ({what}); put back a copy of it, or move it away to begin again from nothing: \
-         counters then start at 0",
+        "the state file {} is damaged ({what}); put back a copy of its directory, or empty that to begin again from \
+         nothing: counters then start at 0",
         path.display()
     )]
     Damaged {
@@ -26,6 +26,47 @@ pub enum StateError {
         path: PathBuf,
         /// What was found.
         what: String,
+    },
+    /// It lacks what was saved last.
+    #[error(
+        "the state file {} lacks what was saved last: it has save {revision}, and the last was {last}, so that counters \
+         would go back; it is damaged, or an older copy; put back a newer one, or remove {} to go on from this one all \
+         the same",
+        path.display(),
+        witness.display()
+    )]
+    Behind {
+        /// The file.
+        path: PathBuf,
+        /// The number of its last save.
+        revision: u64,
+        /// The number of the last one.
+        last: u64,
+        /// Where that is noted.
+        witness: PathBuf,
+    },
+    /// It has been here before.
+    #[error(
+        "the state file {} is missing, although it has been saved before; put it back, or remove {} to begin again from \
+         nothing: counters then start at 0",
+        path.display(),
+        witness.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// What says so.
+        witness: PathBuf,
+    },
+    /// The number of the last save cannot be read.
+    #[error(
+        "{} is damaged: it has the number of the last save, to tell whether the state file lacks it; remove it to go on \
+         from the state file as it is",
+        path.display()
+    )]
+    Witness {
+        /// The file.
+        path: PathBuf,
     },
     /// It is a sound file of something else.
     #[error("{} is not a state file of cloud-assistant-exporter; give it another state.path", path.display())]
@@ -68,6 +109,11 @@ impl StateError {
                 path,
                 what: error.to_string(),
             },
+            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Self::Damaged {
+                path,
+                what: "it is cut off".to_owned(),
+            },
+            redb::Error::Corrupted(what) => Self::Damaged { path, what },
             redb::Error::Io(error) => Self::Disk {
                 path,
                 doing,

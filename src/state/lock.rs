@@ -50,9 +50,11 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(disk(error)),
         }
-        file.set_len(0).map_err(disk)?;
-        file.rewind().map_err(disk)?;
-        writeln!(file, "process {}", std::process::id()).map_err(disk)?;
+        // Only for the message above, which does without on a full disk.
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
         Ok(Self { _file: file })
     }
 }

@@ -3,21 +3,24 @@
 //! `redb` keeps it: an embedded store in one file, whose commits are atomic and durable, written in Rust alone. What
 //! a transaction writes grows with what changed, not with what is held. Commits are of two phases, so that after a
 //! crash the last commit is there or was never shown; and the file's checksums are verified when it is opened, so that
-//! a damaged one is refused instead of counted from.
+//! a damaged one is refused instead of counted from. Saves are numbered, and a file that lacks the last is refused too.
 
 mod error;
 mod lock;
+mod quiet;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::fs;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::backends::InMemoryBackend;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
 
 pub use error::StateError;
 
@@ -25,16 +28,23 @@ use crate::record::{Change, Key, Record, Settings};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use lock::Lock;
+use witness::Witness;
 
 /// The version of the format that this program writes.
 ///
-/// Version 1: `format` has `version`; `scopes` has the number of each scope and when it was last in use; `record` has,
+/// Version 1: `format` has `version` and `revision`, the number of the last save; `scopes` has the number of each scope and when it was last in use; `record` has,
 /// by the scope's number, the pairs of [`crate::record::Key`].
 const VERSION: u64 = 1;
 
 const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("cloud_assistant_exporter_format");
 const SCOPES: TableDefinition<'_, (&str, &str), (u32, Seconds)> = TableDefinition::new("scopes");
 const RECORD: TableDefinition<'_, (u32, u8, u64), &[u8]> = TableDefinition::new("record");
+
+/// In `format`: how many saves there have been.
+const REVISION: &str = "revision";
+
+/// How every file of `redb` begins.
+const MAGIC: &[u8] = b"redb";
 
 /// The file in the directory of `state.path`.
 const FILE: &str = "record.redb";
@@ -54,6 +64,7 @@ pub struct Store {
     opener: Opener,
     /// None after a failure: what the last commit wrote is then unknown, and the file is opened anew.
     database: Mutex<Option<Database>>,
+    witness: Witness,
     _lock: Option<Lock>,
 }
 
@@ -72,16 +83,15 @@ impl Store {
     /// # Errors
     /// None in practice: memory does not refuse.
     pub fn in_memory() -> Result<Self, StateError> {
-        let store = Self::with_opener(
-            PathBuf::from("(memory)"),
-            || {
-                Ok(Builder::new()
-                    .set_cache_size(CACHE)
-                    .create_with_backend(InMemoryBackend::new())?)
-            },
-            None,
-        );
-        store.with_database("opened", begin)?;
+        let database = || -> Result<Database, redb::Error> {
+            let database = Builder::new()
+                .set_cache_size(CACHE)
+                .create_with_backend(InMemoryBackend::new())?;
+            begin(&database)?;
+            Ok(database)
+        };
+        let store = Self::with_opener(PathBuf::from("(memory)"), database, Witness::in_memory(), None);
+        store.with_database("opened", |_| Ok(()))?;
         Ok(store)
     }
 
@@ -98,24 +108,33 @@ impl Store {
         fs::create_dir_all(directory).map_err(|error| disk(directory, error))?;
         let lock = Lock::take(directory)?;
         let file = directory.join(FILE);
+        let witness = Witness::read(directory)?;
         if !file.try_exists().map_err(|error| disk(&file, error))? {
+            if witness.revision() > 0 {
+                return Err(StateError::Missing {
+                    path: file,
+                    witness: witness.path().to_path_buf(),
+                });
+            }
             create(directory, &file)?;
         }
         let opened = file.clone();
-        let store = Self::with_opener(file.clone(), move || open_file(&opened), Some(lock));
-        store.with_database("opened", |database| check_version(database, &file))??;
+        let store = Self::with_opener(file, move || open_file(&opened), witness, Some(lock));
+        store.with_database("opened", |_| Ok(()))?;
         Ok(store)
     }
 
     fn with_opener(
         path: PathBuf,
         opener: impl Fn() -> Result<Database, redb::Error> + Send + Sync + 'static,
+        witness: Witness,
         lock: Option<Lock>,
     ) -> Self {
         Self {
             path,
             opener: Opener(Box::new(opener)),
             database: Mutex::new(None),
+            witness,
             _lock: lock,
         }
     }
@@ -178,40 +197,35 @@ impl Store {
     /// # Errors
     /// When the disk refuses. Whether the changes were written is then unknown: the record must be loaded again.
     pub fn save(&self, scope: &Scope, changes: &[Change], now: Seconds) -> Result<(), StateError> {
-        self.with_database("saved", |database| {
-            let mut transaction = database.begin_write()?;
-            transaction.set_two_phase_commit(true);
-            {
-                let mut scopes = transaction.open_table(SCOPES)?;
-                let key = (&*scope.account, &*scope.region_id);
-                let known = scopes.get(key)?.map(|found| found.value());
-                let number = match known {
-                    Some((number, used)) if now.saturating_sub(used) < 3600 => number,
-                    Some((number, _)) => {
-                        scopes.insert(key, (number, now))?;
-                        number
-                    }
-                    None => {
-                        let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
-                        let highest = numbers
-                            .collect::<Result<Vec<u32>, redb::StorageError>>()?
-                            .into_iter()
-                            .max();
-                        let number = highest.map_or(0, |highest| highest + 1);
-                        scopes.insert(key, (number, now))?;
-                        number
-                    }
-                };
-                let mut pairs = transaction.open_table(RECORD)?;
-                for Change { key, value } in changes {
-                    let (kind, index) = key.encode();
-                    match value {
-                        Some(value) => pairs.insert((number, kind, index), value.as_slice())?.is_some(),
-                        None => pairs.remove((number, kind, index))?.is_some(),
-                    };
+        self.write(|transaction| {
+            let mut scopes = transaction.open_table(SCOPES)?;
+            let key = (&*scope.account, &*scope.region_id);
+            let known = scopes.get(key)?.map(|found| found.value());
+            let number = match known {
+                Some((number, used)) if now.saturating_sub(used) < 3600 => number,
+                Some((number, _)) => {
+                    scopes.insert(key, (number, now))?;
+                    number
                 }
+                None => {
+                    let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
+                    let highest = numbers
+                        .collect::<Result<Vec<u32>, redb::StorageError>>()?
+                        .into_iter()
+                        .max();
+                    let number = highest.map_or(0, |highest| highest + 1);
+                    scopes.insert(key, (number, now))?;
+                    number
+                }
+            };
+            let mut pairs = transaction.open_table(RECORD)?;
+            for Change { key, value } in changes {
+                let (kind, index) = key.encode();
+                match value {
+                    Some(value) => pairs.insert((number, kind, index), value.as_slice())?.is_some(),
+                    None => pairs.remove((number, kind, index))?.is_some(),
+                };
             }
-            transaction.commit()?;
             Ok(())
         })
     }
@@ -221,33 +235,45 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn forget_unused(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, StateError> {
-        self.with_database("saved", |database| {
-            let transaction = database.begin_write()?;
+        self.write(|transaction| {
             let mut forgotten = Vec::new();
-            {
-                let mut scopes = transaction.open_table(SCOPES)?;
-                let mut pairs = transaction.open_table(RECORD)?;
-                let mut known = Vec::new();
-                for found in scopes.iter()? {
-                    let (key, value) = found?;
-                    let (account, region_id) = key.value();
-                    known.push((Scope::new(account, region_id), value.value()));
-                }
-                for (scope, (number, used)) in known {
-                    let key = (&*scope.account, &*scope.region_id);
-                    if in_use.contains(&scope) {
-                        if now.saturating_sub(used) >= 3600 {
-                            scopes.insert(key, (number, now))?;
-                        }
-                    } else if now.saturating_sub(used) > KEPT {
-                        scopes.remove(key)?;
-                        pairs.retain_in((number, 0, 0)..=(number, u8::MAX, u64::MAX), |_, _| false)?;
-                        forgotten.push(scope);
+            let mut scopes = transaction.open_table(SCOPES)?;
+            let mut pairs = transaction.open_table(RECORD)?;
+            let mut known = Vec::new();
+            for found in scopes.iter()? {
+                let (key, value) = found?;
+                let (account, region_id) = key.value();
+                known.push((Scope::new(account, region_id), value.value()));
+            }
+            for (scope, (number, used)) in known {
+                let key = (&*scope.account, &*scope.region_id);
+                if in_use.contains(&scope) {
+                    if now.saturating_sub(used) >= 3600 {
+                        scopes.insert(key, (number, now))?;
                     }
+                } else if now.saturating_sub(used) > KEPT {
+                    scopes.remove(key)?;
+                    pairs.retain_in((number, 0, 0)..=(number, u8::MAX, u64::MAX), |_, _| false)?;
+                    forgotten.push(scope);
                 }
             }
-            transaction.commit()?;
             Ok(forgotten)
+        })
+    }
+
+    /// Does `work` in a transaction of its own. When this returns, it outlives a crash.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StateError> {
+        self.with_database("saved", |database| {
+            let mut transaction = database.begin_write()?;
+            transaction.set_two_phase_commit(true);
+            let done = work(&transaction)?;
+            let revision = next_revision(&transaction)?;
+            transaction.commit()?;
+            self.witness.note(revision)?;
+            Ok(done)
         })
     }
 
@@ -258,25 +284,64 @@ impl Store {
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, StateError> {
         let mut slot = self.lock();
-        let database = match slot.take() {
-            Some(database) => database,
-            // redb meets some damage with a panic.
-            None => catch_unwind(AssertUnwindSafe(|| (self.opener.0)()))
-                .unwrap_or_else(|_| Err(redb::Error::Corrupted("it cannot be read at all".to_owned())))
-                .map_err(|error| StateError::of(&self.path, "opened", error))?,
+        let taken = slot.take();
+        let done = quiet::catch(|| -> Result<T, StateError> {
+            let failed = |doing| move |error| StateError::of(&self.path, doing, error);
+            let database = match taken {
+                Some(database) => database,
+                None => {
+                    let database = (self.opener.0)().map_err(failed("opened"))?;
+                    self.check(&database).map_err(failed("opened"))??;
+                    database
+                }
+            };
+            // A failure closes it, here, where a panic on the way is met.
+            let done = work(&database).map_err(failed(doing))?;
+            *slot = Some(database);
+            Ok(done)
+        });
+        done.unwrap_or_else(|panic| {
+            Err(StateError::Damaged {
+                path: self.path.clone(),
+                what: format!("it cannot be {doing}: {panic}"),
+            })
+        })
+    }
+
+    /// Takes files of this version that lack nothing; those of earlier versions would be brought up to it here.
+    fn check(&self, database: &Database) -> Result<Result<(), StateError>, redb::Error> {
+        let path = self.path.clone();
+        let table = match database.begin_read()?.open_table(FORMAT) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Err(StateError::Foreign { path })),
+            Err(error) => return Err(error.into()),
         };
-        match catch_unwind(AssertUnwindSafe(|| work(&database))) {
-            Ok(Ok(done)) => {
-                *slot = Some(database);
-                Ok(done)
+        match table.get("version")?.map(|found| found.value()) {
+            Some(VERSION) => {}
+            Some(version) if version > VERSION => {
+                return Ok(Err(StateError::Newer {
+                    path,
+                    version,
+                    supported: VERSION,
+                }));
             }
-            Ok(Err(error)) => Err(StateError::of(&self.path, doing, error)),
-            Err(_) => Err(StateError::of(
-                &self.path,
-                doing,
-                redb::Error::Corrupted("it broke off".to_owned()),
-            )),
+            _ => {
+                return Ok(Err(StateError::Damaged {
+                    path,
+                    what: "it has no version".to_owned(),
+                }));
+            }
         }
+        let revision = table.get(REVISION)?.map_or(0, |found| found.value());
+        if revision < self.witness.revision() {
+            return Ok(Err(StateError::Behind {
+                path,
+                revision,
+                last: self.witness.revision(),
+                witness: self.witness.path().to_path_buf(),
+            }));
+        }
+        Ok(Ok(()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Database>> {
@@ -317,35 +382,29 @@ fn begin(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
+/// Numbers the save that is under way.
+fn next_revision(transaction: &WriteTransaction) -> Result<u64, redb::Error> {
+    let mut format = transaction.open_table(FORMAT)?;
+    let revision = format.get(REVISION)?.map_or(0, |found| found.value()) + 1;
+    format.insert(REVISION, revision)?;
+    Ok(revision)
+}
+
 fn open_file(file: &Path) -> Result<Database, redb::Error> {
     if fs::metadata(file)?.len() == 0 {
         return Err(redb::Error::Corrupted("it is empty".to_owned()));
+    }
+    let mut begin = Vec::new();
+    fs::File::open(file)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut begin)?;
+    if begin != MAGIC {
+        return Err(redb::Error::Corrupted(
+            "it does not begin as a state file does".to_owned(),
+        ));
     }
     Ok(Builder::new()
         .set_cache_size(CACHE)
         .set_check_integrity_on_open(true)
         .open(file)?)
-}
-
-/// Takes files of this version; earlier ones would be brought up to it here.
-fn check_version(database: &Database, file: &Path) -> Result<Result<(), StateError>, redb::Error> {
-    let path = file.to_path_buf();
-    let table = match database.begin_read()?.open_table(FORMAT) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Err(StateError::Foreign { path })),
-        Err(error) => return Err(error.into()),
-    };
-    let version = table.get("version")?.map(|found| found.value());
-    Ok(match version {
-        Some(VERSION) => Ok(()),
-        Some(version) if version > VERSION => Err(StateError::Newer {
-            path,
-            version,
-            supported: VERSION,
-        }),
-        _ => Err(StateError::Damaged {
-            path,
-            what: "it has no version".to_owned(),
-        }),
-    })
 }

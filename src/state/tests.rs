@@ -1,1 +1,209 @@
+//! The store on good disks, damaged ones and failing ones.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, TableDefinition};
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::record::{Findings, History, Sweep};
+use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
+
+mod damage;
+mod faults;
+mod fixture;
+
+const NOW: Seconds = 1_800_000_000;
+
+fn scope(region_id: &str) -> Scope {
+    Scope::new("production", region_id)
+}
+
+fn settings() -> Settings {
+    Settings {
+        window: 86_400,
+        new_series_hold: 0,
+        max_error_codes: 100,
+        max_exit_codes: 100,
+        duration_buckets: vec![1.0, 10.0, 60.0],
+        filter: 7,
+    }
+}
+
+/// Result number `n`: a failure with ids and a time, or, where `status` is open, one that has begun.
+fn row(n: u32, status: KnownStatus) -> Row {
+    let (invoke_id, instance_id) = (format!("t-{n}"), format!("i-{}", n % 100));
+    Row {
+        identity: Identity::of_row(&invoke_id, &instance_id, ""),
+        status: Status::Known(status),
+        error_code: if status == KnownStatus::Failed {
+            "ExitCodeNonzero".into()
+        } else {
+            "".into()
+        },
+        exit_code: (!status.is_open()).then_some(i64::from(status == KnownStatus::Failed)),
+        repeats: 1,
+        times: Times {
+            started: NonZeroU32::new(NOW - 100),
+            finished: NonZeroU32::new(NOW - 95).filter(|_| !status.is_open()),
+            stopped: None,
+        },
+        dropped: 3,
+        delivery: None,
+        scheduled: false,
+        ids: Some(Box::new(Ids {
+            invoke_id: invoke_id.as_str().into(),
+            instance_id: instance_id.as_str().into(),
+            container_id: "".into(),
+            command_id: "c-1".into(),
+        })),
+    }
+}
+
+fn poll(rows: impl IntoIterator<Item = Row>) -> Findings {
+    Findings {
+        pages: rows.into_iter().collect(),
+        ..Findings::default()
+    }
+}
+
+fn sweep(rows: impl IntoIterator<Item = Row>) -> Findings {
+    Findings {
+        sweep: Some(Sweep { front: 0 }),
+        ..poll(rows)
+    }
+}
+
+/// Applies and saves, as a poller does.
+fn record(store: &Store, scope: &Scope, record: &mut Record, findings: Findings) -> Result<(), StateError> {
+    record.apply(findings, NOW);
+    store.save(scope, &record.take_changes(), NOW)
+}
+
+fn load(store: &Store, scope: &Scope) -> Result<Record, StateError> {
+    store.load(scope, &settings(), NOW)
+}
+
+/// Results counted and results held.
+fn counted(record: &mut Record) -> (u64, usize) {
+    let held = record.held();
+    let counts = record.counts(NOW);
+    (
+        counts.map_or(0, |counts| counts.totals().map(|total| total.value).sum()),
+        held,
+    )
+}
+
+/// A first look at 20 results, and then saves of ten more each.
+fn grown(directory: &Path, saves: u32) -> (u64, usize) {
+    let store = Store::open(directory).unwrap();
+    let mut held = load(&store, &scope("a")).unwrap();
+    let old = (0..20).map(|n| row(n, KnownStatus::Success));
+    record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
+    for save in 2..2 + saves {
+        let new = (save * 10..save * 10 + 10).map(|n| row(n, KnownStatus::Failed));
+        record(&store, &scope("a"), &mut held, poll(new)).unwrap();
+    }
+    counted(&mut held)
+}
+
+#[test]
+fn what_is_saved_is_there_again() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("made/on/demand");
+    assert_eq!(grown(&path, 3), (30, 50));
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.scopes().unwrap(), [scope("a")]);
+    assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
+    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+    let mut other = Record::new(settings());
+    record(
+        &store,
+        &scope("b"),
+        &mut other,
+        sweep([row(1, KnownStatus::Success)]),
+    )
+    .unwrap();
+    assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
+    assert_eq!(counted(&mut load(&store, &scope("b")).unwrap()), (0, 1));
+}
+
+#[test]
+fn a_second_process_is_refused_and_told_who_has_it() {
+    let directory = tempdir().unwrap();
+    let first = Store::open(directory.path()).unwrap();
+    let refused = Store::open(directory.path()).unwrap_err().to_string();
+    let expected = format!(
+        "the state in {} is in use by process {}; stop that one, or give this one another state.path",
+        directory.path().display(),
+        std::process::id()
+    );
+    assert_eq!(refused, expected);
+    drop(first);
+    Store::open(directory.path()).unwrap();
+}
+
+#[test]
+fn a_file_that_was_being_made_is_made_anew() {
+    let directory = tempdir().unwrap();
+    fs::write(directory.path().join("record.redb.new"), "cut off").unwrap();
+    assert_eq!(grown(directory.path(), 1), (10, 30));
+}
+
+#[test]
+fn memory_ends_with_the_process() {
+    let store = Store::in_memory().unwrap();
+    let mut held = Record::new(settings());
+    record(
+        &store,
+        &scope("a"),
+        &mut held,
+        sweep([row(1, KnownStatus::Success)]),
+    )
+    .unwrap();
+    assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (0, 1));
+}
+
+#[test]
+fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
+    const DAY: Seconds = 86_400;
+    let store = Store::in_memory().unwrap();
+    for region_id in ["a", "b"] {
+        let mut held = Record::new(settings());
+        record(
+            &store,
+            &scope(region_id),
+            &mut held,
+            sweep([row(1, KnownStatus::Success)]),
+        )
+        .unwrap();
+    }
+    // Only `a` goes on being used.
+    for day in 1..=30 {
+        let forgotten = store.forget_unused(&[scope("a")], NOW + day * DAY).unwrap();
+        assert_eq!(forgotten, []);
+    }
+    assert_eq!(counted(&mut load(&store, &scope("b")).unwrap()), (0, 1));
+    let forgotten = store.forget_unused(&[scope("a")], NOW + 30 * DAY + 1).unwrap();
+    assert_eq!(forgotten, [scope("b")]);
+    assert_eq!(store.scopes().unwrap(), [scope("a")]);
+    assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (0, 1));
+    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+}
+
+#[test]
+fn a_write_is_as_large_as_what_changed() {
+    let directory = tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let mut held = Record::new(settings());
+    let old = (0..20_000).map(|n| row(n, KnownStatus::Success));
+    record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
+    held.apply(poll((30_000..30_010).map(|n| row(n, KnownStatus::Success))), NOW);
+    let changes = held.take_changes();
+    // The ten, their total, their durations and the head.
+    assert_eq!(changes.len(), 13);
+}

@@ -1,0 +1,96 @@
+//! The exporter and a living fleet on this machine: `make demo`.
+//!
+//! The fleet is the simulator's. Its clock is fast, and the exporter polls often, so that something moves within
+//! seconds. Everything ends with Ctrl-C, and nothing is left behind.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use cloud_assistant_exporter::app::{App, Options};
+use cloud_assistant_exporter::cli::Cli;
+use cloud_assistant_exporter::{config, telemetry};
+use simulator::{Clock, Simulator, scenario};
+
+/// Seconds of the fleet in a real one.
+const SPEED: u32 = 20;
+
+/// Where the fleet answers.
+const SIMULATOR: &str = "127.0.0.1:10070";
+
+fn main() -> anyhow::Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let fleet = scenario::fleet(Clock::Fast { speed: SPEED }, 1);
+    let scopes = fleet.scopes();
+    let simulator =
+        Simulator::bind(SIMULATOR.parse()?, fleet).with_context(|| format!("the fleet needs {SIMULATOR}"))?;
+    // Until the exporter has looked once: what happens before is not counted.
+    simulator.cloud().set_paused(true);
+    let file = std::env::temp_dir().join(format!(
+        "cloud-assistant-exporter-demo-{}.yml",
+        std::process::id()
+    ));
+    std::fs::write(&file, configuration(&simulator, &scopes))?;
+    let config = config::load(Some(&file), [])?;
+    std::fs::remove_file(&file)?;
+    let log_level = telemetry::start(config.log.level, config.log.format)?;
+    let cli = Cli::parse_from(["demo", "--web.listen-address=127.0.0.1:10069"]);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let options = Options { cli, environment: Vec::new(), log_level: Some(log_level) };
+        let app = App::build(options, config).await?;
+        let board = app.board();
+        let stop = app.stop_token();
+        let mut running = std::pin::pin!(app.run());
+        let looked = async {
+            let mut changes = board.subscribe();
+            while !board.view().scopes.values().all(|scope| scope.counts.is_some()) {
+                changes.changed().await?;
+            }
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            ended = &mut running => return ended,
+            looked = tokio::time::timeout(Duration::from_secs(60), looked) => looked.context("no first look")??,
+        }
+        simulator.cloud().mark_baseline();
+        simulator.cloud().set_paused(false);
+        announce();
+        tokio::select! {
+            ended = &mut running => return ended,
+            _ = tokio::signal::ctrl_c() => stop.cancel(),
+        }
+        running.await
+    })
+}
+
+#[allow(clippy::print_stdout, reason = "what a person who runs the demo reads")]
+fn announce() {
+    println!(
+        "\nA fleet is running commands, and the exporter counts how they end.\n\n  \
+         status page            http://127.0.0.1:10069/\n  \
+         metrics                http://127.0.0.1:10069/metrics\n  \
+         what was really run    http://{SIMULATOR}/simulator/truth\n\nCtrl-C ends both.\n"
+    );
+}
+
+/// Every account and region of the fleet, with its keys.
+fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
+    let mut text = "accounts:\n".to_owned();
+    for account in simulator.cloud().accounts() {
+        let regions: Vec<&str> = scopes
+            .iter()
+            .filter(|(name, _)| *name == account)
+            .map(|(_, region)| region.as_str())
+            .collect();
+        text.push_str(&format!(
+            "  - name: {account}\n    endpoint: {}\n    regions: [{}]\n    credentials: {{type: access_key, \
+             access_key_id: {account}-key, access_key_secret: {account}-secret}}\n",
+            simulator.url(),
+            regions.join(", ")
+        ));
+    }
+    text + "poll: {interval: 2s, sweep_interval: 60s}\n\
+            rate_limit: {requests_per_second: 50, burst: 50}\n\
+            state: {path: \"\"}\n\
+            metrics: {new_series_hold: 5s}\n"
+}
