@@ -17,7 +17,7 @@ check:
 unit:
 	$(CARGO) test --workspace
 
-sdk: ## the official Python SDK against the simulator
+sdk: ## the official Python SDK against the simulator, and its credentials package against the exporter
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -168,14 +168,20 @@ impl Client {
             if let Some(wait) = error.retry_after {
                 limit.pause(wait);
             }
-            if error.refuses_token() && credentials.security_token.is_some() && !renewed {
-                // A token can end before its time; a fresh one deserves a try of its own.
+            if error.refuses_key() && !renewed {
                 renewed = true;
-                self.credentials
-                    .renew(&credentials)
-                    .await
-                    .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
-                continue;
+                let renewal = if error.refuses_token() && credentials.security_token.is_some() {
+                    // A token can end before its time; a fresh one deserves a try of its own.
+                    Some(self.credentials.renew(&credentials).await)
+                } else {
+                    // So does a key that has been put in the place of this one.
+                    self.credentials.replaced(&credentials).await
+                };
+                if let Some(renewal) = renewal {
+                    renewal
+                        .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
+                    continue;
+                }
             }
             let too_long = error.retry_after.is_some_and(|wait| wait > self.pace.patience);
             if !error.retryable || too_long || attempt == ATTEMPTS {
@@ -258,6 +264,13 @@ impl Client {
         );
         let mut sending = self.http.post(url).header("accept", "application/json");
         for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
+                let what =
+                    "the access key or its token holds characters that no key has; check how it was written";
+                CallError::new(Reason::Credentials, what).lasting()
+            })?;
+            // Libraries show headers in their traces, but not these.
+            value.set_sensitive(true);
             sending = sending.header(name, value);
         }
         let mut response = sending.send().await.map_err(|error| self.transport(error))?;

@@ -109,6 +109,7 @@ impl Ecs {
         };
         call(
             &self.client,
+            Some(&self.region_id),
             Action::DescribeInvocationResults,
             &parameters,
             priority,
@@ -133,6 +134,7 @@ impl Ecs {
         push(&mut parameters, "RepeatMode", Some(repeat_mode));
         call(
             &self.client,
+            Some(&self.region_id),
             Action::DescribeInvocations,
             &parameters,
             priority,
@@ -166,19 +168,26 @@ impl Ecs {
 /// # Errors
 /// As [`Ecs::results`].
 pub async fn regions(client: &Client) -> Result<Regions, CallError> {
-    call(
+    let found = call(
         client,
+        None,
         Action::DescribeRegions,
         &[],
         Priority::Poll,
         None,
         regions::decode,
     )
-    .await
+    .await?;
+    if found.is_empty() {
+        // Every account has regions. To believe this would stop all that is polled.
+        return Err(CallError::new(Reason::Malformed, "an answer that names no region").lasting());
+    }
+    Ok(found)
 }
 
 async fn call<T>(
     client: &Client,
+    region_id: Option<&str>,
     action: Action,
     parameters: &[(String, String)],
     priority: Priority,
@@ -193,7 +202,8 @@ async fn call<T>(
             CallError::new(Reason::Malformed, what)
         })
     };
-    client.call(action, parameters, priority, deadline, &decode).await
+    let answer = client.call(action, parameters, priority, deadline, &decode).await;
+    answer.map_err(|error| error.for_action(action.as_str(), region_id))
 }
 
 fn push(parameters: &mut Vec<(String, String)>, name: &str, value: Option<&str>) {

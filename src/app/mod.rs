@@ -87,12 +87,7 @@ impl App {
         register_build_info(&registry)?;
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
-        let shared = Shared {
-            http: http_client()?,
-            services: services(&environment)?,
-            overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            requests: Arc::clone(&requests),
-        };
+        let shared = shared(&environment, Arc::clone(&requests))?;
         let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
         let (sender, reloads) = mpsc::channel(1);
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
@@ -243,6 +238,16 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             Ok(Store::in_memory()?)
         }
     }
+}
+
+/// What all accounts share.
+fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::Result<Shared> {
+    Ok(Shared {
+        http: http_client()?,
+        services: services(environment)?,
+        overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        requests,
+    })
 }
 
 /// The client for everything but the metadata service.

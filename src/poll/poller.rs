@@ -74,6 +74,8 @@ pub struct Poller {
     sweep: Option<SweepUnderWay>,
     /// After a failed sweep: not again before.
     no_sweep_before: Instant,
+    /// Not to be shown before the first poll has ended.
+    unseen: bool,
 }
 
 #[derive(Debug)]
@@ -128,6 +130,7 @@ impl Poller {
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
+            unseen: false,
         }
     }
 
@@ -140,13 +143,21 @@ impl Poller {
         }
     }
 
+    /// Shows nothing before the first poll has ended: for a region that was set aside, and probably will be again.
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
+    }
+
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
     /// nothing: its results are found again.
     pub async fn run(mut self, stop: CancellationToken) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
         let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
-        self.show(next).await;
+        if !self.unseen {
+            self.show(next).await;
+        }
         loop {
             if !self.wait(next, &stop).await {
                 return End::Stopped;

@@ -62,10 +62,13 @@ impl Exporter {
     ) -> Result<Self, (ExitStatus, String)> {
         let path = config_path(directory);
         fs::write(&path, config).unwrap();
+        let has_level = arguments
+            .iter()
+            .any(|argument| argument.starts_with("--log.level"));
         let mut child = command()
             .arg(format!("--config.file={}", path.display()))
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--log.level=debug")
+            .args((!has_level).then_some("--log.level=debug"))
             .args(arguments)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())

@@ -9,10 +9,17 @@
     missing_debug_implementations
 )]
 
+mod accounts;
+mod broken;
 mod cloud;
 mod counting;
+mod credentials;
 mod exporter;
+mod figures;
+mod fleet;
 mod load;
+mod network;
+mod regions;
 mod reload;
 mod scrape;
 mod web;
