@@ -97,6 +97,8 @@ impl App {
         let (sender, reloads) = mpsc::channel(1);
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
         let exposition = Arc::new(Exposition::new(registry, requests));
+        // Before the first scrape: what was saved must not seem to be gone.
+        exposition.render(&board.view());
         let stop = CancellationToken::new();
         let site = Site {
             board: board.clone(),

@@ -113,7 +113,7 @@ impl Poller {
         record: Option<Record>,
     ) -> Self {
         let view = ScopeView::new(scope);
-        Self {
+        let mut poller = Self {
             ecs: Arc::new(ecs),
             store,
             board,
@@ -124,7 +124,11 @@ impl Poller {
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
-        }
+        };
+        // What is saved is shown at once: the first scrape may come before this poller's first turn.
+        poller.picture(timestamp::seconds(SystemTime::now()));
+        poller.board.publish(poller.view.clone());
+        poller
     }
 
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
@@ -468,6 +472,14 @@ impl Poller {
         Some(Instant::now() + at.duration_since(now).unwrap_or_default())
     }
 
+    /// Takes what the record adds up to into the view.
+    fn picture(&mut self, now: Seconds) {
+        if let Some(record) = &mut self.record {
+            self.view.counts = record.counts(now).map(Arc::new);
+            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        }
+    }
+
     /// Puts up what is known now.
     async fn show(&mut self, next: Instant) {
         let now: Seconds = timestamp::seconds(SystemTime::now());
@@ -483,10 +495,7 @@ impl Poller {
                 }
             }
         }
-        if let Some(record) = &mut self.record {
-            self.view.counts = record.counts(now).map(Arc::new);
-            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
-        }
+        self.picture(now);
         let wait = next.saturating_duration_since(Instant::now());
         self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
         self.board.publish(self.view.clone());
