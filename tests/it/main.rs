@@ -11,6 +11,7 @@
 
 mod cloud;
 mod counting;
+mod crash;
 mod exporter;
 mod reload;
 mod scrape;
