@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk bench crash install-tools
+.PHONY: demo test check unit sdk bench crash figures install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -20,6 +20,15 @@ unit:
 sdk: ## the official Python SDK against the simulator
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
+
+# So many times the release binary is killed; at least a hundred times as many results settle meanwhile.
+KILLS ?= 500
+
+crash: ## the long run of the crash tests
+	CRASH_KILLS=$(KILLS) $(CARGO) test --release --test it crash -- --nocapture --test-threads=1
+
+figures: ## what the state costs: bytes and time of a poll, size on disk and in memory, time to start
+	$(CARGO) test --release --test it figures -- --ignored --nocapture --test-threads=1
 
 install-tools:
 	tests/install-tools

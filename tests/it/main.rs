@@ -13,6 +13,7 @@ mod cloud;
 mod counting;
 mod crash;
 mod exporter;
+mod figures;
 mod reload;
 mod scrape;
 mod web;
