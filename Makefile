@@ -21,6 +21,12 @@ sdk: ## the official Python SDK against the simulator, and its credentials packa
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
 
+# So many times the release binary is killed; at least a hundred times as many results settle meanwhile.
+KILLS ?= 500
+
+crash: ## the long run of the crash tests
+	CRASH_KILLS=$(KILLS) $(CARGO) test --release --test it crash -- --nocapture --test-threads=1
+
 figures: ## figures that take long: load, sizes, times; printed
 	ulimit -n 20000; $(CARGO) test --release --test it -- --ignored --nocapture --test-threads=1
 

@@ -92,6 +92,8 @@ impl App {
         let (sender, reloads) = mpsc::channel(1);
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
         let exposition = Arc::new(Exposition::new(registry, Arc::clone(&requests)));
+        // Before the first scrape: what was saved must not seem to be gone.
+        exposition.render(board.view());
         let stop = CancellationToken::new();
         let site = Site {
             board: board.clone(),

@@ -143,6 +143,14 @@ impl Poller {
         }
     }
 
+    /// Shows at once what is saved: the first scrape may come before this poller's first turn.
+    #[must_use]
+    pub fn seen(mut self) -> Self {
+        self.picture(timestamp::seconds(SystemTime::now()));
+        self.board.publish(self.view.clone());
+        self
+    }
+
     /// Shows nothing before the first poll has ended: for a region that was set aside, and probably will be again.
     pub fn unseen(mut self) -> Self {
         self.unseen = true;
@@ -491,6 +499,14 @@ impl Poller {
         Some(Instant::now() + at.duration_since(now).unwrap_or_default())
     }
 
+    /// Takes what the record adds up to into the view.
+    fn picture(&mut self, now: Seconds) {
+        if let Some(record) = &mut self.record {
+            self.view.counts = record.counts(now).map(Arc::new);
+            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        }
+    }
+
     /// Puts up what is known now.
     async fn show(&mut self, next: Instant) {
         let now: Seconds = timestamp::seconds(SystemTime::now());
@@ -506,10 +522,7 @@ impl Poller {
                 }
             }
         }
-        if let Some(record) = &mut self.record {
-            self.view.counts = record.counts(now).map(Arc::new);
-            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
-        }
+        self.picture(now);
         let wait = next.saturating_duration_since(Instant::now());
         self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
         self.board.publish(self.view.clone());
