@@ -10,7 +10,9 @@
 )]
 
 mod cloud;
+mod cost;
 mod counting;
 mod exporter;
 mod scrape;
+mod stage;
 mod web;
