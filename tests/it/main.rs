@@ -13,6 +13,7 @@ mod cloud;
 mod cost;
 mod counting;
 mod exporter;
+mod exposition;
 mod faults;
 mod scrape;
 mod stage;
