@@ -15,6 +15,7 @@ mod counting;
 mod exporter;
 mod exposition;
 mod faults;
+mod http;
 mod scrape;
 mod stage;
 mod web;
