@@ -141,3 +141,24 @@ fn everything_that_is_asked_asks_for_fifty_rows() {
     }
     stage.exact();
 }
+
+#[test]
+fn requests_keep_to_the_rate_limit() {
+    let more = "rate_limit: {requests_per_second: 8, burst: 2}\npoll: {interval: 1s, sweep_interval: 0}\n";
+    let stage = Stage::new(more, |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    stage.region(|region| region.add_settled(500, Outcome::failed(1)));
+    stage.exact();
+    let requests = stage.simulator.requests();
+    let times: Vec<_> = requests
+        .iter()
+        .filter(|request| request.action == "DescribeInvocationResults")
+        .collect();
+    // Of any eleven that follow each other, nine had to wait for their turn: 9 / 8 of a second.
+    for window in times.windows(11) {
+        let took = window[10].at.duration_since(window[0].at).unwrap().as_secs_f64();
+        assert!(took >= 1.0, "eleven requests within {took} s");
+    }
+    assert!(times.len() >= 11);
+}

@@ -1171,3 +1171,157 @@ fn the_documented_sample_response_is_one_sample_of_the_gauge() {
                 invocation_status=\"Success\",error_code=\"InstanceNotExists\",exit_code=\"0\"} 1";
     assert_eq!(scrape.text.lines().filter(|other| *other == line).count(), 1);
 }
+
+#[test]
+fn however_a_schedule_ends_each_of_its_runs_counts_once() {
+    let stage = Stage::new(SWEEPING, |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    // All between two polls: what is first seen has ended.
+    stage.region(|region| {
+        let invoke_id = region.schedule("over already", "rate(1m)", 2);
+        for exit_code in 1..4 {
+            region.run_once(&invoke_id, 0, Outcome::failed(exit_code));
+            region.run_once(&invoke_id, 1, Outcome::timeout());
+        }
+        region.end_schedule(&invoke_id, InvocationStatus::Cancelled);
+    });
+    stage.exact();
+    let (never, running, ended) = stage.region(|region| {
+        let never = region.schedule("never ran", "rate(1d)", 1);
+        let running = region.schedule("stopped in its run", "rate(1h)", 1);
+        region.begin_run(&running, 0);
+        let ended = region.schedule("ends with its last run", "rate(1h)", 1);
+        region.run_once(&ended, 0, Outcome::failed(7));
+        (never, running, ended)
+    });
+    stage.exact();
+    stage.region(|region| {
+        region.end_schedule(&never, InvocationStatus::Cancelled);
+        region.end_schedule(&running, InvocationStatus::Terminated);
+        region.run_once(&ended, 0, Outcome::success());
+        region.end_schedule(&ended, InvocationStatus::Success);
+    });
+    let scrape = stage.exact();
+    assert_eq!(scrape.value(RECLASSIFIED, &[]), 0.0);
+    assert_eq!(stage.truth().total(), 6 + 1 + 1 + 2);
+    let swept = stage.swept();
+    assert_exact(&swept, REGION, &stage.truth());
+    assert_eq!(swept.value(LATE, &[]), 0.0);
+}
+
+#[test]
+fn a_number_that_was_missing_from_a_history_counts_when_it_comes() {
+    let mut schedule = None;
+    let stage = Stage::new(SWEEPING, |region| {
+        schedule = Some(region.schedule("gaps", "rate(1h)", 1));
+    });
+    let schedule = schedule.unwrap();
+    stage.region(|region| {
+        region.run_once(&schedule, 0, Outcome::failed(1));
+        region.skip_runs(&schedule, 0, 3);
+        region.run_once(&schedule, 0, Outcome::failed(5));
+    });
+    stage.exact();
+    stage.swept();
+    stage.exact();
+    stage.region(|region| {
+        let row = region.row_mut(&schedule, 0);
+        let mut third = row.history[0].clone();
+        third.repeats = 3;
+        third.exit_code = Some(3);
+        row.history.insert(1, third);
+    });
+    let scrape = stage.swept();
+    assert_exact(&scrape, REGION, &stage.truth());
+    assert_eq!(stage.truth().total(), 3);
+    assert_eq!(scrape.value(LATE, &[]), 1.0);
+    stage.swept();
+    stage.exact();
+}
+
+#[test]
+fn runs_that_have_left_the_window_are_not_held_and_not_counted_again() {
+    let more = "poll: {interval: 100ms, sweep_interval: 1s, window: 3s}\n";
+    let mut schedule = None;
+    let stage = Stage::new(more, |region| {
+        schedule = Some(region.schedule("short", "rate(1m)", 1));
+    });
+    let schedule = schedule.unwrap();
+    stage.region(|region| {
+        for exit_code in 1..6 {
+            region.run_once(&schedule, 0, Outcome::failed(exit_code));
+            region
+                .row_mut(&schedule, 0)
+                .history
+                .last_mut()
+                .unwrap()
+                .finished_time = Some(unix_now());
+        }
+    });
+    stage
+        .exporter
+        .scrape_until("the runs are held", |scrape| scrape.value(TRACKED, &[]) == 6.0);
+    let scrape = stage
+        .exporter
+        .scrape_until("they are no longer", |scrape| scrape.value(TRACKED, &[]) == 1.0);
+    assert_eq!(shown(&scrape, RECENT), counts([("Scheduled//", 1)]));
+    stage.region(|region| region.run_once(&schedule, 0, Outcome::failed(6)));
+    stage.swept();
+    let scrape = stage.exporter.polled();
+    assert_eq!(scrape.counts(RESULTS, ACCOUNT, REGION), stage.truth().results);
+    assert_eq!(stage.truth().total(), 6);
+}
+
+#[test]
+fn what_runs_of_a_schedule_drop_and_deliver_counts_once() {
+    let mut schedule = None;
+    let stage = Stage::new(SWEEPING, |region| {
+        let command = region.command("delivers").on(2).deliver_to("oss://bucket/prefix");
+        let invoke_id = command.every("rate(1h)").run();
+        region.run_once(&invoke_id, 0, Outcome::success().delivery(Delivery::Finished));
+        schedule = Some(invoke_id);
+    });
+    let schedule = schedule.unwrap();
+    let denied = Delivery::Failed("OSS.AccessDenied".to_owned());
+    stage.region(|region| {
+        for instance in 0..2 {
+            let done = Outcome::success().dropping(10).delivery(Delivery::Finished);
+            region.run_once(&schedule, instance, done);
+            region.run_once(&schedule, instance, Outcome::failed(1).delivery(denied.clone()));
+        }
+    });
+    stage.exact();
+    stage.swept();
+    let scrape = stage.exact();
+    assert_eq!(scrape.value(DELIVERIES, &[]), 4.0);
+    stage.region(|region| region.end_schedule(&schedule, InvocationStatus::Cancelled));
+    stage.exact();
+}
+
+#[test]
+fn polls_and_a_long_sweep_do_not_get_in_each_others_way() {
+    let stage = Stage::new(SWEEPING, |region| {
+        region.add_settled(700, Outcome::success());
+        region.run("open before", 5);
+    });
+    stage.simulator.set_latency(std::time::Duration::from_millis(20));
+    let mut open = Vec::new();
+    for round in 0..20_i64 {
+        stage.region(|region| {
+            let invoke_id = region.run("churn", 3);
+            region.start(&invoke_id, 0);
+            region.settle(&invoke_id, 1, Outcome::failed(round % 3));
+            open.push(invoke_id);
+            if round % 2 == 0 {
+                region.settle_all(&open.remove(0), &Outcome::timeout());
+            }
+        });
+        stage.exporter.polled();
+    }
+    let scrape = stage.swept();
+    assert_exact(&scrape, REGION, &stage.truth());
+    for name in [LATE, LOST, RECLASSIFIED] {
+        assert_eq!(scrape.value(name, &[]), 0.0, "{name}");
+    }
+}

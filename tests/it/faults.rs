@@ -607,3 +607,63 @@ fn a_name_that_is_not_found_or_a_port_that_is_closed_is_transport() {
         assert_eq!(scrape.value(UP, &[]), 0.0);
     }
 }
+
+#[test]
+fn a_poll_that_takes_too_long_fails_and_a_first_look_may_take_longer() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    simulator
+        .cloud()
+        .region(ACCOUNT, REGION)
+        .add_settled(600, Outcome::success());
+    simulator.cloud().mark_baseline();
+    simulator.set_latency(Duration::from_millis(150));
+    let more = "poll: {interval: 100ms, sweep_interval: 0, request_timeout: 1s, timeout: 1s}\n";
+    let stage = Stage::on(simulator, directory, more);
+    assert_eq!(
+        stage.exporter.scrape().value(FAILURES, &[]),
+        0.0,
+        "twelve pages took longer"
+    );
+    stage.region(|region| region.add_settled(600, Outcome::failed(1)));
+    let scrape = stage
+        .exporter
+        .scrape_until("a failed poll", |scrape| scrape.value(UP, &[]) == 0.0);
+    assert_eq!(
+        scrape.value(FAILURES, &[("reason", "timeout")]),
+        scrape.value(FAILURES, &[])
+    );
+    assert!(scrape.counts(RESULTS, ACCOUNT, REGION).is_empty());
+    let duration = scrape.value("cloud_assistant_poll_duration_seconds", &[]);
+    assert!((1.0..1.5).contains(&duration), "{duration}");
+    stage.simulator.set_latency(Duration::ZERO);
+    stage.exact();
+}
+
+#[test]
+fn the_last_success_stays_where_it_was_while_polls_fail() {
+    let stage = Stage::new("", |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    let success = "cloud_assistant_last_success_timestamp_seconds";
+    let denied = FaultKind::documented("Forbidden.RAM");
+    stage.simulator.faults().add(Fault::forever(denied));
+    let failed = stage
+        .exporter
+        .scrape_until("a failed poll", |scrape| scrape.value(UP, &[]) == 0.0);
+    let at = failed.value(success, &[]);
+    let later = stage
+        .exporter
+        .scrape_until("more than a second of failures", |scrape| {
+            scrape.value(FAILURES, &[]) >= failed.value(FAILURES, &[]) + 12.0
+        });
+    assert_eq!(later.value(success, &[]), at);
+    assert_eq!(
+        later.counts(RECENT, ACCOUNT, REGION),
+        failed.counts(RECENT, ACCOUNT, REGION)
+    );
+    stage.simulator.faults().clear();
+    stage
+        .exporter
+        .scrape_until("a success", |scrape| scrape.value(success, &[]) > at);
+}
