@@ -231,6 +231,11 @@ impl Row {
     pub fn run(&self) -> u32 {
         self.repeats.max(1)
     }
+
+    /// Whether the last run of a schedule's row may not have settled yet.
+    pub fn is_under_way(&self) -> bool {
+        self.status.is_open() && self.status != Status::Known(KnownStatus::Scheduled)
+    }
 }
 
 #[cfg(test)]

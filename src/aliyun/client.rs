@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
-use super::error::{CallError, Reason, classify};
+use super::error::{CallError, Reason, bounded, classify};
 use super::limit::{Limit, Priority};
 use super::requests::Tally;
 use super::sign::{Request, SigningKey, canonical_query, sign};
@@ -218,7 +218,7 @@ impl Client {
                 format!("no answer from {} within {seconds} s", self.endpoint.host),
             ))
         })
-        .and_then(|body| decode(&body));
+        .and_then(|(body, request_id)| decode(&body).map_err(|error| CallError { request_id, ..error }));
         self.tally.record(
             action,
             started.elapsed(),
@@ -233,7 +233,7 @@ impl Client {
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<Bytes, CallError> {
+    ) -> Result<(Bytes, Option<String>), CallError> {
         let key = SigningKey {
             access_key_id: &credentials.access_key_id,
             access_key_secret: credentials.access_key_secret.expose(),
@@ -283,19 +283,28 @@ impl Client {
         };
         let request_id = header(response.headers(), "x-acs-request-id");
         let retry_after = header(response.headers(), "x-acs-retry-after");
+        let is_success = status.is_success();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(error))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
-                return Err(CallError {
-                    request_id,
-                    ..CallError::new(Reason::Malformed, what).lasting()
-                });
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
+                Ok(None) if is_success => return Ok((body.freeze(), request_id.map(bounded))),
+                Ok(Some(_)) if is_success => {
+                    let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
+                    return Err(CallError {
+                        request_id: request_id.map(bounded),
+                        ..CallError::new(Reason::Malformed, what).lasting()
+                    });
+                }
+                Err(error) if is_success => {
+                    return Err(CallError {
+                        request_id: request_id.map(bounded),
+                        ..self.transport(error)
+                    });
+                }
+                // An error is one by its status, whatever becomes of its body.
+                Ok(_) | Err(_) => break,
             }
-            body.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            return Ok(body.freeze());
         }
         Err(classify(
             status.as_u16(),
@@ -308,7 +317,8 @@ impl Client {
     fn transport(&self, error: reqwest::Error) -> CallError {
         let reason = match () {
             () if error.is_timeout() => Reason::Timeout,
-            () if error.is_decode() => Reason::Malformed,
+            // A body that cannot be unpacked. One that was cut off is an error of decoding for reqwest, too.
+            () if error.is_decode() && !is_cut(&error) => Reason::Malformed,
             () => Reason::Transport,
         };
         let error = error.without_url();
@@ -320,4 +330,19 @@ impl Client {
         }
         CallError::new(reason, what)
     }
+}
+
+/// Whether the connection ended before the body did.
+fn is_cut(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inside = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if error.is::<hyper::Error>() || inside.is_some_and(|inside| inside.is::<hyper::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

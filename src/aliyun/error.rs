@@ -241,7 +241,7 @@ fn is_denied(code: &str) -> bool {
 }
 
 /// Cuts a text of the network to what a log line and a page can show.
-fn bounded(text: String) -> String {
+pub(super) fn bounded(text: String) -> String {
     text.chars()
         .filter(|character| !character.is_control())
         .take(MAX_TEXT)

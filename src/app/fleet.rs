@@ -233,7 +233,11 @@ impl Fleet {
             record,
         )
         .logging(plan.logged_results);
-        let poller = if tried_again { poller.unseen() } else { poller.seen() };
+        let poller = if tried_again {
+            poller.unseen()
+        } else {
+            poller.seen()
+        };
         let stop = CancellationToken::new();
         let (name, stopping) = (scope.clone(), stop.clone());
         let task = self

@@ -12,7 +12,7 @@ use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
 use crate::record::{Answer, Findings, History, Record, Schedule, Sweep};
-use crate::result::{Identity, KnownStatus, Row, Status};
+use crate::result::{Identity, Row};
 
 /// No list is longer; the API keeps 100,000 results at most.
 const MAX_PAGES: usize = 40_000;
@@ -416,9 +416,8 @@ impl Cycle {
                 continue;
             };
             // At the first look only a run that may be under way is asked for: it is not known until it settles.
-            let under_way = row.status.is_open() && row.status != Status::Known(KnownStatus::Scheduled);
             let known = match first_look {
-                true if under_way => row.repeats.saturating_sub(1),
+                true if row.is_under_way() => row.repeats.saturating_sub(1),
                 true => row.repeats,
                 false => record.known_runs(&row.identity),
             };

@@ -39,6 +39,10 @@ struct Pass {
     first_look: bool,
     /// What this poll has seen.
     seen: HashSet<Slot>,
+    /// Rows of schedules that this first look has shown with a run under way.
+    under_way: HashSet<Slot>,
+    /// Rows whose histories this poll has read.
+    read: HashSet<Identity>,
     /// Rows of schedules that have settled; they wait until the histories are read.
     ended: Vec<(Slot, Row, Option<Seconds>)>,
     applied: Applied,
@@ -59,6 +63,13 @@ impl Record {
             now,
             first_look,
             seen: HashSet::new(),
+            under_way: HashSet::new(),
+            read: findings
+                .histories
+                .iter()
+                .flat_map(|history| &history.asked)
+                .copied()
+                .collect(),
             ended: Vec::new(),
             applied: Applied::default(),
         };
@@ -180,8 +191,13 @@ impl Record {
         if row.scheduled
             && let Some(ids) = &row.ids
         {
-            // Rule 9: runs up to the Repeats that the first look shows are known by number.
+            // Rule 9: runs up to the Repeats that the first look shows are known by number, but for one that may be
+            // under way: it is asked for until it has settled, also where this poll could not have the history.
             let known = match (pass.first_look, is_open) {
+                (true, true) if row.is_under_way() => {
+                    pass.under_way.insert(slot);
+                    row.repeats.saturating_sub(1)
+                }
                 (true, true) => row.repeats,
                 (true, false) => row.run(),
                 (false, _) => 0,
@@ -333,6 +349,10 @@ impl Record {
         }
         if !knows && let Some(schedule) = self.schedules.get_mut(&slot) {
             schedule.learn(run);
+            if !pass.read.contains(&entry.identity) {
+                // The runs before it are still to be found.
+                schedule.ask_for_gaps();
+            }
             self.unsaved.insert(Key::Schedule(slot));
             self.count_delivery(row, pass.now);
         }
@@ -404,6 +424,11 @@ impl Record {
             return;
         };
         if schedule.knows(run) {
+            return;
+        }
+        if pass.under_way.contains(&slot) {
+            // It had settled by the time the history was read: rule 2.
+            schedule.learn(run);
             return;
         }
         pass.applied.late += u64::from(schedule.again == Again::Sweep && schedule.is_past(run));
