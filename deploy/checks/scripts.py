@@ -1,1 +1,23 @@
-"""."""
+"""Everything in deploy/ that is run or read by a machine."""
+
+from checks import DEPLOY, ROOT, check, command
+
+
+@check
+def yaml_files():
+    """yamllint finds nothing in deploy/ and .github/"""
+    command("yamllint", "--strict", "--config-file", DEPLOY / "checks" / "yamllint.yml", DEPLOY, ROOT / ".github", silent=True)
+
+
+@check
+def python_files():
+    """ruff finds nothing in the Python files"""
+    files = [DEPLOY / "check", DEPLOY / "checks", DEPLOY / "grafana" / "dashboards.py", DEPLOY / "grafana" / "query-panels"]
+    command("ruff", "check", "--quiet", "--no-cache", "--isolated", "--select=E,F,B,PLE", "--line-length=200", *files, silent=True)
+
+
+@check
+def shell_files():
+    """shellcheck finds nothing in the maintainer scripts"""
+    scripts = [DEPLOY / "debian" / name for name in ("postinst", "postrm")]
+    command("shellcheck", *scripts, silent=True)
