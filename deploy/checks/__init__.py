@@ -9,8 +9,11 @@ DEPLOY = Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
 TOOLS = ROOT / "target" / "deploy"
 SUBJECTS = ["rules", "dashboards", "packages", "chart", "cloud", "release", "docs", "scripts"]
+# How TypeScript is asked whether JSON has the types of a package.
+TSC = ["--strict", "--noEmit", "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext"]
 
 _checks = []
+scrape_file = None  # of --scrape
 
 
 class Skip(Exception):
@@ -76,9 +79,6 @@ def run(arguments):
         print(f"{outcome:8}{name}" + (f": {text}" if text else ""), flush=True)
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] or (arguments.strict and counts["skipped"]) else 0
-
-
-scrape_file = None
 
 
 def _missing(package):

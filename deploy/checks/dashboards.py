@@ -14,7 +14,7 @@ import re
 import promql_parser
 import yaml
 
-from checks import DEPLOY, TOOLS, check, command, fail_if, npm_package, queries
+from checks import DEPLOY, TOOLS, TSC, check, command, fail_if, npm_package, queries
 
 GRAFANA = DEPLOY / "grafana"
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
@@ -72,7 +72,7 @@ def types():
                 lines.append(f"export const f{number}: Partial<Plain<{kind}.FieldConfig>> = {json.dumps(custom)};")
     source = TOOLS / "dashboards.ts"
     source.write_text("\n".join(lines) + "\n")
-    command("tsc", "--strict", "--noEmit", "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext", source, cwd=TOOLS)
+    command("tsc", *TSC, source, cwd=TOOLS)
     return f"{number} typed values of {len(kinds)} panel types"
 
 
