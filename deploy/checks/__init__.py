@@ -75,6 +75,8 @@ def run(arguments):
             outcome, text = "skipped", str(reason)
         except AssertionError as problem:
             outcome, text = "FAILED", str(problem)
+        except Exception as problem:  # a file that is missing or does not parse
+            outcome, text = "FAILED", f"{type(problem).__name__}: {problem}"
         counts[outcome] += 1
         print(f"{outcome:8}{name}" + (f": {text}" if text else ""), flush=True)
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
