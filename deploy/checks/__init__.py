@@ -85,5 +85,3 @@ def run(arguments):
 
 def _missing(package):
     raise Skip(f"the Python package {package} is not installed (--install)")
-
-

@@ -96,7 +96,12 @@ def kubernetes_schemas():
 def operator_schemas():
     """ServiceMonitor and PrometheusRule have the types of the operator's CRDs"""
     npm_package("@kubernetes-models/prometheus-operator")
-    documents = [d for values in CI_VALUES.values() for d in rendered(values) if d["apiVersion"].startswith("monitoring.coreos.com/")]
+    documents = [
+        d
+        for values in CI_VALUES.values()
+        for d in rendered(values)
+        if d["apiVersion"].startswith("monitoring.coreos.com/")
+    ]
     program = """
         import * as kinds from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
         import { readFileSync } from "fs";
@@ -104,9 +109,14 @@ def operator_schemas():
             new kinds[document.kind](document).validate();
     """
     done = subprocess.run(
-        [tool("node"), "--input-type=module", "--eval", program], input=json.dumps(documents), cwd=TOOLS, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        [tool("node"), "--input-type=module", "--eval", program],
+        input=json.dumps(documents),
+        cwd=TOOLS,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout
     # The schemas let unknown keys pass; the types do not.
     lines = ['import type * as kinds from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";']
@@ -142,10 +152,19 @@ def same_rules_and_dashboards():
     plain = next(d for d in rendered(CI_VALUES["ephemeral-values.yaml"]) if d["kind"] == "PrometheusRule")
     assert plain["spec"]["groups"] == [g for path in files for g in yaml.safe_load(path.read_text())["groups"]]
 
-    served = {name: text for d in documents if d["kind"] == "ConfigMap" and "grafana_dashboard" in d["metadata"]["labels"] for name, text in d["data"].items()}
-    assert {n: json.loads(t) for n, t in served.items()} == {p.name: json.loads(p.read_text()) for p in (DEPLOY / "grafana" / "dashboards").iterdir()}
+    served = {
+        name: text
+        for d in documents
+        if d["kind"] == "ConfigMap" and "grafana_dashboard" in d["metadata"]["labels"]
+        for name, text in d["data"].items()
+    }
+    assert {n: json.loads(t) for n, t in served.items()} == {
+        p.name: json.loads(p.read_text()) for p in (DEPLOY / "grafana" / "dashboards").iterdir()
+    }
     with Chart.load(PACKED) as chart:
-        assert not [f["name"] for f in chart.files if "tests/" in f["name"]], "the tests of the rules are packed into the chart"
+        assert not [f["name"] for f in chart.files if "tests/" in f["name"]], (
+            "the tests of the rules are packed into the chart"
+        )
     return f"{len(wanted)} groups of rules, {len(served)} dashboards"
 
 
@@ -165,14 +184,17 @@ class BlockDumper(yaml.SafeDumper):
 
 
 BlockDumper.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
 )
 
 
 def plain_manifests():
     """The chart with its default values and a network policy, as files for those without Helm."""
     with Chart.load(PACKED) as chart:
-        manifests = chart.render({"networkPolicy": {"enabled": True}}, name="cloud-assistant-exporter", namespace="cloud-assistant")
+        manifests = chart.render(
+            {"networkPolicy": {"enabled": True}}, name="cloud-assistant-exporter", namespace="cloud-assistant"
+        )
     documents = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cloud-assistant"}}]
     for path, text in sorted(manifests.items()):
         if path.endswith(".yaml") and "/tests/" not in path and (document := yaml.safe_load(text)):

@@ -25,7 +25,14 @@ def policies():
 @check
 def terraform():
     """the Terraform module is formatted, parses, and uses the policy file"""
-    command("terraform", "fmt", "-check", "-diff", DEPLOY / "terraform", env={"PATH": "/usr/bin:/bin", "TF_CLI_CONFIG_FILE": "/dev/null"})
+    command(
+        "terraform",
+        "fmt",
+        "-check",
+        "-diff",
+        DEPLOY / "terraform",
+        env={"PATH": "/usr/bin:/bin", "TF_CLI_CONFIG_FILE": "/dev/null"},
+    )
     text = (DEPLOY / "terraform" / "main.tf").read_text()
     module = hcl2.loads(text)
     assert "ram/policy.json" in text

@@ -81,6 +81,7 @@ def linter():
     """the rules of the dashboard linter hold"""
     found, targets = [], 0
     for file, dashboard in DASHBOARDS.items():
+
         def say(rule, text, file=file):
             found.append(f"{file}: {rule}: {text}")
 
@@ -127,14 +128,19 @@ def linter():
 def target_problems(expr):
     for problem in queries.problems(as_promql(expr)):
         yield "target-promql", problem
-    if any(not interval.startswith("$__rate_interval") for interval in re.findall(r"\b(?:i?rate)\([^\[]*\[([^\]]*)\]", expr)):
+    if any(
+        not interval.startswith("$__rate_interval")
+        for interval in re.findall(r"\b(?:i?rate)\([^\[]*\[([^\]]*)\]", expr)
+    ):
         yield "target-rate-interval", expr
     for name, matchers, parents in queries.selectors(as_promql(expr)):
         present = {(m.name, m.value) for m in matchers if "Re" in str(m.op)}
         for variable in ("job", "instance"):
             if (variable, f"${variable}") not in present:
                 yield f"target-{variable}", name
-        counted = any(isinstance(p, promql_parser.Call) and p.func.name in ("rate", "irate", "increase") for p in parents[-2:])
+        counted = any(
+            isinstance(p, promql_parser.Call) and p.func.name in ("rate", "irate", "increase") for p in parents[-2:]
+        )
         if re.search(r"_(total|bucket|count|sum)$", name) and not counted:
             yield "target-counter-agg", name
 
@@ -143,7 +149,9 @@ def target_problems(expr):
 def provisioning():
     """the provisioning files name the datasource and the folder that compose mounts"""
     source = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"][0]
-    path = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "cloud-assistant.yml").read_text())["providers"][0]["options"]["path"]
+    path = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "cloud-assistant.yml").read_text())["providers"][
+        0
+    ]["options"]["path"]
     compose = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())["services"]
     mounts = [volume.split(":")[1] for volume in compose["grafana"]["volumes"]]
     assert source["url"] == "http://prometheus:9090" and "prometheus" in compose

@@ -34,7 +34,9 @@ def compose():
 def compose_prometheus():
     """promtool and amtool accept the files that compose mounts"""
     # The rules are mounted elsewhere than they are here.
-    text = (DOCKER / "prometheus.yml").read_text().replace("/etc/prometheus/cloud-assistant", str(DEPLOY / "prometheus"))
+    text = (
+        (DOCKER / "prometheus.yml").read_text().replace("/etc/prometheus/cloud-assistant", str(DEPLOY / "prometheus"))
+    )
     (TOOLS / "prometheus.yml").write_text(text)
     command("promtool", "check", "config", "--lint=all", "--lint-fatal", TOOLS / "prometheus.yml")
     command("amtool", "check-config", DOCKER / "alertmanager.yml")

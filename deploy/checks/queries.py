@@ -23,7 +23,9 @@ def _series():
     for group in yaml.safe_load((DEPLOY / "prometheus" / "recording.rules.yml").read_text())["groups"]:
         for rule in group["rules"]:
             level = rule["record"].split(":")[0]
-            series[rule["record"]] = {label for metric in METRICS.values() for label in metric["labels"] if label in level}
+            series[rule["record"]] = {
+                label for metric in METRICS.values() for label in metric["labels"] if label in level
+            }
     return series
 
 

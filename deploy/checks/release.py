@@ -25,8 +25,12 @@ def workflow_lint():
     """
     done = subprocess.run(
         [tool("node"), "--input-type=module", "--eval", program, str(WORKFLOW)],
-        cwd=TOOLS, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        cwd=TOOLS,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0 and not done.stdout.strip(), done.stdout
 
 
@@ -48,7 +52,12 @@ def workflow_security():
 @check
 def workflow_scripts():
     """shellcheck finds nothing in its scripts"""
-    scripts = [step["run"] for job in yaml.safe_load(WORKFLOW.read_text())["jobs"].values() for step in job["steps"] if "run" in step]
+    scripts = [
+        step["run"]
+        for job in yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
+        for step in job["steps"]
+        if "run" in step
+    ]
     for script in scripts:
         command("shellcheck", "--shell=bash", "-", silent=True, input=f"set -e\n{script}")
     return f"{len(scripts)} scripts"

@@ -5,8 +5,8 @@ import re
 import promql_parser
 import yaml
 
-from checks import DEPLOY, Skip, check, command, fail_if, queries
 import checks
+from checks import DEPLOY, Skip, check, command, fail_if, queries
 
 PROMETHEUS = DEPLOY / "prometheus"
 FILES = sorted(PROMETHEUS.glob("*.rules.yml"))
@@ -45,7 +45,10 @@ def alerts_are_complete():
             if any(t["alertname"] != alert for t in test["alert_rule_test"]):
                 found.append(f"{test['name']}: tests another alert than it is named after")
     for name, rule in ALERTS.items():
-        say = lambda text, name=name: found.append(f"{name}: {text}")
+
+        def say(text, name=name):
+            found.append(f"{name}: {text}")
+
         annotations = rule["annotations"]
         runbook = DEPLOY / "runbooks" / f"{name}.md"
         if not re.fullmatch(r"CloudAssistant([A-Z][a-z]+)+", name):
@@ -89,12 +92,16 @@ def expressions():
         if "record" in rule:
             if not re.fullmatch(r"[a-z_]+:cloud_assistant_[a-z_]+:[a-z_]*rate\d+[mhd]", name):
                 found.append(f"{name}: is not named level:metric:operations")
-            if any(isinstance(n, promql_parser.AggregateExpr) and not str(n.modifier).startswith("without") for n in nodes):
+            if any(
+                isinstance(n, promql_parser.AggregateExpr) and not str(n.modifier).startswith("without") for n in nodes
+            ):
                 found.append(f"{name}: aggregates otherwise than without (…)")
         for label in re.findall(r"\$labels\.(\w+)", str(rule.get("annotations", ""))):
             if label not in queries.LABELS:
                 found.append(f"{name}: no such label: {label}")
-        for regex in (m.value for _, matchers, _ in queries.selectors(rule["expr"]) for m in matchers if "Re" in str(m.op)):
+        for regex in (
+            m.value for _, matchers, _ in queries.selectors(rule["expr"]) for m in matchers if "Re" in str(m.op)
+        ):
             if not re.search(r"[|.*+?\[\\]", regex):
                 found.append(f"{name}: a regular expression that is a plain string: {regex}")
     fail_if(found)
@@ -122,6 +129,10 @@ def vocabulary():
             found.append(f"{name} is a {types[name]}, not a {metric['type']}")
         if name in labels and (difference := labels[name] - {"le"} ^ set(metric["labels"])):
             found.append(f"{name}: labels differ by {sorted(difference)}")
-    found += [f"not in metrics.yml: {name}" for name in types if name.startswith("cloud_assistant_") and name not in queries.METRICS]
+    found += [
+        f"not in metrics.yml: {name}"
+        for name in types
+        if name.startswith("cloud_assistant_") and name not in queries.METRICS
+    ]
     fail_if(found)
     return f"{len(types)} metrics"

@@ -6,14 +6,30 @@ from checks import DEPLOY, ROOT, check, command
 @check
 def yaml_files():
     """yamllint finds nothing in deploy/ and .github/"""
-    command("yamllint", "--strict", "--config-file", DEPLOY / "checks" / "yamllint.yml", DEPLOY, ROOT / ".github", silent=True)
+    command(
+        "yamllint",
+        "--strict",
+        "--config-file",
+        DEPLOY / "checks" / "yamllint.yml",
+        DEPLOY,
+        ROOT / ".github",
+        silent=True,
+    )
 
 
 @check
 def python_files():
-    """ruff finds nothing in the Python files"""
-    files = [DEPLOY / "check", DEPLOY / "checks", DEPLOY / "grafana" / "dashboards.py", DEPLOY / "grafana" / "query-panels"]
-    command("ruff", "check", "--quiet", "--no-cache", "--isolated", "--select=E,F,B,PLE", "--line-length=200", *files, silent=True)
+    """ruff finds nothing in the Python files, layout included"""
+    files = [
+        DEPLOY / "check",
+        DEPLOY / "checks",
+        DEPLOY / "grafana" / "dashboards.py",
+        DEPLOY / "grafana" / "query-panels",
+    ]
+    command("ruff", "check", "--quiet", "--no-cache", "--isolated", "--select=E4,E7,E9,F,B,PLE,I", *files, silent=True)
+    command(
+        "ruff", "format", "--check", "--quiet", "--no-cache", "--isolated", "--line-length=120", *files, silent=True
+    )
 
 
 @check

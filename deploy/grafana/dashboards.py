@@ -24,10 +24,19 @@ THROTTLED = 'reason="throttled"'
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 STATUS_COLOURS = {
-    "Success": GREEN, "Failed": RED, "Error": "dark-red", "Timeout": ORANGE, "Aborted": "purple", "Invalid": "light-red",
-    "Cancelled": "light-blue", "Terminated": BLUE, "Pending": "light-yellow", "Running": YELLOW, "Stopping": "light-orange",
+    "Success": GREEN,
+    "Failed": RED,
+    "Error": "dark-red",
+    "Timeout": ORANGE,
+    "Aborted": "purple",
+    "Invalid": "light-red",
+    "Cancelled": "light-blue",
+    "Terminated": BLUE,
+    "Pending": "light-yellow",
+    "Running": YELLOW,
+    "Stopping": "light-orange",
     "Scheduled": "semi-dark-yellow",
-}  # fmt: skip
+}
 UP_DOWN = [{"type": "value", "options": {"0": {"text": "failing", "color": RED}, "1": {"text": "up", "color": GREEN}}}]
 
 
@@ -52,7 +61,7 @@ def thresholds(*steps):
     return {
         "mode": "absolute",
         "steps": [{"color": base, "value": None}]
-        + [{"color": colour, "value": value} for value, colour in zip(rest[::2], rest[1::2])],
+        + [{"color": colour, "value": value} for value, colour in zip(rest[::2], rest[1::2], strict=True)],
     }
 
 
@@ -100,12 +109,22 @@ def stat(title, description, expr, *, unit="short", steps=(BLUE,), decimals=None
     if mappings:
         defaults["mappings"] = mappings
     return panel(
-        "stat", title, description, [query(expr, instant=True)], unit=unit, size=size, defaults=defaults,
+        "stat",
+        title,
+        description,
+        [query(expr, instant=True)],
+        unit=unit,
+        size=size,
+        defaults=defaults,
         options={
             "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
-            "colorMode": "value", "graphMode": "none", "textMode": "value", "justifyMode": "auto", "orientation": "auto",
+            "colorMode": "value",
+            "graphMode": "none",
+            "textMode": "value",
+            "justifyMode": "auto",
+            "orientation": "auto",
         },
-    )  # fmt: skip
+    )
 
 
 def graph(title, description, targets, *, unit, size=(12, 8), bars=False, steps=None, overrides=None, ratio=False):
@@ -119,12 +138,24 @@ def graph(title, description, targets, *, unit, size=(12, 8), bars=False, steps=
         defaults["thresholds"] = thresholds(*steps)
         custom["thresholdsStyle"] = {"mode": "dashed"}
     return panel(
-        "timeseries", title, description, targets, unit=unit, size=size, defaults=defaults, overrides=overrides,
+        "timeseries",
+        title,
+        description,
+        targets,
+        unit=unit,
+        size=size,
+        defaults=defaults,
+        overrides=overrides,
         options={
-            "legend": {"displayMode": "table", "placement": "right", "showLegend": True, "calcs": ["lastNotNull", "max"]},
+            "legend": {
+                "displayMode": "table",
+                "placement": "right",
+                "showLegend": True,
+                "calcs": ["lastNotNull", "max"],
+            },
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
-    )  # fmt: skip
+    )
 
 
 def timeline(title, description, expr, legend, *, unit, steps, size=(24, 8), mappings=None):
@@ -136,24 +167,40 @@ def timeline(title, description, expr, legend, *, unit, steps, size=(24, 8), map
     if mappings:
         defaults["mappings"] = mappings
     return panel(
-        "state-timeline", title, description, [query(expr, legend)], unit=unit, size=size, defaults=defaults,
+        "state-timeline",
+        title,
+        description,
+        [query(expr, legend)],
+        unit=unit,
+        size=size,
+        defaults=defaults,
         options={
-            "showValue": "never", "rowHeight": 0.8, "mergeValues": True,
+            "showValue": "never",
+            "rowHeight": 0.8,
+            "mergeValues": True,
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
             "tooltip": {"mode": "single", "sort": "none"},
         },
-    )  # fmt: skip
+    )
 
 
 def ranking(title, description, expr, legend, *, unit="short", size=(12, 8), steps=(ORANGE,)):
     return panel(
-        "bargauge", title, description, [query(expr, legend, instant=True)], unit=unit, size=size,
+        "bargauge",
+        title,
+        description,
+        [query(expr, legend, instant=True)],
+        unit=unit,
+        size=size,
         defaults={"thresholds": thresholds(*steps), "color": {"mode": "thresholds"}, "min": 0, "decimals": 0},
         options={
             "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
-            "displayMode": "basic", "orientation": "horizontal", "showUnfilled": True, "valueMode": "color",
+            "displayMode": "basic",
+            "orientation": "horizontal",
+            "showUnfilled": True,
+            "valueMode": "color",
         },
-    )  # fmt: skip
+    )
 
 
 def table(title, description, columns, labels, *, size=(24, 9), link=None):
@@ -174,17 +221,26 @@ def table(title, description, columns, labels, *, size=(24, 9), link=None):
         overrides.append({"matcher": {"id": "byName", "options": column}, "properties": properties})
     # Grafana names the value of a lone query Value, and those of several Value #A, Value #B and so on.
     fields = ["Value"] if len(columns) == 1 else [f"Value #{chr(ord('A') + i)}" for i in range(len(columns))]
-    headings = {field: heading for field, (heading, *_) in zip(fields, columns)}
+    headings = {field: heading for field, (heading, *_) in zip(fields, columns, strict=True)}
     order = {name: i for i, name in enumerate([*labels, *fields])}
     return panel(
-        "table", title, description, [query(expr, instant=True, table=True) for _, expr, *_ in columns], unit="short", size=size,
-        defaults={"custom": {"filterable": True}, "decimals": 0}, overrides=overrides,
+        "table",
+        title,
+        description,
+        [query(expr, instant=True, table=True) for _, expr, *_ in columns],
+        unit="short",
+        size=size,
+        defaults={"custom": {"filterable": True}, "decimals": 0},
+        overrides=overrides,
         options={"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": columns[0][0], "desc": True}]},
         transformations=[
             {"id": "merge", "options": {}},
-            {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": headings}},
+            {
+                "id": "organize",
+                "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": headings},
+            },
         ],
-    )  # fmt: skip
+    )
 
 
 def row(title, *panels, collapsed=False):
@@ -214,11 +270,18 @@ def layout(rows):
 
 def variable(name, label, metric, all_value=".*"):
     return {
-        "type": "query", "name": name, "label": label, "datasource": {"type": "prometheus", "uid": "$datasource"},
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": {"type": "prometheus", "uid": "$datasource"},
         "query": {"query": f"label_values({metric}, {name})", "refId": name},
-        "multi": True, "includeAll": True, "allValue": all_value, "refresh": 2, "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "allValue": all_value,
+        "refresh": 2,
+        "sort": 1,
         "current": {"text": ["All"], "value": ["$__all"]},
-    }  # fmt: skip
+    }
 
 
 BUILD = "cloud_assistant_exporter_build_info"
@@ -229,7 +292,9 @@ VARIABLES = [
     variable("account", "Account", f"cloud_assistant_up{{{TARGET}}}"),
     variable("region_id", "Region", f'cloud_assistant_up{{{TARGET}, account=~"$account"}}'),
 ]
-REGION_URL = "/d/cloud-assistant-region?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+REGION_URL = (
+    "/d/cloud-assistant-region?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+)
 
 
 def dashboard(uid, title, description, rows, *, variables=(), time="now-24h"):
@@ -246,13 +311,21 @@ def dashboard(uid, title, description, rows, *, variables=(), time="now-24h"):
         "timezone": "browser",
         "links": [
             {
-                "type": "dashboards", "title": "Cloud Assistant", "tags": ["cloud-assistant"], "asDropdown": False,
-                "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "external link", "tooltip": "", "url": "",
+                "type": "dashboards",
+                "title": "Cloud Assistant",
+                "tags": ["cloud-assistant"],
+                "asDropdown": False,
+                "includeVars": True,
+                "keepTime": True,
+                "targetBlank": False,
+                "icon": "external link",
+                "tooltip": "",
+                "url": "",
             }
         ],
         "templating": {"list": [*VARIABLES, *variables]},
         "panels": layout(rows),
-    }  # fmt: skip
+    }
 
 
 def overview():
@@ -265,93 +338,170 @@ def overview():
         [
             row(
                 "Now",
-                stat("Results", "Results that settled in the selected time.", f"sum(increase({selector(results)}[$__range]))", decimals=0),
                 stat(
-                    "Failures", "Results in the selected time that ended Failed, Error, Timeout, Aborted or Invalid.",
-                    f"sum(increase({selector(results, FAILED)}[$__range]))", steps=(GREEN, 1, ORANGE), decimals=0,
+                    "Results",
+                    "Results that settled in the selected time.",
+                    f"sum(increase({selector(results)}[$__range]))",
+                    decimals=0,
                 ),
                 stat(
-                    "Failure ratio, last hour", "Failures as a share of the results that nobody cancelled or stopped.",
-                    failure_ratio(), unit="percentunit", steps=(GREEN, 0.1, ORANGE, 0.3, RED), decimals=1,
+                    "Failures",
+                    "Results in the selected time that ended Failed, Error, Timeout, Aborted or Invalid.",
+                    f"sum(increase({selector(results, FAILED)}[$__range]))",
+                    steps=(GREEN, 1, ORANGE),
+                    decimals=0,
                 ),
                 stat(
-                    "Failure ratio a week ago", "The same hour of last week, to compare.",
-                    failure_ratio(" offset 1w"), unit="percentunit", steps=(BLUE,), decimals=1,
+                    "Failure ratio, last hour",
+                    "Failures as a share of the results that nobody cancelled or stopped.",
+                    failure_ratio(),
+                    unit="percentunit",
+                    steps=(GREEN, 0.1, ORANGE, 0.3, RED),
+                    decimals=1,
                 ),
                 stat(
-                    "Open results", "Results that are Pending, Running or Stopping now.",
-                    f"sum({selector('cloud_assistant_recent_results', OPEN)})", decimals=0,
+                    "Failure ratio a week ago",
+                    "The same hour of last week, to compare.",
+                    failure_ratio(" offset 1w"),
+                    unit="percentunit",
+                    steps=(BLUE,),
+                    decimals=1,
                 ),
                 stat(
-                    "Scopes failing", "Accounts in regions whose last poll failed: their numbers stand still.",
-                    f"sum(1 - {selector('cloud_assistant_up')})", steps=(GREEN, 1, RED), decimals=0,
+                    "Open results",
+                    "Results that are Pending, Running or Stopping now.",
+                    f"sum({selector('cloud_assistant_recent_results', OPEN)})",
+                    decimals=0,
+                ),
+                stat(
+                    "Scopes failing",
+                    "Accounts in regions whose last poll failed: their numbers stand still.",
+                    f"sum(1 - {selector('cloud_assistant_up')})",
+                    steps=(GREEN, 1, RED),
+                    decimals=0,
                 ),
             ),
             row(
                 "What fails",
                 graph(
-                    "Results by status", "Results that settled, per minute.",
-                    [query(f"60 * sum by (invocation_status) (rate({selector(results)}[$__rate_interval]))", "{{invocation_status}}")],
-                    unit="cpm", bars=True, overrides=colour_by(STATUS_COLOURS),
+                    "Results by status",
+                    "Results that settled, per minute.",
+                    [
+                        query(
+                            f"60 * sum by (invocation_status) (rate({selector(results)}[$__rate_interval]))",
+                            "{{invocation_status}}",
+                        )
+                    ],
+                    unit="cpm",
+                    bars=True,
+                    overrides=colour_by(STATUS_COLOURS),
                 ),
                 graph(
-                    "Failure ratio", "Failures as a share of the results that nobody stopped, over one hour, and the same a week ago.",
+                    "Failure ratio",
+                    "Failures as a share of the results that nobody stopped, over one hour, and the same a week ago.",
                     [query(failure_ratio(), "now"), query(failure_ratio(" offset 1w"), "a week ago")],
-                    unit="percentunit", steps=("transparent", 0.1, ORANGE, 0.3, RED),
+                    unit="percentunit",
+                    steps=("transparent", 0.1, ORANGE, 0.3, RED),
                     overrides=colour_by({"now": RED, "a week ago": "gray"}),
                 ),
                 ranking(
-                    "Failures by error code", "Failures in the selected time by error code; an exit code that is not zero is ExitCodeNonzero.",
-                    f"topk(10, sum by (error_code) (increase({selector(results, FAILED)}[$__range])) > 0)", "{{error_code}}",
+                    "Failures by error code",
+                    "Failures in the selected time by error code; an exit code that is not zero is ExitCodeNonzero.",
+                    f"topk(10, sum by (error_code) (increase({selector(results, FAILED)}[$__range])) > 0)",
+                    "{{error_code}}",
                 ),
                 ranking(
-                    "Failures by exit code", "Failed results in the selected time by the exit code of the command.",
-                    f"topk(10, sum by (exit_code) (increase({selector(results, EXITED)}[$__range])) > 0)", "exit code {{exit_code}}",
+                    "Failures by exit code",
+                    "Failed results in the selected time by the exit code of the command.",
+                    f"topk(10, sum by (exit_code) (increase({selector(results, EXITED)}[$__range])) > 0)",
+                    "exit code {{exit_code}}",
                 ),
             ),
             row(
                 "Where, and since when",
                 table(
-                    "Accounts and regions", "Each scope in the selected time. The region opens its details.",
+                    "Accounts and regions",
+                    "Each scope in the selected time. The region opens its details.",
                     [
-                        ("Failures", f"{per_scope} (increase({selector(results, FAILED)}[$__range]))", "short", (GREEN, 1, ORANGE)),
-                        ("Failures a week ago", f"{per_scope} (increase({selector(results, FAILED)}[$__range] offset 1w))", "short", None),
+                        (
+                            "Failures",
+                            f"{per_scope} (increase({selector(results, FAILED)}[$__range]))",
+                            "short",
+                            (GREEN, 1, ORANGE),
+                        ),
+                        (
+                            "Failures a week ago",
+                            f"{per_scope} (increase({selector(results, FAILED)}[$__range] offset 1w))",
+                            "short",
+                            None,
+                        ),
                         ("Results", f"{per_scope} (increase({selector(results)}[$__range]))", "short", None),
-                        ("Failure ratio, last hour", f"{per_scope} ({selector(RATIO)})", "percentunit", (GREEN, 0.1, ORANGE, 0.3, RED)),
-                        ("Last failure", f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', FAILED)})", "s", None),
-                        ("Last success", f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', SUCCESS)})", "s", None),
-                        ("Data is old", f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})", "s", (GREEN, 600, ORANGE, 3600, RED)),
+                        (
+                            "Failure ratio, last hour",
+                            f"{per_scope} ({selector(RATIO)})",
+                            "percentunit",
+                            (GREEN, 0.1, ORANGE, 0.3, RED),
+                        ),
+                        (
+                            "Last failure",
+                            f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', FAILED)})",
+                            "s",
+                            None,
+                        ),
+                        (
+                            "Last success",
+                            f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', SUCCESS)})",
+                            "s",
+                            None,
+                        ),
+                        (
+                            "Data is old",
+                            f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})",
+                            "s",
+                            (GREEN, 600, ORANGE, 3600, RED),
+                        ),
                     ],
                     ["account", "region_id"],
-                    link=("region_id", "Region and errors", f"{REGION_URL}&var-account=${{__data.fields.account}}&var-region_id=${{__data.fields.region_id}}"),
+                    link=(
+                        "region_id",
+                        "Region and errors",
+                        f"{REGION_URL}&var-account=${{__data.fields.account}}&var-region_id=${{__data.fields.region_id}}",
+                    ),
                 ),
                 timeline(
-                    "Failure ratio by scope", "Since when a scope fails: its failure ratio over one hour. A gap is an hour without results.",
-                    f"max by (account, region_id) ({selector(RATIO)})", "{{account}} {{region_id}}",
-                    unit="percentunit", steps=(GREEN, 0.1, ORANGE, 0.3, RED),
+                    "Failure ratio by scope",
+                    "Since when a scope fails: its failure ratio over one hour. A gap is an hour without results.",
+                    f"max by (account, region_id) ({selector(RATIO)})",
+                    "{{account}} {{region_id}}",
+                    unit="percentunit",
+                    steps=(GREEN, 0.1, ORANGE, 0.3, RED),
                 ),
             ),
             row(
                 "Against last week",
                 graph(
-                    "Failures", "Failures per minute, and the same time last week.",
+                    "Failures",
+                    "Failures per minute, and the same time last week.",
                     [
                         query(f"60 * sum(rate({selector(results, FAILED)}[$__rate_interval]))", "now"),
                         query(f"60 * sum(rate({selector(results, FAILED)}[$__rate_interval] offset 1w))", "a week ago"),
                     ],
-                    unit="cpm", overrides=colour_by({"now": RED, "a week ago": "gray"}),
+                    unit="cpm",
+                    overrides=colour_by({"now": RED, "a week ago": "gray"}),
                 ),
                 graph(
-                    "Results", "Results per minute, and the same time last week.",
+                    "Results",
+                    "Results per minute, and the same time last week.",
                     [
                         query(f"60 * sum(rate({selector(results)}[$__rate_interval]))", "now"),
                         query(f"60 * sum(rate({selector(results)}[$__rate_interval] offset 1w))", "a week ago"),
                     ],
-                    unit="cpm", overrides=colour_by({"now": BLUE, "a week ago": "gray"}),
+                    unit="cpm",
+                    overrides=colour_by({"now": BLUE, "a week ago": "gray"}),
                 ),
             ),
         ],
-    )  # fmt: skip
+    )
 
 
 def region():
@@ -362,7 +512,8 @@ def region():
 
     def quantile(q):
         return query(
-            f"histogram_quantile({q}, sum by (le) (rate({selector(f'{duration}_bucket', status)}[$__rate_interval])))", f"p{int(q * 100)}"
+            f"histogram_quantile({q}, sum by (le) (rate({selector(f'{duration}_bucket', status)}[$__rate_interval])))",
+            f"p{int(q * 100)}",
         )
 
     return dashboard(
@@ -375,89 +526,218 @@ def region():
                 graph(
                     "Failures by error code",
                     "Failures per minute. A dot is an exemplar: it names the invocation and the instance of one such result.",
-                    [query(f"60 * sum by (error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))", "{{error_code}} {{exit_code}}", exemplar=True)],
-                    unit="cpm", size=(24, 9),
-                ),
-                table(
-                    "Combinations", "Results in the selected time by status, error code and exit code, and the same time last week.",
                     [
-                        ("Results", f"sum by (invocation_status, error_code, exit_code) (increase({selector(results, status)}[$__range])) > 0", "short", None),
-                        ("A week ago", f"sum by (invocation_status, error_code, exit_code) (increase({selector(results, status)}[$__range] offset 1w)) > 0", "short", None),
+                        query(
+                            f"60 * sum by (error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))",
+                            "{{error_code}} {{exit_code}}",
+                            exemplar=True,
+                        )
                     ],
-                    ["invocation_status", "error_code", "exit_code"], size=(12, 9),
+                    unit="cpm",
+                    size=(24, 9),
                 ),
                 table(
-                    "In the window now", "Results in the look-back window (poll.window, 24 h unless configured) by their newest state.",
-                    [("Results", f"sum by (invocation_status, error_code, exit_code) ({selector('cloud_assistant_recent_results', status)}) > 0", "short", None)],
-                    ["invocation_status", "error_code", "exit_code"], size=(12, 9),
+                    "Combinations",
+                    "Results in the selected time by status, error code and exit code, and the same time last week.",
+                    [
+                        (
+                            "Results",
+                            f"sum by (invocation_status, error_code, exit_code) (increase({selector(results, status)}[$__range])) > 0",
+                            "short",
+                            None,
+                        ),
+                        (
+                            "A week ago",
+                            f"sum by (invocation_status, error_code, exit_code) (increase({selector(results, status)}[$__range] offset 1w)) > 0",
+                            "short",
+                            None,
+                        ),
+                    ],
+                    ["invocation_status", "error_code", "exit_code"],
+                    size=(12, 9),
+                ),
+                table(
+                    "In the window now",
+                    "Results in the look-back window (poll.window, 24 h unless configured) by their newest state.",
+                    [
+                        (
+                            "Results",
+                            f"sum by (invocation_status, error_code, exit_code) ({selector('cloud_assistant_recent_results', status)}) > 0",
+                            "short",
+                            None,
+                        )
+                    ],
+                    ["invocation_status", "error_code", "exit_code"],
+                    size=(12, 9),
                 ),
             ),
             row(
                 "Durations",
                 panel(
-                    "heatmap", "Durations", "How long results took from start to end, by bucket.",
-                    [query(f"sum by (le) (increase({selector(f'{duration}_bucket', status)}[$__rate_interval]))", "{{le}}", heatmap=True)],
-                    unit="short", size=(12, 9),
+                    "heatmap",
+                    "Durations",
+                    "How long results took from start to end, by bucket.",
+                    [
+                        query(
+                            f"sum by (le) (increase({selector(f'{duration}_bucket', status)}[$__rate_interval]))",
+                            "{{le}}",
+                            heatmap=True,
+                        )
+                    ],
+                    unit="short",
+                    size=(12, 9),
                     options={
-                        "calculate": False, "cellGap": 1, "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "fill": "dark-orange", "exponent": 0.5, "reverse": False},
-                        "yAxis": {"axisPlacement": "left", "unit": "s"}, "legend": {"show": True}, "showValue": "never",
-                        "tooltip": {"mode": "single", "yHistogram": True}, "exemplars": {"color": "rgba(255,0,255,0.7)"},
+                        "calculate": False,
+                        "cellGap": 1,
+                        "color": {
+                            "mode": "scheme",
+                            "scheme": "Oranges",
+                            "steps": 64,
+                            "fill": "dark-orange",
+                            "exponent": 0.5,
+                            "reverse": False,
+                        },
+                        "yAxis": {"axisPlacement": "left", "unit": "s"},
+                        "legend": {"show": True},
+                        "showValue": "never",
+                        "tooltip": {"mode": "single", "yHistogram": True},
+                        "exemplars": {"color": "rgba(255,0,255,0.7)"},
                     },
                 ),
-                graph("Duration quantiles", "How long results took; the widest bucket bounds what can be seen.", [quantile(q) for q in (0.5, 0.9, 0.99)], unit="s", size=(12, 9)),
+                graph(
+                    "Duration quantiles",
+                    "How long results took; the widest bucket bounds what can be seen.",
+                    [quantile(q) for q in (0.5, 0.9, 0.99)],
+                    unit="s",
+                    size=(12, 9),
+                ),
             ),
             row(
                 "Open results",
                 graph(
-                    "Open results by status", "Results that have not settled.",
-                    [query(f"sum by (invocation_status) ({selector('cloud_assistant_recent_results', UNSETTLED)})", "{{invocation_status}}")],
-                    unit="short", overrides=colour_by(STATUS_COLOURS),
+                    "Open results by status",
+                    "Results that have not settled.",
+                    [
+                        query(
+                            f"sum by (invocation_status) ({selector('cloud_assistant_recent_results', UNSETTLED)})",
+                            "{{invocation_status}}",
+                        )
+                    ],
+                    unit="short",
+                    overrides=colour_by(STATUS_COLOURS),
                 ),
                 graph(
-                    "Oldest open result", "Age of the oldest open result. Scheduled ones live as long as their schedule and are left out.",
-                    [query(f"time() - min by (invocation_status) ({selector('cloud_assistant_oldest_open_result_timestamp_seconds', OPEN)})", "{{invocation_status}}")],
-                    unit="s", steps=("transparent", 1800, ORANGE), overrides=colour_by(STATUS_COLOURS),
+                    "Oldest open result",
+                    "Age of the oldest open result. Scheduled ones live as long as their schedule and are left out.",
+                    [
+                        query(
+                            f"time() - min by (invocation_status) ({selector('cloud_assistant_oldest_open_result_timestamp_seconds', OPEN)})",
+                            "{{invocation_status}}",
+                        )
+                    ],
+                    unit="s",
+                    steps=("transparent", 1800, ORANGE),
+                    overrides=colour_by(STATUS_COLOURS),
                 ),
             ),
             row(
                 "Output and losses",
                 graph(
-                    "Output dropped", "Bytes of output that Cloud Assistant discarded beyond 24 KB of a result.",
-                    [query(f"sum by (account, region_id) (rate({selector('cloud_assistant_output_dropped_bytes_total')}[$__rate_interval]))", "{{account}} {{region_id}}")],
-                    unit="Bps", size=(8, 8),
+                    "Output dropped",
+                    "Bytes of output that Cloud Assistant discarded beyond 24 KB of a result.",
+                    [
+                        query(
+                            f"sum by (account, region_id) (rate({selector('cloud_assistant_output_dropped_bytes_total')}[$__rate_interval]))",
+                            "{{account}} {{region_id}}",
+                        )
+                    ],
+                    unit="Bps",
+                    size=(8, 8),
                 ),
                 graph(
-                    "Deliveries to OSS", "Deliveries of output to OSS per minute, by outcome.",
-                    [query(f"60 * sum by (delivery_status, error_code) (rate({selector('cloud_assistant_output_deliveries_total')}[$__rate_interval]))", "{{delivery_status}} {{error_code}}")],
-                    unit="cpm", size=(8, 8),
+                    "Deliveries to OSS",
+                    "Deliveries of output to OSS per minute, by outcome.",
+                    [
+                        query(
+                            f"60 * sum by (delivery_status, error_code) (rate({selector('cloud_assistant_output_deliveries_total')}[$__rate_interval]))",
+                            "{{delivery_status}} {{error_code}}",
+                        )
+                    ],
+                    unit="cpm",
+                    size=(8, 8),
                 ),
                 graph(
-                    "Results lost", "Open results that the API no longer lists, in the hour before: how they ended is unknown.",
-                    [query(f"sum by (account, region_id) (increase({selector('cloud_assistant_lost_results_total')}[1h]))", "{{account}} {{region_id}}")],
-                    unit="short", size=(8, 8), steps=("transparent", 1, RED),
+                    "Results lost",
+                    "Open results that the API no longer lists, in the hour before: how they ended is unknown.",
+                    [
+                        query(
+                            f"sum by (account, region_id) (increase({selector('cloud_assistant_lost_results_total')}[1h]))",
+                            "{{account}} {{region_id}}",
+                        )
+                    ],
+                    unit="short",
+                    size=(8, 8),
+                    steps=("transparent", 1, RED),
                 ),
             ),
             row(
                 "Selected commands",
                 graph(
-                    "Failures by command", "Failures per minute of the commands that metrics.commands selects.",
-                    [query(f"60 * sum by (command) (rate({selector('cloud_assistant_command_results_total', FAILED, command)}[$__rate_interval]))", "{{command}}")],
-                    unit="cpm", size=(24, 8),
+                    "Failures by command",
+                    "Failures per minute of the commands that metrics.commands selects.",
+                    [
+                        query(
+                            f"60 * sum by (command) (rate({selector('cloud_assistant_command_results_total', FAILED, command)}[$__rate_interval]))",
+                            "{{command}}",
+                        )
+                    ],
+                    unit="cpm",
+                    size=(24, 8),
                 ),
                 table(
-                    "Commands", "When each selected command last succeeded, last failed, and its schedule last ran.",
+                    "Commands",
+                    "When each selected command last succeeded, last failed, and its schedule last ran.",
                     [
-                        ("Last success", f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_success_timestamp_seconds', command)})", "s", (GREEN, 93600, RED)),
-                        ("Last failure", f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_failure_timestamp_seconds', command)})", "s", None),
-                        ("Schedule ran", f"time() - max by (account, region_id, command) ({selector('cloud_assistant_schedule_last_run_timestamp_seconds', command)})", "s", None),
-                        ("Failures", f"sum by (account, region_id, command) (increase({selector('cloud_assistant_command_results_total', FAILED, command)}[$__range]))", "short", (GREEN, 1, ORANGE)),
+                        (
+                            "Last success",
+                            f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_success_timestamp_seconds', command)})",
+                            "s",
+                            (GREEN, 93600, RED),
+                        ),
+                        (
+                            "Last failure",
+                            f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_failure_timestamp_seconds', command)})",
+                            "s",
+                            None,
+                        ),
+                        (
+                            "Schedule ran",
+                            f"time() - max by (account, region_id, command) ({selector('cloud_assistant_schedule_last_run_timestamp_seconds', command)})",
+                            "s",
+                            None,
+                        ),
+                        (
+                            "Failures",
+                            f"sum by (account, region_id, command) (increase({selector('cloud_assistant_command_results_total', FAILED, command)}[$__range]))",
+                            "short",
+                            (GREEN, 1, ORANGE),
+                        ),
                     ],
                     ["account", "region_id", "command"],
                 ),
                 table(
-                    "Schedules", "Live schedules of selected commands.",
-                    [("Schedules", f"sum by (account, region_id, command, repeat_mode, frequency) ({selector('cloud_assistant_schedule_info', command)})", "short", None)],
-                    ["account", "region_id", "command", "repeat_mode", "frequency"], size=(24, 7),
+                    "Schedules",
+                    "Live schedules of selected commands.",
+                    [
+                        (
+                            "Schedules",
+                            f"sum by (account, region_id, command, repeat_mode, frequency) ({selector('cloud_assistant_schedule_info', command)})",
+                            "short",
+                            None,
+                        )
+                    ],
+                    ["account", "region_id", "command", "repeat_mode", "frequency"],
+                    size=(24, 7),
                 ),
                 collapsed=True,
             ),
@@ -466,7 +746,7 @@ def region():
             variable("invocation_status", "Status", f"cloud_assistant_recent_results{{{SCOPE}}}"),
             variable("command", "Command", f"cloud_assistant_command_results_total{{{SCOPE}}}"),
         ],
-    )  # fmt: skip
+    )
 
 
 def exporter():
@@ -489,60 +769,203 @@ def exporter():
         [
             row(
                 "Now",
-                stat("Scopes up", "Accounts in regions whose last poll succeeded, as a share of all.", f"avg({selector('cloud_assistant_up')})", unit="percentunit", steps=(RED, 0.99, ORANGE, 1, GREEN)),
-                stat("Oldest data", "Time since the last successful poll of the scope that has waited longest.", f"time() - min({selector('cloud_assistant_last_success_timestamp_seconds')})", unit="s", steps=(GREEN, 600, ORANGE, 3600, RED)),
-                stat("Results tracked", "Results that the exporter remembers, so that each counts once.", f"sum({selector(f'{own}_tracked_results')})", decimals=0),
-                stat("Requests in a day", "Requests to the cloud in the last day, retries included.", f"sum(increase({selector(f'{own}_api_requests_total')}[1d]))", decimals=0),
                 stat(
-                    "Last reload", "Whether the last reload of the configuration succeeded.", f"min({selector(f'{own}_config_last_reload_successful', scope=TARGET)})",
-                    steps=(RED, 1, GREEN), mappings=[{"type": "value", "options": {"0": {"text": "failed"}, "1": {"text": "good"}}}],
+                    "Scopes up",
+                    "Accounts in regions whose last poll succeeded, as a share of all.",
+                    f"avg({selector('cloud_assistant_up')})",
+                    unit="percentunit",
+                    steps=(RED, 0.99, ORANGE, 1, GREEN),
                 ),
-                stat("Credentials expire in", "The shortest life left of the temporary credentials of an account; renewed when a third, at most 15 minutes, is left.", f"min({selector(f'{own}_credentials_expiry_timestamp_seconds', scope=ACCOUNT)}) - time()", unit="s", steps=(RED, 240, GREEN)),
+                stat(
+                    "Oldest data",
+                    "Time since the last successful poll of the scope that has waited longest.",
+                    f"time() - min({selector('cloud_assistant_last_success_timestamp_seconds')})",
+                    unit="s",
+                    steps=(GREEN, 600, ORANGE, 3600, RED),
+                ),
+                stat(
+                    "Results tracked",
+                    "Results that the exporter remembers, so that each counts once.",
+                    f"sum({selector(f'{own}_tracked_results')})",
+                    decimals=0,
+                ),
+                stat(
+                    "Requests in a day",
+                    "Requests to the cloud in the last day, retries included.",
+                    f"sum(increase({selector(f'{own}_api_requests_total')}[1d]))",
+                    decimals=0,
+                ),
+                stat(
+                    "Last reload",
+                    "Whether the last reload of the configuration succeeded.",
+                    f"min({selector(f'{own}_config_last_reload_successful', scope=TARGET)})",
+                    steps=(RED, 1, GREEN),
+                    mappings=[{"type": "value", "options": {"0": {"text": "failed"}, "1": {"text": "good"}}}],
+                ),
+                stat(
+                    "Credentials expire in",
+                    "The shortest life left of the temporary credentials of an account; renewed when a third, at most 15 minutes, is left.",
+                    f"min({selector(f'{own}_credentials_expiry_timestamp_seconds', scope=ACCOUNT)}) - time()",
+                    unit="s",
+                    steps=(RED, 240, GREEN),
+                ),
             ),
             row(
                 "Polls",
-                timeline("Scopes", "Whether the last poll of each scope succeeded.", f"min by (account, region_id) ({selector('cloud_assistant_up')})", scope_name, unit="short", steps=(RED, 1, GREEN), mappings=UP_DOWN),
-                graph("Poll failures by reason", "Polls that failed, per minute.", [query("60 * " + own_rate("poll_failures_total", "reason"), "{{reason}}")], unit="cpm", bars=True),
-                graph("Poll duration", "How long the last poll of each scope took; a sweep reads everything and takes longer.", [query(f"max by (account, region_id) ({selector('cloud_assistant_poll_duration_seconds')})", scope_name)], unit="s"),
-                graph("Age of the data", "Time since the last successful poll.", [query(f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})", scope_name)], unit="s", steps=("transparent", 600, ORANGE, 3600, RED)),
-                graph("Polls and sweeps", "Polls per minute and completed sweeps per hour.", [query("60 * " + own_rate("polls_total", "job"), "polls per minute"), query("3600 * " + own_rate("sweeps_total", "job"), "sweeps per hour")], unit="short"),
+                timeline(
+                    "Scopes",
+                    "Whether the last poll of each scope succeeded.",
+                    f"min by (account, region_id) ({selector('cloud_assistant_up')})",
+                    scope_name,
+                    unit="short",
+                    steps=(RED, 1, GREEN),
+                    mappings=UP_DOWN,
+                ),
+                graph(
+                    "Poll failures by reason",
+                    "Polls that failed, per minute.",
+                    [query("60 * " + own_rate("poll_failures_total", "reason"), "{{reason}}")],
+                    unit="cpm",
+                    bars=True,
+                ),
+                graph(
+                    "Poll duration",
+                    "How long the last poll of each scope took; a sweep reads everything and takes longer.",
+                    [
+                        query(
+                            f"max by (account, region_id) ({selector('cloud_assistant_poll_duration_seconds')})",
+                            scope_name,
+                        )
+                    ],
+                    unit="s",
+                ),
+                graph(
+                    "Age of the data",
+                    "Time since the last successful poll.",
+                    [
+                        query(
+                            f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})",
+                            scope_name,
+                        )
+                    ],
+                    unit="s",
+                    steps=("transparent", 600, ORANGE, 3600, RED),
+                ),
+                graph(
+                    "Polls and sweeps",
+                    "Polls per minute and completed sweeps per hour.",
+                    [
+                        query("60 * " + own_rate("polls_total", "job"), "polls per minute"),
+                        query("3600 * " + own_rate("sweeps_total", "job"), "sweeps per hour"),
+                    ],
+                    unit="short",
+                ),
             ),
             row(
                 "Requests to the cloud",
-                graph("Requests by action", "Requests per second, retries included.", [query(own_rate("api_requests_total", "action"), "{{action}}")], unit="reqps"),
-                graph("Failed requests by reason", "Requests per second that failed.", [query(own_rate("api_request_failures_total", "action, reason") + " > 0", "{{action}} {{reason}}")], unit="reqps", bars=True),
+                graph(
+                    "Requests by action",
+                    "Requests per second, retries included.",
+                    [query(own_rate("api_requests_total", "action"), "{{action}}")],
+                    unit="reqps",
+                ),
+                graph(
+                    "Failed requests by reason",
+                    "Requests per second that failed.",
+                    [query(own_rate("api_request_failures_total", "action, reason") + " > 0", "{{action}} {{reason}}")],
+                    unit="reqps",
+                    bars=True,
+                ),
                 graph("Latency", "How long requests take, by action.", [latency(q) for q in (0.5, 0.95)], unit="s"),
                 graph(
-                    "Throttled", "Share of the requests that the cloud throttled.",
-                    [query(f"{own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} / {own_rate('api_requests_total', 'account, region_id')}", scope_name)],
-                    unit="percentunit", steps=("transparent", 0.1, RED),
+                    "Throttled",
+                    "Share of the requests that the cloud throttled.",
+                    [
+                        query(
+                            f"{own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} / {own_rate('api_requests_total', 'account, region_id')}",
+                            scope_name,
+                        )
+                    ],
+                    unit="percentunit",
+                    steps=("transparent", 0.1, RED),
                 ),
             ),
             row(
                 "What it counted",
-                graph("Results tracked", "Results remembered, by scope: bounded by what the API lists.", [query(f"{by_scope} ({selector(f'{own}_tracked_results')})", scope_name)], unit="short"),
                 graph(
-                    "Oddities", "In the hour before: results only a sweep found, results that changed after they settled, rows that cannot be counted, values folded into other.",
+                    "Results tracked",
+                    "Results remembered, by scope: bounded by what the API lists.",
+                    [query(f"{by_scope} ({selector(f'{own}_tracked_results')})", scope_name)],
+                    unit="short",
+                ),
+                graph(
+                    "Oddities",
+                    "In the hour before: results only a sweep found, results that changed after they settled, rows that cannot be counted, values folded into other.",
                     [
                         query(f"sum(increase({selector(f'{own}_late_results_total')}[1h]))", "late"),
                         query(f"sum(increase({selector(f'{own}_reclassified_results_total')}[1h]))", "reclassified"),
                         query(f"sum(increase({selector(f'{own}_skipped_rows_total')}[1h]))", "skipped rows"),
-                        query(f"sum by (label) (increase({selector(f'{own}_label_overflow_total')}[1h]))", "overflow of {{label}}"),
+                        query(
+                            f"sum by (label) (increase({selector(f'{own}_label_overflow_total')}[1h]))",
+                            "overflow of {{label}}",
+                        ),
                     ],
                     unit="short",
                 ),
-                graph("Credential renewals that failed", "In the hour before, by account.", [query(f"sum by (account) (increase({selector(f'{own}_credentials_refresh_failures_total', scope=ACCOUNT)}[1h]))", "{{account}}")], unit="short"),
-                table("Versions", "The running exporters.", [("Up", f"{selector(BUILD, scope=TARGET)}", "short", None)], ["instance", "version", "revision", "rust_version"], size=(12, 8)),
+                graph(
+                    "Credential renewals that failed",
+                    "In the hour before, by account.",
+                    [
+                        query(
+                            f"sum by (account) (increase({selector(f'{own}_credentials_refresh_failures_total', scope=ACCOUNT)}[1h]))",
+                            "{{account}}",
+                        )
+                    ],
+                    unit="short",
+                ),
+                table(
+                    "Versions",
+                    "The running exporters.",
+                    [("Up", f"{selector(BUILD, scope=TARGET)}", "short", None)],
+                    ["instance", "version", "revision", "rust_version"],
+                    size=(12, 8),
+                ),
             ),
             row(
                 "The process",
-                graph("CPU", "Processor time used, in cores.", [query(f"rate({selector('process_cpu_seconds_total', scope=TARGET)}[$__rate_interval])", "{{instance}}")], unit="short", size=(8, 7)),
-                graph("Memory", "Resident memory.", [query(selector("process_resident_memory_bytes", scope=TARGET), "{{instance}}")], unit="bytes", size=(8, 7)),
-                graph("File descriptors", "Open file descriptors and their limit.", [query(selector("process_open_fds", scope=TARGET), "{{instance}} open"), query(selector("process_max_fds", scope=TARGET), "{{instance}} limit")], unit="short", size=(8, 7)),
+                graph(
+                    "CPU",
+                    "Processor time used, in cores.",
+                    [
+                        query(
+                            f"rate({selector('process_cpu_seconds_total', scope=TARGET)}[$__rate_interval])",
+                            "{{instance}}",
+                        )
+                    ],
+                    unit="short",
+                    size=(8, 7),
+                ),
+                graph(
+                    "Memory",
+                    "Resident memory.",
+                    [query(selector("process_resident_memory_bytes", scope=TARGET), "{{instance}}")],
+                    unit="bytes",
+                    size=(8, 7),
+                ),
+                graph(
+                    "File descriptors",
+                    "Open file descriptors and their limit.",
+                    [
+                        query(selector("process_open_fds", scope=TARGET), "{{instance}} open"),
+                        query(selector("process_max_fds", scope=TARGET), "{{instance}} limit"),
+                    ],
+                    unit="short",
+                    size=(8, 7),
+                ),
             ),
         ],
         time="now-6h",
-    )  # fmt: skip
+    )
 
 
 def rendered():
