@@ -3,8 +3,8 @@
 Rules of the linter (grafana/dashboard-linter), in its words: template-datasource, template-job, template-instance,
 template-label-promql, template-on-time-change-reload, panel-datasource, panel-title-description, panel-units,
 panel-no-targets, target-promql, target-rate-interval, target-job, target-instance, target-counter-agg,
-uneditable-dashboard. target-logql does not apply. Ours on top: metrics and labels exist, and no panel steps in less
-than two polls.
+uneditable-dashboard. target-logql does not apply. Ours on top: metrics and labels exist, titles differ, and no
+panel steps in less than two polls.
 """
 
 import importlib.util
@@ -105,8 +105,11 @@ def linter():
                     say("template-label-promql", f"no such label: {label}")
         if dashboard.get("editable") is not False:
             say("uneditable-dashboard", "editable is not false")
+        titles = [panel.get("title") for panel in panels(dashboard)]
         for panel in panels(dashboard):
             title = panel.get("title")
+            if titles.count(title) > 1:
+                say("title", f"{title}: two panels of this title")
             if not title or not panel.get("description"):
                 say("panel-title-description", title)
             if panel["datasource"] != {"type": "prometheus", "uid": "$datasource"}:

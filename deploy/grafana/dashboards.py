@@ -216,8 +216,8 @@ def table(title, description, columns, labels, *, size=(24, 9), link=None):
             ]
         overrides.append({"matcher": {"id": "byName", "options": heading}, "properties": properties})
     if link:
-        column, title, url = link
-        properties = [{"id": "links", "value": [{"title": title, "url": url}]}]
+        column, text, url = link
+        properties = [{"id": "links", "value": [{"title": text, "url": url}]}]
         overrides.append({"matcher": {"id": "byName", "options": column}, "properties": properties})
     # Grafana names the value of a lone query Value, and those of several Value #A, Value #B and so on.
     fields = ["Value"] if len(columns) == 1 else [f"Value #{chr(ord('A') + i)}" for i in range(len(columns))]
@@ -480,7 +480,7 @@ def overview():
             row(
                 "Against last week",
                 graph(
-                    "Failures",
+                    "Failures against last week",
                     "Failures per minute, and the same time last week.",
                     [
                         query(f"60 * sum(rate({selector(results, FAILED)}[$__rate_interval]))", "now"),
@@ -490,7 +490,7 @@ def overview():
                     overrides=colour_by({"now": RED, "a week ago": "gray"}),
                 ),
                 graph(
-                    "Results",
+                    "Results against last week",
                     "Results per minute, and the same time last week.",
                     [
                         query(f"60 * sum(rate({selector(results)}[$__rate_interval]))", "now"),
@@ -893,7 +893,7 @@ def exporter():
             row(
                 "What it counted",
                 graph(
-                    "Results tracked",
+                    "Results tracked by scope",
                     "Results remembered, by scope: bounded by what the API lists.",
                     [query(f"{by_scope} ({selector(f'{own}_tracked_results')})", scope_name)],
                     unit="short",
