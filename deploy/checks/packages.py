@@ -77,7 +77,7 @@ def same_names():
     assert "EXPOSE 10069" in dockerfile
     assert "ListenStream=10069" in SOCKET.read_text()
     user = re.search(r"^User=(.*)", service, re.M)[1]
-    assert (SYSTEMD / "sysusers.conf").read_text().startswith(f"u {user} ")
+    assert (SYSTEMD / "cloud-assistant-exporter.sysusers").read_text().startswith(f"u {user} ")
     for script in ("postinst", "postrm"):
         text = (DEPLOY / "debian" / script).read_text()
         assert text.rstrip().endswith("#DEBHELPER#"), f"{script} does not end with the token that cargo-deb replaces"
