@@ -21,7 +21,7 @@ def yaml_files():
 def python_files():
     """ruff finds nothing in the Python files, layout included"""
     files = [
-        *[DEPLOY / "check", DEPLOY / "checks", DEPLOY / "try"],
+        *[DEPLOY / "check", DEPLOY / "checks", DEPLOY / "try", DEPLOY / "debian" / "try"],
         *[DEPLOY / "grafana" / "dashboards.py", DEPLOY / "grafana" / "query-panels"],
     ]
     command("ruff", "check", "--quiet", "--no-cache", "--isolated", "--select=E4,E7,E9,F,B,PLE,I", *files, silent=True)
