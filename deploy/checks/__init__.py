@@ -58,6 +58,7 @@ def run(arguments):
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     global scrape_file
     scrape_file = arguments.scrape
+    TOOLS.mkdir(parents=True, exist_ok=True)
     for subject in SUBJECTS:
         try:
             importlib.import_module(f"checks.{subject}")

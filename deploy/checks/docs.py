@@ -1,10 +1,15 @@
-"""docs/ and deploy/runbooks: links lead somewhere, queries can be asked, and what is named exists."""
+"""docs/, deploy/runbooks and the README files of deploy/: links lead somewhere, queries can be asked, and what is named exists."""
 
 import re
 
 from checks import DEPLOY, ROOT, check, fail_if, queries, rules
 
-PAGES = sorted((ROOT / "docs").glob("*.md")) + sorted((DEPLOY / "runbooks").glob("*.md"))
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((DEPLOY / "runbooks").glob("*.md")),
+    DEPLOY / "README.md",
+    DEPLOY / "helm" / "cloud-assistant-exporter" / "README.md",
+]
 
 
 @check
