@@ -2,10 +2,11 @@
 
 import re
 import shutil
+import tomllib
 
 import yaml
 
-from checks import DEPLOY, TOOLS, check, command
+from checks import DEPLOY, ROOT, TOOLS, Skip, check, command, fail_if
 
 DOCKER, SYSTEMD = DEPLOY / "docker", DEPLOY / "systemd"
 SERVICE = SYSTEMD / "cloud-assistant-exporter.service"
@@ -81,3 +82,14 @@ def same_names():
     for script in ("postinst", "postrm"):
         text = (DEPLOY / "debian" / script).read_text()
         assert text.rstrip().endswith("#DEBHELPER#"), f"{script} does not end with the token that cargo-deb replaces"
+
+
+@check
+def debian_assets():
+    """every file that the Debian package takes exists"""
+    deb = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"].get("metadata", {}).get("deb")
+    if deb is None:
+        raise Skip("Cargo.toml has no [package.metadata.deb] yet")
+    sources = [source for source, *_ in deb["assets"] if not source.startswith("target/")]
+    fail_if([source for source in sources if not list(ROOT.glob(source))])
+    return f"{len(sources)} sources"
