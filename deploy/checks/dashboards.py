@@ -129,8 +129,9 @@ def linter():
 
 
 def target_problems(expr):
-    for problem in queries.problems(as_promql(expr)):
-        yield "target-promql", problem
+    if problems := queries.problems(as_promql(expr)):
+        yield from (("target-promql", problem) for problem in problems)
+        return
     if any(
         not interval.startswith("$__rate_interval")
         for interval in re.findall(r"\b(?:i?rate)\([^\[]*\[([^\]]*)\]", expr)
