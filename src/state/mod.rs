@@ -79,8 +79,11 @@ struct Save {
     scope: Scope,
     changes: Vec<Change>,
     now: Seconds,
-    outcome: Arc<OnceLock<Mutex<Option<Result<(), StateError>>>>>,
+    outcome: Arc<OnceLock<Outcome>>,
 }
+
+/// What came of a save, until whoever asked for it takes it.
+type Outcome = Mutex<Option<Result<(), StateError>>>;
 
 /// How to open the file.
 struct Opener(Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>);
