@@ -273,11 +273,11 @@ mod tests {
             (302, None, "", Reason::Malformed),
         ];
         for (status, retry_after, code, reason) in table {
-            let body = format!(r#"{{"Code":"{code}","RequestId":"R-1","Message":"secret"}}"#);
+            let body = format!(r#"{{"Code":"{code}","RequestId":"R-1","Message":"hunter2"}}"#);
             let error = classify(*status, *retry_after, None, body.as_bytes());
             assert_eq!(error.reason, *reason, "{status} {code}");
             assert_eq!(error.request_id.as_deref(), Some("R-1"));
-            assert!(!error.to_string().contains("secret"));
+            assert!(!error.to_string().contains("hunter2"));
         }
     }
 

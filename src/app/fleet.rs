@@ -206,11 +206,15 @@ impl Fleet {
         }
         let now = timestamp::seconds(SystemTime::now());
         blocking(&self.store, move |store| {
-            let loaded = scopes.into_iter().map(|(scope, plan)| {
-                let record = store.load(&scope, &plan.settings, now);
-                (scope, plan, record)
-            });
-            Ok(loaded.collect())
+            let of: Vec<_> = scopes
+                .iter()
+                .map(|(scope, plan)| (scope, &plan.settings))
+                .collect();
+            let records = store.load_all(&of, now);
+            let loaded = scopes.into_iter().zip(records);
+            Ok(loaded
+                .map(|((scope, plan), record)| (scope, plan, record))
+                .collect())
         })
         .await
     }

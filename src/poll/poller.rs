@@ -325,7 +325,7 @@ impl Poller {
         };
         let changes = record.take_changes();
         let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
-        let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
+        let saved = spawn_blocking(move || store.save(&scope, changes, now)).await;
         saved
             .map_err(|error| error.to_string())
             .and_then(|saved| saved.map_err(|error| error.to_string()))

@@ -175,7 +175,7 @@ fn requests_in_flight_are_bounded_and_hanging_accounts_leave_the_others_theirs()
     assert!(simulator.in_flight() >= 15 * 16);
 }
 
-/// The actions that the policy in `docs/credentials.md` grants. Each one that is taken away is named by the check, in
+/// The actions that the policy in the README grants. Each one that is taken away is named by the check, in
 /// the log and, where a poll fails for it, on the page; and no other action is ever asked for.
 #[test]
 fn each_action_of_the_least_policy_is_missed_by_its_name() {
@@ -184,8 +184,9 @@ fn each_action_of_the_least_policy_is_missed_by_its_name() {
     let credentials = key("a").replace('}', &format!(", sts_endpoint: '{}'}}", simulator.url()));
     let accounts = [account("a", &simulator.url(), &[], &credentials)];
     let config = config(directory.path(), &accounts, "discovery_interval: 200ms");
-    let text = include_str!("../../docs/credentials.md");
-    let policy = text.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let text = include_str!("../../README.md");
+    let policy = &text[text.find("{\"Version\"").unwrap()..];
+    let policy = &policy[..policy.find("}]}").unwrap() + 3];
     let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
     let actions = policy["Statement"][0]["Action"].as_array().unwrap();
     let actions: Vec<&str> = actions

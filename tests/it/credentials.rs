@@ -8,7 +8,7 @@ use simulator::{AccessKey, Clock, Cloud, Fault, FaultKind, Outcome, Role, Simula
 use tempfile::tempdir;
 
 use crate::exporter::{Exporter, eventually, pause};
-use crate::fleet::{account, assert_no_secrets, check, config, total};
+use crate::fleet::{account, assert_hidden, assert_no_secrets, check, config, total};
 use crate::scrape::Scrape;
 
 const REGION: &str = "cn-hangzhou";
@@ -287,6 +287,9 @@ fn no_source_loses_a_poll_or_a_count() {
         }
     }
     assert_no_secrets(&exporter, directory.path());
+    let (status, log) = exporter.terminate();
+    assert!(status.success(), "{log}");
+    assert_hidden("the log to its end", &log);
 }
 
 /// The default chain takes the first that is set up, in the official order, in the check and in the daemon.

@@ -134,7 +134,8 @@ fn a_discovery_that_fails_leaves_the_known_regions_going_over_a_restart_too() {
         ("reason", "denied"),
     ];
     assert!(scrape.value(failures, &labels) >= 1.0);
-    let (_, log) = exporter.terminate();
+    let log = exporter.log();
+    exporter.kill();
     let line = log
         .lines()
         .find(|line| line.contains("could not be discovered"))
