@@ -1,30 +1,50 @@
 //! What a poll costs: requests, counted by the cloud that was asked.
 
+use std::time::Duration;
+
 use simulator::{Outcome, Received, Region};
 
-use crate::exporter::eventually;
+use crate::cloud::{ACCOUNT, REGION};
+use crate::exporter::{eventually, wait_until};
 use crate::stage::*;
 
 /// Polls slowly enough for a change to fall between two polls.
 const SLOW: &str = "poll: {interval: 700ms, sweep_interval: 0, request_timeout: 5s}\n";
 
-/// Changes the cloud right after a poll has ended, and gives the requests of the next poll.
+/// So long after the last request no poll is under way.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Changes the cloud between two polls, and gives the requests of the next one.
 fn next_poll(stage: &Stage, change: impl FnOnce(&mut Region)) -> Vec<Received> {
-    let polls = |stage: &Stage| stage.exporter.scrape().value(POLLS, &[]);
-    let before = polls(stage);
-    let ended = eventually("a poll ends", || Some(polls(stage)).filter(|now| *now > before));
-    stage.region(change);
-    stage.simulator.forget_requests();
-    eventually("the next poll ends", || {
-        Some(polls(stage)).filter(|now| *now > ended)
+    let simulator = &stage.simulator;
+    let mut change = Some(change);
+    let mut before = 0;
+    wait_until("nothing is asked", || {
+        // While the cloud is held nobody is answered: whoever asks from here on sees the change.
+        let mut cloud = simulator.cloud();
+        let requests = simulator.requests();
+        let last = requests.last().map(|last| last.at.elapsed().unwrap_or_default());
+        let is_quiet = simulator.in_flight() == 0 && last.is_some_and(|since| since > QUIET);
+        if is_quiet && let Some(change) = change.take() {
+            before = requests.len();
+            change(cloud.region(ACCOUNT, REGION));
+        }
+        is_quiet
     });
-    let requests = stage.simulator.requests();
-    assert_eq!(
-        polls(stage),
-        ended + 1.0,
-        "the machine is too slow to tell two polls apart"
-    );
-    requests
+    // A poll is what lies between two requests for the first page of the list.
+    let begins = |request: &Received| {
+        let asked = |parameter: &str| request.parameters.contains_key(parameter);
+        request.action == "DescribeInvocationResults"
+            && !["NextToken", "InvokeId", "InvokeRecordStatus"]
+                .into_iter()
+                .any(asked)
+    };
+    eventually("the poll after the next one begins", || {
+        let requests = simulator.requests().split_off(before);
+        let first = requests.iter().position(begins)?;
+        let length = requests[first + 1..].iter().position(begins)? + 1;
+        Some(requests[first..first + length].to_vec())
+    })
 }
 
 fn assert_fifty_a_page(requests: &[Received]) {

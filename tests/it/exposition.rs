@@ -580,7 +580,7 @@ fn a_real_prometheus_has_the_sums_of_what_was_really_run() {
             &simulator,
             directory.path(),
             &regions,
-            "metrics: {new_series_hold: 2s}\n",
+            "metrics: {new_series_hold: 6s}\n",
         ),
     );
     exporter.looked();

@@ -176,9 +176,7 @@ fn not_ready_while_stopping() {
     // The server has this one too, and so has read what came before it.
     assert_eq!(exporter.get("/-/healthy").status, 200);
     exporter.signal("TERM");
-    eventually("it is stopping", || {
-        exporter.log().contains("message=stopping").then_some(())
-    });
+    exporter.logged("message=stopping");
     let mut answer = String::new();
     let _ = write!(asking, "\r\n");
     let _ = asking.read_to_string(&mut answer);
@@ -221,7 +219,7 @@ fn a_reload_takes_a_good_configuration_and_disturbs_nobody() {
     );
     assert_eq!(after.value(RELOADED, &[]), 1.0);
     assert!(after.value(RELOADED_AT, &[]) > before.value(RELOADED_AT, &[]));
-    assert!(exporter.log().contains("configuration reloaded"));
+    exporter.logged("configuration reloaded");
     // SIGHUP does the same, and a region that comes back goes on from what is known of it.
     simulator
         .cloud()
@@ -245,7 +243,7 @@ fn a_bad_configuration_changes_nothing_and_is_told() {
     let other_state = good.replace("/state}", "/elsewhere}");
     assert_ne!(good, other_state);
     let table = [
-        (good.replace("interval: 100ms", "interval: soon"), "poll.interval"),
+        (good.replace("interval: 50ms", "interval: soon"), "poll.interval"),
         (format!("{good}nonsense: 1\n"), "nonsense"),
         ("accounts: [".to_owned(), "YAML"),
         (other_state, "state.path"),
@@ -501,12 +499,8 @@ fn a_record_in_memory_is_warned_about() {
         &config(&simulator, directory.path(), &[REGION], more),
     );
     exporter.looked();
-    let log = exporter.log();
-    assert!(
-        log.lines()
-            .any(|line| line.contains("level=warn") && line.contains("state.path")),
-        "{log}"
-    );
+    let line = exporter.logged("state.path");
+    assert!(line.contains("level=warn"), "{line}");
     assert!(!directory.path().join("state").exists());
 }
 

@@ -91,7 +91,7 @@ impl Stage {
 
     /// A scrape after two more sweeps: the second one began after this call.
     pub fn swept(&self) -> Scrape {
-        let before = self.exporter.scrape().value(SWEEPS, &[]);
+        let before = self.exporter.fresh().value(SWEEPS, &[]);
         self.exporter.scrape_until("two more sweeps", |scrape| {
             scrape.value(SWEEPS, &[]) >= before + 2.0
         })
