@@ -96,7 +96,7 @@ fn make(directory: &Path, held: u32) {
     };
     let began = Instant::now();
     record.apply(first, now);
-    store.save(&scope, &record.take_changes(), now).unwrap();
+    store.save(&scope, record.take_changes(), now).unwrap();
     println!(
         "{held} held: a first look is recorded and saved in {:.1?}",
         began.elapsed()
@@ -116,7 +116,7 @@ fn make(directory: &Path, held: u32) {
         assert!(counts.is_some());
         let before = written();
         let began = Instant::now();
-        store.save(&scope, &changes, now).unwrap();
+        store.save(&scope, changes, now).unwrap();
         save.push(began.elapsed());
         bytes.push(written() - before);
     }
