@@ -35,7 +35,7 @@ fn settings() -> Settings {
 /// Every tenth is a failure.
 fn row(n: u32, now: Seconds) -> Row {
     let (invoke_id, instance_id) = (format!("t-hz0{n:012}"), format!("i-bp{:018}", n % 5000));
-    let failed = n % 10 == 0;
+    let failed = n.is_multiple_of(10);
     Row {
         identity: Identity::of_row(&invoke_id, &instance_id, ""),
         status: Status::Known(if failed {
