@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk bench crash install-tools
+.PHONY: demo test check unit sdk figures crash install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -17,9 +17,18 @@ check:
 unit:
 	$(CARGO) test --workspace
 
-sdk: ## the official Python SDK against the simulator
+sdk: ## the official Python SDK against the simulator, and its credentials package against the exporter
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
+
+# So many times the release binary is killed; at least a hundred times as many results settle meanwhile.
+KILLS ?= 500
+
+crash: ## the long run of the crash tests
+	CRASH_KILLS=$(KILLS) $(CARGO) test --release --test it crash -- --nocapture --test-threads=1
+
+figures: ## figures that take long: load, sizes, times; printed
+	ulimit -n 20000; $(CARGO) test --release --test it -- --ignored --nocapture --test-threads=1
 
 install-tools:
 	tests/install-tools

@@ -76,9 +76,9 @@ fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err(String::from("the path must begin with /"));
     }
-    if text == "/" || text.starts_with("/-/") {
+    if text == "/" || text.starts_with("/-/") || text.starts_with("/api/") {
         return Err(String::from(
-            "/ and /-/… are taken by the status page and the health checks",
+            "/, /-/… and /api/… are taken by the status page, the health checks and the API",
         ));
     }
     if !text
@@ -175,6 +175,7 @@ mod tests {
             (&["--web.telemetry-path=metrics"], "must begin with /"),
             (&["--web.telemetry-path=/-/ready"], "are taken by"),
             (&["--web.telemetry-path=/"], "are taken by"),
+            (&["--web.telemetry-path=/api/v1/status"], "are taken by"),
             (&["--web.telemetry-path=/a?b"], "without ?"),
             (&["--config"], "--config"),
             (&["surplus"], "surplus"),

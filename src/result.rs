@@ -248,16 +248,26 @@ pub struct Row {
     /// Repeats above 1, or DescribeInvocations lists it with a RepeatMode.
     pub scheduled: bool,
     /// Kept where somebody may need them; a plain success is known by its identity alone, which keeps a first
-    /// scan of a million rows small.
+    /// scan of a million rows small, unless every result is to be logged.
     pub ids: Option<Box<Ids>>,
     /// The command, where it may be one with series of its own; rows next to each other share it.
     pub command: Option<Arc<CommandOfRow>>,
 }
 
 impl Row {
+    /// Whether it is a success of its first run, of which nothing but the identity is of use.
+    pub fn is_plain(&self) -> bool {
+        self.status == Status::Known(KnownStatus::Success) && self.repeats <= 1
+    }
+
     /// Which run of the invocation on its instance a settled row describes: `max(Repeats, 1)`.
     pub fn run(&self) -> u32 {
         self.repeats.max(1)
+    }
+
+    /// Whether the last run of a schedule's row may not have settled yet.
+    pub fn is_under_way(&self) -> bool {
+        self.status.is_open() && self.status != Status::Known(KnownStatus::Scheduled)
     }
 }
 

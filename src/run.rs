@@ -37,6 +37,21 @@ pub fn main(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         };
     }
+    if cli.config_check_credentials {
+        return match check_credentials(&cli, &environment) {
+            Ok(report) => {
+                print!("{report}");
+                match report.problems() {
+                    0 => ExitCode::SUCCESS,
+                    _ => ExitCode::FAILURE,
+                }
+            }
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match serve(cli, environment) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -44,6 +59,15 @@ pub fn main(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn check_credentials(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<check::Report> {
+    let config = load_config(cli, environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(check::credentials(&config, environment))
 }
 
 fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {

@@ -39,6 +39,15 @@ pub fn seconds(now: SystemTime) -> Seconds {
     Seconds::try_from(since).unwrap_or(Seconds::MAX)
 }
 
+/// As the API writes it: `2026-01-02T03:04:05Z`.
+pub fn rfc3339(seconds: Seconds) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    OffsetDateTime::from_unix_timestamp(i64::from(seconds))
+        .ok()
+        .and_then(|time| time.format(&format).ok())
+        .unwrap_or_default()
+}
+
 /// For a person: `2026-01-02 03:04:05 UTC`.
 pub fn show(seconds: Seconds) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
@@ -74,5 +83,6 @@ mod tests {
     #[test]
     fn shows_what_it_read() {
         assert_eq!(show(1_589_187_701), "2020-05-11 09:01:41 UTC");
+        assert_eq!(rfc3339(1_589_187_701), "2020-05-11T09:01:41Z");
     }
 }

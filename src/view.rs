@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::aliyun::credentials::Provider;
-use crate::aliyun::error::Reason;
+use crate::aliyun::error::{CallError, Reason};
 use crate::record::Counts;
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -79,8 +79,25 @@ pub struct Failed {
     pub at: Seconds,
     /// The label.
     pub reason: Reason,
-    /// For a person, the request id included.
+    /// For a person.
     pub what: String,
+    /// Code of the API's answer.
+    pub code: Option<String>,
+    /// Of the API's answer; what Alibaba Cloud's support asks for.
+    pub request_id: Option<String>,
+}
+
+impl Failed {
+    /// A call that failed at `at`.
+    pub fn new(at: Seconds, error: &CallError) -> Self {
+        Self {
+            at,
+            reason: error.reason,
+            what: error.what.clone(),
+            code: error.code.clone(),
+            request_id: error.request_id.clone(),
+        }
+    }
 }
 
 /// A long scan under way.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
-use super::error::{CallError, Reason, classify};
+use super::error::{CallError, Reason, bounded, classify};
 use super::limit::{Limit, Priority};
 use super::requests::Tally;
 use super::sign::{Request, SigningKey, canonical_query, sign};
+use crate::timestamp;
 
 /// The version of the ECS API.
 const VERSION: &str = "2014-05-26";
@@ -167,14 +168,20 @@ impl Client {
             if let Some(wait) = error.retry_after {
                 limit.pause(wait);
             }
-            if error.refuses_token() && credentials.security_token.is_some() && !renewed {
-                // A token can end before its time; a fresh one deserves a try of its own.
+            if error.refuses_key() && !renewed {
                 renewed = true;
-                self.credentials
-                    .renew(&credentials)
-                    .await
-                    .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
-                continue;
+                let renewal = if error.refuses_token() && credentials.security_token.is_some() {
+                    // A token can end before its time; a fresh one deserves a try of its own.
+                    Some(self.credentials.renew(&credentials).await)
+                } else {
+                    // So does a key that has been put in the place of this one.
+                    self.credentials.replaced(&credentials).await
+                };
+                if let Some(renewal) = renewal {
+                    renewal
+                        .map_err(|error| CallError::new(Reason::Credentials, error.to_string()).lasting())?;
+                    continue;
+                }
             }
             let too_long = error.retry_after.is_some_and(|wait| wait > self.pace.patience);
             if !error.retryable || too_long || attempt == ATTEMPTS {
@@ -211,11 +218,12 @@ impl Client {
                 format!("no answer from {} within {seconds} s", self.endpoint.host),
             ))
         })
-        .and_then(|body| decode(&body));
+        .and_then(|(body, request_id)| decode(&body).map_err(|error| CallError { request_id, ..error }));
         self.tally.record(
             action,
             started.elapsed(),
             answer.as_ref().err().map(|error| error.reason),
+            timestamp::seconds(SystemTime::now()),
         );
         answer
     }
@@ -225,7 +233,7 @@ impl Client {
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<Bytes, CallError> {
+    ) -> Result<(Bytes, Option<String>), CallError> {
         let key = SigningKey {
             access_key_id: &credentials.access_key_id,
             access_key_secret: credentials.access_key_secret.expose(),
@@ -256,6 +264,13 @@ impl Client {
         );
         let mut sending = self.http.post(url).header("accept", "application/json");
         for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
+                let what =
+                    "the access key or its token holds characters that no key has; check how it was written";
+                CallError::new(Reason::Credentials, what).lasting()
+            })?;
+            // Libraries show headers in their traces, but not these.
+            value.set_sensitive(true);
             sending = sending.header(name, value);
         }
         let mut response = sending.send().await.map_err(|error| self.transport(error))?;
@@ -268,19 +283,28 @@ impl Client {
         };
         let request_id = header(response.headers(), "x-acs-request-id");
         let retry_after = header(response.headers(), "x-acs-retry-after");
+        let is_success = status.is_success();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(error))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
-                return Err(CallError {
-                    request_id,
-                    ..CallError::new(Reason::Malformed, what).lasting()
-                });
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
+                Ok(None) if is_success => return Ok((body.freeze(), request_id.map(bounded))),
+                Ok(Some(_)) if is_success => {
+                    let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
+                    return Err(CallError {
+                        request_id: request_id.map(bounded),
+                        ..CallError::new(Reason::Malformed, what).lasting()
+                    });
+                }
+                Err(error) if is_success => {
+                    return Err(CallError {
+                        request_id: request_id.map(bounded),
+                        ..self.transport(error)
+                    });
+                }
+                // An error is one by its status, whatever becomes of its body.
+                Ok(_) | Err(_) => break,
             }
-            body.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            return Ok(body.freeze());
         }
         Err(classify(
             status.as_u16(),
@@ -293,7 +317,8 @@ impl Client {
     fn transport(&self, error: reqwest::Error) -> CallError {
         let reason = match () {
             () if error.is_timeout() => Reason::Timeout,
-            () if error.is_decode() => Reason::Malformed,
+            // A body that cannot be unpacked. One that was cut off is an error of decoding for reqwest, too.
+            () if error.is_decode() && !is_cut(&error) => Reason::Malformed,
             () => Reason::Transport,
         };
         let error = error.without_url();
@@ -305,4 +330,19 @@ impl Client {
         }
         CallError::new(reason, what)
     }
+}
+
+/// Whether the connection ended before the body did.
+fn is_cut(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inside = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if error.is::<hyper::Error>() || inside.is_some_and(|inside| inside.is::<hyper::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -73,6 +73,7 @@ pub struct Ecs {
     filter: Filter,
     /// Commands whose rows are to be told apart.
     selection: Option<Arc<Selection>>,
+    with_ids: bool,
 }
 
 impl Ecs {
@@ -83,7 +84,15 @@ impl Ecs {
             region_id: region_id.to_owned(),
             filter,
             selection,
+            with_ids: false,
         }
+    }
+
+    /// Keeps the ids of plain successes in lists, for who wants to log them. In histories they are not needed: the
+    /// schedule has them.
+    #[must_use]
+    pub fn with_ids(self, with_ids: bool) -> Self {
+        Self { with_ids, ..self }
     }
 
     /// The client, for its pauses.
@@ -112,13 +121,18 @@ impl Ecs {
             query.include_history.then_some("true"),
         );
         push(&mut parameters, "InvokeRecordStatus", query.invoke_record_status);
+        let decode = match self.with_ids && !query.include_history {
+            true => rows::decode_with_ids,
+            false => rows::decode,
+        };
         call(
             &self.client,
+            Some(&self.region_id),
             Action::DescribeInvocationResults,
             &parameters,
             priority,
             deadline,
-            |body| rows::decode(body, self.selection.as_deref()),
+            |body| decode(body, self.selection.as_deref()),
         )
         .await
     }
@@ -143,6 +157,7 @@ impl Ecs {
         }
         call(
             &self.client,
+            Some(&self.region_id),
             Action::DescribeInvocations,
             &parameters,
             priority,
@@ -176,19 +191,26 @@ impl Ecs {
 /// # Errors
 /// As [`Ecs::results`].
 pub async fn regions(client: &Client) -> Result<Regions, CallError> {
-    call(
+    let found = call(
         client,
+        None,
         Action::DescribeRegions,
         &[],
         Priority::Poll,
         None,
         regions::decode,
     )
-    .await
+    .await?;
+    if found.is_empty() {
+        // Every account has regions. To believe this would stop all that is polled.
+        return Err(CallError::new(Reason::Malformed, "an answer that names no region").lasting());
+    }
+    Ok(found)
 }
 
 async fn call<T>(
     client: &Client,
+    region_id: Option<&str>,
     action: Action,
     parameters: &[(String, String)],
     priority: Priority,
@@ -203,7 +225,8 @@ async fn call<T>(
             CallError::new(Reason::Malformed, what)
         })
     };
-    client.call(action, parameters, priority, deadline, &decode).await
+    let answer = client.call(action, parameters, priority, deadline, &decode).await;
+    answer.map_err(|error| error.for_action(action.as_str(), region_id))
 }
 
 fn push(parameters: &mut Vec<(String, String)>, name: &str, value: Option<&str>) {

@@ -103,6 +103,30 @@ impl CallError {
         }
     }
 
+    /// Names the RAM action to grant, where the answer says that the caller may not do this.
+    pub fn for_action(mut self, action: &str, region_id: Option<&str>) -> Self {
+        if self.misses_permission() {
+            let place = region_id.map(|region_id| format!(" in {region_id}"));
+            let place = place.unwrap_or_default();
+            self.what = format!("{}: grant the RAM action ecs:{action}{place}", self.what);
+        }
+        self
+    }
+
+    /// Whether the caller is known, but may not do what it asked.
+    pub fn misses_permission(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        self.reason == Reason::Denied
+            && ["Forbidden", "Operation."]
+                .iter()
+                .any(|prefix| code.starts_with(prefix))
+    }
+
+    /// Whether the key itself was refused, so that one that has been put in its place meanwhile may do better.
+    pub fn refuses_key(&self) -> bool {
+        self.reason == Reason::Denied && !self.misses_permission()
+    }
+
     /// Whether temporary credentials were refused that a renewal may replace.
     pub fn refuses_token(&self) -> bool {
         self.code
@@ -165,8 +189,28 @@ pub fn classify(status: u16, retry_after: Option<&str>, request_id: Option<&str>
         "InvalidTimeStamp.Expired" => {
             format!("status {status}: the clock of this machine is more than 15 minutes off; set it right")
         }
-        "InvalidRegionId.NotFound" | "RegionId.ApiNotSupported" => {
+        "RegionId.ApiNotSupported" => {
+            format!(
+                "status {status}: Cloud Assistant is not known in this region; remove it from the account's regions"
+            )
+        }
+        "InvalidRegionId.NotFound" => {
             format!("status {status}: the API does not know this region; correct the account's regions")
+        }
+        "SignatureDoesNotMatch" => {
+            format!("status {status}: the access key secret does not belong to the access key id; check both")
+        }
+        "InvalidAccessKeyId.Inactive" => {
+            format!("status {status}: the access key is disabled; enable it or use another")
+        }
+        _ if name.starts_with("InvalidAccessKeyId") => {
+            format!("status {status}: the access key id is not known; check how it was written or copied")
+        }
+        "InvalidSecurityToken.Expired" => {
+            format!("status {status}: the security token has expired; check that its source is renewed")
+        }
+        _ if name.starts_with("InvalidSecurityToken") || name == "MissingSecurityToken" => {
+            format!("status {status}: the security token does not belong to the access key; check both")
         }
         _ => format!("status {status}"),
     };
@@ -197,7 +241,7 @@ fn is_denied(code: &str) -> bool {
 }
 
 /// Cuts a text of the network to what a log line and a page can show.
-fn bounded(text: String) -> String {
+pub(super) fn bounded(text: String) -> String {
     text.chars()
         .filter(|character| !character.is_control())
         .take(MAX_TEXT)
@@ -229,11 +273,11 @@ mod tests {
             (302, None, "", Reason::Malformed),
         ];
         for (status, retry_after, code, reason) in table {
-            let body = format!(r#"{{"Code":"{code}","RequestId":"R-1","Message":"secret"}}"#);
+            let body = format!(r#"{{"Code":"{code}","RequestId":"R-1","Message":"hunter2"}}"#);
             let error = classify(*status, *retry_after, None, body.as_bytes());
             assert_eq!(error.reason, *reason, "{status} {code}");
             assert_eq!(error.request_id.as_deref(), Some("R-1"));
-            assert!(!error.to_string().contains("secret"));
+            assert!(!error.to_string().contains("hunter2"));
         }
     }
 
@@ -244,6 +288,21 @@ mod tests {
         };
         assert!(retryable(400, "SignatureNonceUsed") && retryable(500, "") && retryable(400, "Throttling"));
         assert!(!retryable(403, "Forbidden.RAM") && !retryable(404, "InvalidRegionId.NotFound"));
+    }
+
+    #[test]
+    fn a_missing_permission_names_what_to_grant() {
+        let of = |code: &str, region_id| {
+            let error = classify(403, None, None, format!(r#"{{"Code":"{code}"}}"#).as_bytes());
+            error.for_action("DescribeRegions", region_id).what
+        };
+        let granted = "status 403: grant the RAM action ecs:DescribeRegions";
+        assert_eq!(of("Forbidden.RAM", None), granted);
+        assert_eq!(
+            of("Operation.Forbidden", Some("cn-beijing")),
+            format!("{granted} in cn-beijing")
+        );
+        assert!(!of("InvalidAccessKeyId.NotFound", None).contains("grant"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod ecs;
 pub mod endpoint;
 pub mod error;
 pub mod invocations;
+pub mod last_hour;
 pub mod limit;
 pub mod regions;
 pub mod requests;

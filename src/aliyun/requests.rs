@@ -11,6 +11,8 @@ use prometheus::{HistogramOpts, HistogramVec, Registry};
 
 use super::client::Action;
 use super::error::Reason;
+use super::last_hour::{LastHour, Minutes};
+use crate::result::Seconds;
 use crate::scope::Scope;
 
 /// The requests of one scope; of an account where the region is `""`.
@@ -19,11 +21,13 @@ pub struct Tally {
     sent: [AtomicU64; Action::ALL.len()],
     failed: [[AtomicU64; Reason::ALL.len()]; Action::ALL.len()],
     duration: HistogramVec,
+    /// Locked for a few additions at a time.
+    minutes: Mutex<Minutes>,
 }
 
 impl Tally {
-    /// Counts one request that was sent and how it ended.
-    pub fn record(&self, action: Action, took: Duration, failure: Option<Reason>) {
+    /// Counts one request that was sent and how it ended, by the wall clock's `now`.
+    pub fn record(&self, action: Action, took: Duration, failure: Option<Reason>, now: Seconds) {
         self.sent[action as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(reason) = failure {
             self.failed[action as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
@@ -31,6 +35,8 @@ impl Tally {
         self.duration
             .with_label_values(&[action.as_str()])
             .observe(took.as_secs_f64());
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        minutes.record(failure == Some(Reason::Throttled), now);
     }
 
     /// Requests sent, tries again included.
@@ -41,6 +47,12 @@ impl Tally {
     /// Those that failed for `reason`.
     pub fn failed(&self, action: Action, reason: Reason) -> u64 {
         self.failed[action as usize][reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// What was sent in the hour before `now`.
+    pub fn last_hour(&self, now: Seconds) -> LastHour {
+        let minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        minutes.last_hour(now)
     }
 }
 
@@ -81,9 +93,19 @@ impl Requests {
                 sent: Default::default(),
                 failed: Default::default(),
                 duration: self.duration.clone(),
+                minutes: Mutex::default(),
             })
         });
         Arc::clone(tally)
+    }
+
+    /// What a scope has sent in the hour before `now`; nothing where it has no tally yet.
+    pub fn last_hour(&self, scope: &Scope, now: Seconds) -> LastHour {
+        let tally = {
+            let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+            tallies.get(scope).map(Arc::clone)
+        };
+        tally.map(|tally| tally.last_hour(now)).unwrap_or_default()
     }
 
     /// Every tally with its scope, in their order.

@@ -31,11 +31,24 @@ pub struct Page {
     pub next_token: Option<String>,
 }
 
-/// Reads a page. Rows carry their command where it may be in `selection`.
+/// Reads a page; rows that are plain successes come without their ids, and rows carry their command where it may be
+/// in `selection`.
 ///
 /// # Errors
 /// When the body is not JSON or has no `Invocation.InvocationResults.InvocationResult` list.
 pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
+    let mut page = decode_with_ids(body, selection)?;
+    for row in page.rows.iter_mut().filter(|row| row.is_plain()) {
+        row.ids = None;
+    }
+    Ok(page)
+}
+
+/// Reads a page, every row with its ids.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_with_ids(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow, rename = "Invocation")]
@@ -255,15 +268,12 @@ impl<'a> Fields<'a> {
             .unwrap_or(0);
         // A run number is an int32 in the API; a larger one is no run number.
         let repeats = if repeats > i32::MAX as u32 { 0 } else { repeats };
-        let plain = status == Status::Known(KnownStatus::Success) && repeats <= 1;
-        let ids = (!plain).then(|| {
-            Box::new(Ids {
-                invoke_id: invoke_id.as_ref().into(),
-                instance_id: instance_id.as_ref().into(),
-                container_id: container_id.as_ref().into(),
-                command_id: text(self.command_id).unwrap_or_default().into(),
-            })
-        });
+        let ids = Ids {
+            invoke_id: invoke_id.as_ref().into(),
+            instance_id: instance_id.as_ref().into(),
+            container_id: container_id.as_ref().into(),
+            command_id: text(self.command_id).unwrap_or_default().into(),
+        };
         let scheduled = repeats > 1 || status == Status::Known(KnownStatus::Scheduled);
         Some(Row {
             scheduled,
@@ -281,7 +291,7 @@ impl<'a> Fields<'a> {
                 .and_then(|bytes| u64::try_from(bytes).ok())
                 .unwrap_or(0),
             delivery: delivery(self.delivery_status, self.delivery_error_code),
-            ids,
+            ids: Some(Box::new(ids)),
             command: None,
         })
     }
@@ -359,6 +369,15 @@ mod tests {
         assert_eq!(row.times.finished.map(NonZeroU32::get), Some(1_589_187_701));
         assert_eq!(row.times.stopped, None);
         assert_eq!(&*row.ids.as_ref().unwrap().command_id, "c-1");
+    }
+
+    #[test]
+    fn a_plain_success_has_ids_only_where_they_are_asked_for() {
+        let row = r#"{"InvocationStatus":"Success","InstanceId":"i-1","InvokeId":"t-1","CommandId":"c-1"}"#;
+        assert_eq!(page(row).rows[0].ids, None);
+        let body = format!(r#"{{"Invocation":{{"InvocationResults":{{"InvocationResult":[{row}]}}}}}}"#);
+        let with_ids = decode_with_ids(body.as_bytes(), None).unwrap();
+        assert_eq!(&*with_ids.rows[0].ids.as_ref().unwrap().command_id, "c-1");
     }
 
     #[test]

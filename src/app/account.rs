@@ -17,8 +17,11 @@ use crate::config::{self, Config};
 use crate::timestamp;
 use crate::view::{AccountView, Failed};
 
-/// Requests in flight of one account; enough for all its regions, but for hanging ones.
+/// Requests in flight of one account: enough for all its regions, but for hanging ones.
 const MAX_IN_FLIGHT: usize = 32;
+
+/// But not fewer, however many accounts there are.
+const LEAST_IN_FLIGHT: usize = 4;
 
 /// DescribeRegions knows no region; where no endpoint is configured, this one is asked.
 const HOME_REGION: &str = "cn-hangzhou";
@@ -33,6 +36,8 @@ pub(super) struct Account {
     pub(super) discovery: Option<Discovery>,
     /// Discovered regions that are set aside until the next discovery.
     pub(super) set_aside: BTreeSet<Arc<str>>,
+    /// Those that were set aside before the last discovery, and are tried once more.
+    pub(super) tried_again: BTreeSet<Arc<str>>,
 }
 
 /// What is known by DescribeRegions.
@@ -73,13 +78,19 @@ impl Account {
             Some(before) => Arc::clone(&before.provider),
             None => {
                 let source = Source::new(account.credentials.clone(), shared.services.clone());
-                Arc::new(Provider::new(source))
+                let provider = Arc::new(Provider::new(source));
+                provider.keep_fresh();
+                provider
             }
         };
         let in_flight = before.as_ref().map_or_else(
-            || Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            || Arc::new(Semaphore::new(in_flight_of_one(config.accounts.len()))),
             |before| Arc::clone(&before.in_flight),
         );
+        let tried_again = before
+            .as_ref()
+            .map(|before| before.set_aside.union(&before.tried_again).cloned().collect())
+            .unwrap_or_default();
         let discovery = account.regions.is_empty().then(|| {
             let endpoint = match &account.endpoint {
                 Some(template) => Endpoint::configured(template, HOME_REGION),
@@ -108,7 +119,25 @@ impl Account {
             in_flight,
             discovery,
             set_aside: BTreeSet::new(),
+            tried_again,
         }
+    }
+
+    /// The way to the API in one region.
+    pub(super) fn client(
+        &self,
+        config: &Config,
+        shared: &Shared,
+        region_id: &str,
+        endpoint: Endpoint,
+    ) -> Client {
+        Client::new(
+            shared.http.clone(),
+            endpoint,
+            Arc::clone(&self.provider),
+            pace(config, shared, &self.in_flight),
+            shared.requests.tally(&self.config.name, region_id),
+        )
     }
 
     /// The regions to poll, each with the host that DescribeRegions named, if it did.
@@ -154,7 +183,7 @@ impl Account {
                 discovery.regions = Some(regions);
                 discovery.error = None;
                 discovery.next = Instant::now() + config.poll.discovery_interval;
-                self.set_aside.clear();
+                self.tried_again = std::mem::take(&mut self.set_aside);
             }
             Err(error) => {
                 tracing::warn!(
@@ -167,12 +196,7 @@ impl Account {
                     "the account's regions could not be discovered"
                 );
                 let at = timestamp::seconds(SystemTime::now());
-                let what = format!("ecs:DescribeRegions: {error}");
-                discovery.error = Some(Failed {
-                    at,
-                    reason: error.reason,
-                    what,
-                });
+                discovery.error = Some(Failed::new(at, &error));
                 // With no region known there is nothing to poll, so it is asked as often as a poll would.
                 let wait = match discovery.regions {
                     Some(_) => config.poll.discovery_interval,
@@ -198,6 +222,12 @@ impl Account {
     }
 }
 
+/// How many requests of one account may be in flight: its share of those of the process, so that accounts whose
+/// requests all hang leave the others theirs.
+fn in_flight_of_one(accounts: usize) -> usize {
+    (super::MAX_IN_FLIGHT / accounts.max(1)).clamp(LEAST_IN_FLIGHT, MAX_IN_FLIGHT)
+}
+
 /// How fast the requests of a scope, or of an account's discovery, may follow each other.
 pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -> Pace {
     Pace {
@@ -207,5 +237,21 @@ pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -
         patience: config.poll.interval,
         overall: Arc::clone(&shared.overall),
         account: Arc::clone(account),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_that_hang_leave_the_others_their_share() {
+        assert_eq!([1, 8, 20, 1000].map(in_flight_of_one), [32, 32, 12, 4]);
+        for accounts in 1..=64 {
+            assert!(
+                in_flight_of_one(accounts) * accounts <= crate::app::MAX_IN_FLIGHT,
+                "{accounts}"
+            );
+        }
     }
 }

@@ -1,6 +1,21 @@
 //! `--config.check` and `--config.check-credentials`.
 
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus::Registry;
+use tokio::task::JoinSet;
+
+use super::account::{Account, Shared};
+use super::plan::Plan;
+use crate::aliyun::client::Action;
+use crate::aliyun::credentials::Problem;
+use crate::aliyun::ecs::{Ecs, Query, Which, regions};
+use crate::aliyun::error::{CallError, Reason};
+use crate::aliyun::limit::Priority;
+use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
+use crate::config::{self, Config};
 use crate::web;
 
 /// Everything that is wrong with the configuration and the web configuration, one message each; nothing when all is
@@ -15,4 +30,202 @@ pub fn configuration(cli: &Cli, environment: &[(String, String)]) -> Vec<String>
         wrong.extend(web::config::check(path).err().map(|error| error.to_string()));
     }
     wrong
+}
+
+/// What came of trying the credentials and permissions of every account. Its text is for people.
+#[derive(Debug, Default)]
+pub struct Report {
+    accounts: Vec<AccountReport>,
+}
+
+#[derive(Debug, Default)]
+struct AccountReport {
+    name: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    is_problem: bool,
+    /// What was tried.
+    subject: String,
+    found: String,
+}
+
+impl Report {
+    /// How much is wrong.
+    pub fn problems(&self) -> usize {
+        self.accounts.iter().map(AccountReport::problems).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for account in &self.accounts {
+            writeln!(
+                formatter,
+                "account {}: {}",
+                account.name,
+                verdict(account.problems())
+            )?;
+            for line in &account.lines {
+                let mark = if line.is_problem { "problem: " } else { "" };
+                writeln!(formatter, "  {}: {mark}{}", line.subject, line.found)?;
+            }
+        }
+        let (accounts, problems) = (self.accounts.len(), verdict(self.problems()));
+        writeln!(
+            formatter,
+            "{accounts} {} checked: {problems}",
+            plural(accounts, "account")
+        )
+    }
+}
+
+impl AccountReport {
+    fn problems(&self) -> usize {
+        self.lines.iter().filter(|line| line.is_problem).count()
+    }
+
+    fn good(&mut self, subject: impl Into<String>, found: impl Into<String>) {
+        self.line(false, subject.into(), found.into());
+    }
+
+    fn problem(&mut self, subject: impl Into<String>, found: impl Into<String>) {
+        self.line(true, subject.into(), found.into());
+    }
+
+    fn line(&mut self, is_problem: bool, subject: String, found: String) {
+        self.lines.push(Line {
+            is_problem,
+            subject,
+            found,
+        });
+    }
+}
+
+fn verdict(problems: usize) -> String {
+    match problems {
+        0 => "ok".to_owned(),
+        problems => format!("{problems} {}", plural(problems, "problem")),
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
+}
+
+/// Tries each account as its polls would: which source its credentials come from, whose they are, and whether what
+/// the exporter asks is permitted in each of its regions. Nothing is saved.
+///
+/// # Errors
+/// When the HTTP clients cannot be set up.
+pub async fn credentials(config: &Config, environment: &[(String, String)]) -> anyhow::Result<Report> {
+    let requests = Arc::new(Requests::new(&Registry::new())?);
+    let shared = Arc::new(super::shared(environment, requests)?);
+    let config = Arc::new(config.clone());
+    let mut checks = JoinSet::new();
+    for (place, account) in config.accounts.iter().enumerate() {
+        let (config, shared, account) = (Arc::clone(&config), Arc::clone(&shared), account.clone());
+        checks.spawn(async move { (place, check(config, shared, &account).await) });
+    }
+    let mut accounts = checks.join_all().await;
+    accounts.sort_by_key(|(place, _)| *place);
+    Ok(Report {
+        accounts: accounts.into_iter().map(|(_, account)| account).collect(),
+    })
+}
+
+async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Account) -> AccountReport {
+    let mut report = AccountReport {
+        name: account.name.clone(),
+        ..AccountReport::default()
+    };
+    let mut account = Account::new(&config, account, &shared, None, Vec::new());
+    if let Err(error) = account.provider.current().await {
+        report.problem("credentials", error.to_string());
+        return report;
+    }
+    report.good("credentials", account.provider.origin().unwrap_or_default());
+    match account.provider.identity().await {
+        Ok(identity) => report.good(
+            "identity",
+            format!("{} of account {}", identity.arn, identity.account_id),
+        ),
+        Err(error) => {
+            let is_refused = matches!(error.problem, Problem::Refused { .. });
+            report.problem("identity", error.to_string());
+            if is_refused {
+                // What STS does not accept, no region does: the same message for each would hide this one.
+                return report;
+            }
+        }
+    }
+    if let Some(discovery) = &account.discovery {
+        match regions(&discovery.client).await {
+            Ok(found) => {
+                report.good(
+                    "regions",
+                    format!("{} by {}", found.len(), Action::DescribeRegions.as_str()),
+                );
+                account.discovered(&config, Ok(found));
+            }
+            Err(error) => {
+                report.problem(
+                    "regions",
+                    format!("{}: {error}", Action::DescribeRegions.as_str()),
+                );
+                return report;
+            }
+        }
+    }
+    let is_discovered = account.discovery.is_some();
+    let mut checks = JoinSet::new();
+    for (region_id, host) in account.regions() {
+        let plan = Plan::of(&config, &account.config, &region_id, host.as_deref());
+        let client = account.client(&config, &shared, &region_id, plan.endpoint);
+        let ecs = Ecs::new(client, &region_id, plan.filter, None);
+        checks.spawn(async move { (region_id, permitted(&ecs).await) });
+    }
+    let mut found = checks.join_all().await;
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (region_id, errors) in found {
+        let unknown =
+            |(_, error): &(Action, CallError)| error.code.as_deref() == Some("RegionId.ApiNotSupported");
+        if errors.is_empty() {
+            report.good(region_id, "ok");
+        } else if is_discovered && errors.iter().any(unknown) {
+            report.good(region_id, "set aside, for its API does not know Cloud Assistant");
+        } else {
+            for (action, error) in errors {
+                report.problem(&region_id, format!("{}: {error}", action.as_str()));
+            }
+        }
+    }
+    report
+}
+
+/// Asks what polls and sweeps ask; what failed, by action.
+async fn permitted(ecs: &Ecs) -> Vec<(Action, CallError)> {
+    let results = ecs.results(&Query::default(), Priority::Poll, None).await;
+    // A host that cannot be reached, or a region that is not known, gives the same answer to the next question.
+    let is_settled = results.as_ref().is_err_and(|error| {
+        !matches!(error.reason, Reason::Denied | Reason::Malformed) || error.refuses_key()
+    });
+    let mut errors: Vec<_> = results
+        .err()
+        .map(|error| (Action::DescribeInvocationResults, error))
+        .into_iter()
+        .collect();
+    if !is_settled {
+        let schedules = ecs
+            .invocations(Which::RepeatMode("Period"), None, Priority::Poll, None)
+            .await;
+        errors.extend(schedules.err().map(|error| (Action::DescribeInvocations, error)));
+    }
+    errors
 }

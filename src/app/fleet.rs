@@ -11,13 +11,12 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Shared, pace};
+use super::account::{Account, Shared};
 use super::plan::Plan;
-use crate::aliyun::client::Client;
 use crate::aliyun::ecs::{Ecs, regions};
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
-use crate::config::Config;
+use crate::config::{Config, LoggedResults};
 use crate::poll::poller::{End, Poller};
 use crate::record::Record;
 use crate::scope::Scope;
@@ -56,6 +55,9 @@ struct Running {
     task: tokio::task::Id,
 }
 
+/// A scope that is about to be polled, and its saved record.
+type Loaded = (Scope, Plan, Result<Record, StateError>);
+
 impl Fleet {
     /// Starts every poller that can be known yet.
     ///
@@ -79,9 +81,9 @@ impl Fleet {
             next_housekeeping: Instant::now(),
         };
         fleet.set_accounts(config).await?;
-        for (scope, plan) in fleet.wanted() {
-            let record = fleet.load(&scope, &plan).await?;
-            fleet.start_poller(scope, plan, Some(record));
+        let wanted = fleet.wanted().into_iter().collect();
+        for (scope, plan, record) in fleet.load(wanted).await? {
+            fleet.start_poller(scope, plan, Some(record?));
         }
         fleet.publish_accounts();
         Ok(fleet)
@@ -182,48 +184,64 @@ impl Fleet {
                 None => break,
             }
         }
-        for (scope, plan) in wanted {
-            if !self.pollers.contains_key(&scope) {
-                // A record that cannot be read fails this scope's polls, and no other's.
-                let record = match self.load(&scope, &plan).await {
-                    Ok(record) => Some(record),
-                    Err(error) => {
-                        tracing::error!(%scope, %error, "the saved record cannot be read");
-                        None
-                    }
-                };
-                self.start_poller(scope, plan, record);
-            }
+        let missing = wanted
+            .into_iter()
+            .filter(|(scope, _)| !self.pollers.contains_key(scope))
+            .collect();
+        for (scope, plan, record) in self.load(missing).await? {
+            // A record that cannot be read fails this scope's polls, and no other's.
+            let record = record
+                .inspect_err(|error| tracing::error!(%scope, %error, "the saved record cannot be read"))
+                .ok();
+            self.start_poller(scope, plan, record);
         }
         Ok(())
     }
 
-    async fn load(&self, scope: &Scope, plan: &Plan) -> Result<Record, StateError> {
-        let (scope, settings) = (scope.clone(), plan.settings.clone());
+    /// Reads the records of scopes, all before the first of their pollers begins: hundreds that save at once would
+    /// keep each further one waiting for the disk.
+    async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Result<Vec<Loaded>, StateError> {
+        if scopes.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = timestamp::seconds(SystemTime::now());
-        blocking(&self.store, move |store| store.load(&scope, &settings, now)).await
+        blocking(&self.store, move |store| {
+            let of: Vec<_> = scopes
+                .iter()
+                .map(|(scope, plan)| (scope, &plan.settings))
+                .collect();
+            let records = store.load_all(&of, now);
+            let loaded = scopes.into_iter().zip(records);
+            Ok(loaded
+                .map(|((scope, plan), record)| (scope, plan, record))
+                .collect())
+        })
+        .await
     }
 
     fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>) {
         let Some(account) = self.accounts.get(&*scope.account) else {
             return;
         };
-        let client = Client::new(
-            self.shared.http.clone(),
-            plan.endpoint.clone(),
-            Arc::clone(&account.provider),
-            pace(&self.config, &self.shared, &account.in_flight),
-            self.shared.requests.tally(&scope.account, &scope.region_id),
-        );
+        let endpoint = plan.endpoint.clone();
+        let client = account.client(&self.config, &self.shared, &scope.region_id, endpoint);
+        let ecs = Ecs::new(client, &scope.region_id, plan.filter.clone(), plan.selection());
+        let tried_again = account.tried_again.contains(&scope.region_id);
         let poller = Poller::new(
             scope.clone(),
-            Ecs::new(client, &scope.region_id, plan.filter.clone(), plan.selection()),
+            ecs.with_ids(plan.logged_results == LoggedResults::All),
             Arc::clone(&self.store),
             self.board.clone(),
             plan.settings.clone(),
             plan.times.clone(),
             record,
-        );
+        )
+        .logging(plan.logged_results);
+        let poller = if tried_again {
+            poller.unseen()
+        } else {
+            poller.seen()
+        };
         let stop = CancellationToken::new();
         let (name, stopping) = (scope.clone(), stop.clone());
         let task = self
@@ -250,7 +268,9 @@ impl Fleet {
                 if end == End::NotSupported
                     && let Some(account) = self.accounts.get_mut(&*scope.account)
                 {
-                    tracing::info!(%scope, "set aside: the region's API does not know Cloud Assistant");
+                    if !account.tried_again.remove(&scope.region_id) {
+                        tracing::info!(%scope, "set aside: the region's API does not know Cloud Assistant");
+                    }
                     account.set_aside.insert(Arc::clone(&scope.region_id));
                 }
                 Ok(())

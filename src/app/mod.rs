@@ -87,20 +87,19 @@ impl App {
         register_build_info(&registry)?;
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
-        let shared = Shared {
-            http: http_client()?,
-            services: services(&environment)?,
-            overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-            requests: Arc::clone(&requests),
-        };
+        let shared = shared(&environment, Arc::clone(&requests))?;
         let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
         let (sender, reloads) = mpsc::channel(1);
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
-        let exposition = Arc::new(Exposition::new(registry, requests));
+        let exposition = Arc::new(Exposition::new(registry, Arc::clone(&requests)));
+        // Before the first scrape: what was saved must not seem to be gone.
+        exposition.render(board.view());
         let stop = CancellationToken::new();
         let site = Site {
             board: board.clone(),
             exposition: Arc::clone(&exposition),
+            requests,
+            started,
             telemetry_path: cli.web_telemetry_path.clone(),
             max_requests: cli.web_max_requests,
             stopping: stop.clone(),
@@ -241,6 +240,16 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             Ok(Store::in_memory()?)
         }
     }
+}
+
+/// What all accounts share.
+fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::Result<Shared> {
+    Ok(Shared {
+        http: http_client()?,
+        services: services(environment)?,
+        overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        requests,
+    })
 }
 
 /// The client for everything but the metadata service.

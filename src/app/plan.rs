@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aliyun::ecs::Filter;
 use crate::aliyun::endpoint::Endpoint;
-use crate::config::{Account, Config, Credentials, RateLimit};
+use crate::config::{Account, Config, Credentials, LoggedResults, RateLimit};
 use crate::poll::poller::Times;
 use crate::record::{CommandSettings, Settings};
 use crate::result::Seconds;
@@ -28,6 +28,7 @@ pub(super) struct Plan {
     pub(super) request_timeout: Duration,
     pub(super) settings: Settings,
     pub(super) times: Times,
+    pub(super) logged_results: LoggedResults,
 }
 
 impl Plan {
@@ -71,6 +72,7 @@ impl Plan {
                 history_budget: ((per_interval * HISTORY_SHARE) as u64).max(LEAST_HISTORY_BUDGET),
                 discovered: account.regions.is_empty(),
             },
+            logged_results: config.log.results,
         }
     }
 

@@ -4,13 +4,27 @@ use clap::ValueEnum;
 
 use super::fields::{Fields, Value, shown};
 
-/// `log`: used where the flags `--log.level` and `--log.format` are not given.
+/// `log`: what is logged. The flags `--log.level` and `--log.format` win over `log.level` and `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Log {
     /// `log.level`: the least severe messages that are written. Default info.
     pub level: Level,
     /// `log.format`: how a message is written. Default logfmt.
     pub format: Format,
+    /// `log.results`: which of the counted results are logged, a line for each. Default none.
+    pub results: LoggedResults,
+}
+
+/// Which results are logged when they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LoggedResults {
+    /// No result.
+    #[default]
+    None,
+    /// Those that did not succeed.
+    Failed,
+    /// Every one.
+    All,
 }
 
 /// How severe a message is, from the chattiest. The names are those of the flag as well.
@@ -44,6 +58,7 @@ impl Log {
         let mut log = Self::default();
         fields.set(&mut log.level, "level", one_of);
         fields.set(&mut log.format, "format", one_of);
+        fields.set(&mut log.results, "results", one_of);
         log
     }
 }

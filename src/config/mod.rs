@@ -23,7 +23,7 @@ use ::config::{Environment, Source};
 pub use account::{Account, Network};
 pub use credentials::{Credentials, Endpoints, Given, Origin};
 pub use error::{ConfigError, Place, Problem};
-pub use log::{Format, Level, Log};
+pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};
 

@@ -37,7 +37,14 @@ const REST: u32 = 20;
 pub struct Exposition {
     registry: Registry,
     requests: Arc<Requests>,
-    bodies: ArcSwap<Bodies>,
+    rendered: ArcSwap<Rendered>,
+}
+
+/// A view and its bytes.
+#[derive(Debug, Default)]
+struct Rendered {
+    view: Arc<View>,
+    bodies: Bodies,
 }
 
 impl Exposition {
@@ -46,18 +53,25 @@ impl Exposition {
         Self {
             registry,
             requests,
-            bodies: ArcSwap::default(),
+            rendered: ArcSwap::default(),
         }
     }
 
     /// Renders a view; from now on it is served.
-    pub fn render(&self, view: &View) {
-        self.bodies.store(Arc::new(cloud::render(view, &self.requests)));
+    pub fn render(&self, view: Arc<View>) {
+        let bodies = cloud::render(&view, &self.requests);
+        self.rendered.store(Arc::new(Rendered { view, bodies }));
+    }
+
+    /// The view that is served: what is told elsewhere of this one can be seen in a scrape already.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.rendered.load().view)
     }
 
     /// The body of one answer, in chunks.
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
-        let bodies = self.bodies.load();
+        let rendered = self.rendered.load();
+        let bodies = &rendered.bodies;
         let families = self.registry.gather();
         let mut tail = own::render(&families, answer.format);
         let parts = match answer.format {
@@ -85,7 +99,7 @@ impl Exposition {
             let started = Instant::now();
             let exposition = Arc::clone(&self);
             // A panic in it ends this task, and with it the process.
-            if let Err(error) = spawn_blocking(move || exposition.render(&view)).await
+            if let Err(error) = spawn_blocking(move || exposition.render(view)).await
                 && error.is_panic()
             {
                 std::panic::resume_unwind(error.into_panic());

@@ -3,6 +3,8 @@
 //! | path | answer |
 //! |---|---|
 //! | `/` | the status page |
+//! | `/api/v1/status` | what it shows of the exporter, as JSON |
+//! | `/api/v1/failures` | recent failures, as JSON |
 //! | `--web.telemetry-path` | the metrics |
 //! | `/-/healthy` | 200 while the process works |
 //! | `/-/ready` | 200 once every scope's first poll has ended, and not while stopping |
@@ -10,20 +12,39 @@
 //!
 //! Everything is answered from the view: no page waits for the cloud, for a poll or for the disk.
 
+mod answers;
+mod api;
+mod bounded;
+mod console;
+mod filter;
+mod overview;
+mod parameters;
 mod ready;
 mod status;
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use crate::aliyun::requests::Requests;
 use crate::expose::{Answer, Exposition};
 use crate::view::Board;
 use crate::web::{self, Body, Routes};
+use answers::Policy;
+use overview::Overview;
+use parameters::BadParameter;
+use status::Asked;
+
+/// How often the status page is loaded again: often enough to watch a scan, seldom enough to fill in the form.
+const REFRESH_SECONDS: u32 = 30;
 
 /// Reads the configuration again; the error says why it was not taken.
 pub type ReloadFn = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
@@ -34,6 +55,10 @@ pub struct Site {
     pub board: Board,
     /// The metrics.
     pub exposition: Arc<Exposition>,
+    /// For how many were sent in the last hour.
+    pub requests: Arc<Requests>,
+    /// When the process began.
+    pub started: SystemTime,
     /// Where the metrics are.
     pub telemetry_path: String,
     /// How many scrapes are answered at once; 0 for no limit.
@@ -58,17 +83,35 @@ pub fn routes(site: Site) -> Routes {
     let Site {
         board,
         exposition,
+        requests,
+        started,
         telemetry_path,
         max_requests,
         stopping,
         reload,
     } = site;
-    let page_board = board.clone();
+    let seen = Seen {
+        board: board.clone(),
+        requests,
+        started,
+        stopping: stopping.clone(),
+    };
+    let (page_of, status_of, failures_of) = (seen.clone(), seen.clone(), seen);
+    let policy = Policy::with_style(status::STYLE);
     let path = telemetry_path.clone();
+    let shown = Arc::clone(&exposition);
     Routes::new()
-        .get("/", move |_| {
-            let page = status::page(&page_board.view(), &path);
-            async move { html(page) }
+        .get("/", move |parts| {
+            let page = page_of.page(&parts, &path, &policy);
+            async move { page }
+        })
+        .get("/api/v1/status", move |parts| {
+            let status = status_of.overview(|overview| api::status(overview, parts.uri.query()));
+            async move { json(status) }
+        })
+        .get("/api/v1/failures", move |parts| {
+            let failures = api::failures(&failures_of.board.view(), parts.uri.query());
+            async move { json(failures) }
         })
         .get_limited(&telemetry_path, max_requests, move |parts| {
             let answer = metrics(&exposition, &parts);
@@ -76,7 +119,8 @@ pub fn routes(site: Site) -> Routes {
         })
         .get("/-/healthy", |_| async { text(StatusCode::OK, "Healthy.\n") })
         .get("/-/ready", move |_| {
-            let missing = ready::missing(&board.view(), stopping.is_cancelled());
+            // Who waits for this wants to scrape next, so what counts is what a scrape shows.
+            let missing = ready::missing(&shown.view(), stopping.is_cancelled());
             async move {
                 match missing.as_slice() {
                     [] => text(StatusCode::OK, "Ready.\n"),
@@ -93,6 +137,42 @@ pub fn routes(site: Site) -> Routes {
                 }
             }
         })
+}
+
+/// What the status page and its JSON are made of.
+#[derive(Debug, Clone)]
+struct Seen {
+    board: Board,
+    requests: Arc<Requests>,
+    started: SystemTime,
+    stopping: CancellationToken,
+}
+
+impl Seen {
+    fn overview<T>(&self, show: impl FnOnce(&Overview<'_>) -> T) -> T {
+        let view = self.board.view();
+        let stopping = self.stopping.is_cancelled();
+        let now = SystemTime::now();
+        show(&Overview::new(&view, &self.requests, self.started, now, stopping))
+    }
+
+    fn page(&self, parts: &Parts, telemetry_path: &str, policy: &Policy) -> Response<Body> {
+        match Asked::read(parts.uri.query()) {
+            Ok(asked) => {
+                let page =
+                    self.overview(|overview| status::page(overview, &asked, telemetry_path, REFRESH_SECONDS));
+                answers::html(page, policy, (!asked.is_paused).then_some(REFRESH_SECONDS))
+            }
+            Err(bad) => web::error(StatusCode::BAD_REQUEST, format!("{bad}\n")),
+        }
+    }
+}
+
+fn json(answer: Result<Vec<u8>, BadParameter>) -> Response<Body> {
+    match answer {
+        Ok(document) => answers::json(StatusCode::OK, document),
+        Err(bad) => answers::json(StatusCode::BAD_REQUEST, api::refusal(&bad)),
+    }
 }
 
 fn metrics(exposition: &Exposition, parts: &Parts) -> Response<Body> {
@@ -126,13 +206,5 @@ fn text(status: StatusCode, text: &'static str) -> Response<Body> {
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    response
-}
-
-fn html(page: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(page));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
     response
 }

@@ -13,7 +13,7 @@ use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
 use crate::record::{Answer, Findings, History, Record, Schedule, Sweep, Trouble};
-use crate::result::{Identity, KnownStatus, Row, Status};
+use crate::result::{Identity, Row};
 
 /// No list is longer; the API keeps 100,000 results at most.
 const MAX_PAGES: usize = 40_000;
@@ -243,7 +243,7 @@ impl Cycle {
         self.findings.naming.found.extend(page.commands);
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
         for row in &mut self.findings.pages {
-            row.scheduled |= row.ids.is_some() && scheduled.contains(&row.identity);
+            row.scheduled |= !row.is_plain() && scheduled.contains(&row.identity);
         }
         if self.token.is_none() {
             self.next_mode(record, turn);
@@ -426,23 +426,28 @@ impl Cycle {
 
     /// What is open and was neither on a page nor in an answer, by invocation.
     fn waiting(&self, record: &Record) -> Vec<Waiting> {
+        // The record's depths are of before this poll's new rows.
+        let new_rows = self.new_rows(record);
         let mut waiting: BTreeMap<&str, Waiting> = BTreeMap::new();
         for (identity, open, depth) in record.open() {
-            if self.seen.contains(&identity) {
-                continue;
-            }
             let entry = waiting.entry(&open.ids.invoke_id).or_insert_with(|| Waiting {
                 invoke_id: open.ids.invoke_id.clone(),
                 open: Vec::new(),
+                rows: 0,
                 deepest: Some(0),
                 scheduled: record.schedule(&identity).is_some(),
             });
-            // The record's depths are of before this poll's new rows.
-            let depth = depth.map(|depth| depth + self.new_rows(record));
-            entry.deepest = entry.deepest.zip(depth).map(|(one, other)| one.max(other));
-            entry.open.push((identity, open.ids.instance_id.clone()));
+            entry.rows += 1;
+            if !self.seen.contains(&identity) {
+                let depth = depth.map(|depth| depth + new_rows);
+                entry.deepest = entry.deepest.zip(depth).map(|(one, other)| one.max(other));
+                entry.open.push((identity, open.ids.instance_id.clone()));
+            }
         }
-        waiting.into_values().collect()
+        waiting
+            .into_values()
+            .filter(|waiting| !waiting.open.is_empty())
+            .collect()
     }
 
     fn new_rows(&self, record: &Record) -> usize {
@@ -487,9 +492,8 @@ impl Cycle {
                 continue;
             };
             // At the first look only a run that may be under way is asked for: it is not known until it settles.
-            let under_way = row.status.is_open() && row.status != Status::Known(KnownStatus::Scheduled);
             let known = match first_look {
-                true if under_way => row.repeats.saturating_sub(1),
+                true if row.is_under_way() => row.repeats.saturating_sub(1),
                 true => row.repeats,
                 false => record.known_runs(&row.identity),
             };

@@ -12,6 +12,8 @@ pub struct Waiting {
     pub invoke_id: Box<str>,
     /// Each open result, and its instance.
     pub open: Vec<(Identity, Box<str>)>,
+    /// How many rows an answer about it has at least: its open results, those that the pages showed too.
+    pub rows: usize,
     /// The place in the list of the one that has sunk deepest, where that is known of all.
     pub deepest: Option<usize>,
     /// Whether it is a schedule, which stays Running until it is ended.
@@ -40,14 +42,11 @@ pub fn follow(pages: usize, waiting: &[Waiting]) -> Follow {
     if waiting.is_empty() {
         return Follow::Nothing;
     }
-    let ask: usize = waiting
-        .iter()
-        .map(|waiting| waiting.open.len().div_ceil(PAGE))
-        .sum();
+    let ask: usize = waiting.iter().map(Waiting::questions).sum();
     let one_time = waiting.iter().filter(|waiting| !waiting.scheduled).count();
     let running_pages = waiting
         .iter()
-        .map(|waiting| waiting.open.len())
+        .map(|waiting| waiting.rows)
         .sum::<usize>()
         .div_ceil(PAGE);
     let running = running_pages + one_time.div_ceil(2);
@@ -62,14 +61,27 @@ pub fn follow(pages: usize, waiting: &[Waiting]) -> Follow {
     }
 }
 
+impl Waiting {
+    /// How many requests it takes to ask for it; a single instance is asked for by its id.
+    fn questions(&self) -> usize {
+        if self.open.len() == 1 {
+            1
+        } else {
+            self.rows.div_ceil(PAGE)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn waiting(open: usize, deepest: Option<usize>, scheduled: bool) -> Waiting {
-        let open = (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
+        let open: Vec<(Identity, Box<str>)> =
+            (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
         Waiting {
             invoke_id: "t".into(),
+            rows: open.len(),
             open,
             deepest,
             scheduled,
@@ -102,6 +114,15 @@ mod tests {
             // A wide invocation is two questions' worth.
             (1, vec![waiting(100, None, false)], Follow::Ask),
             (5, vec![waiting(100, Some(240), false)], Follow::ReadOn(1)),
+            // Half of it was on the pages, but an answer would have it all: the next page is cheaper.
+            (
+                1,
+                vec![Waiting {
+                    rows: 100,
+                    ..waiting(50, Some(99), false)
+                }],
+                Follow::ReadOn(1),
+            ),
             // Schedules stay Running: a page shows thirty of them.
             (1, vec![waiting(1, None, true); 30], Follow::Running(29)),
             (1, vec![waiting(1, None, true); 2], Follow::Running(1)),

@@ -5,6 +5,7 @@ pub mod follow;
 pub mod history;
 pub mod names;
 pub mod poller;
+mod result_log;
 pub mod timetable;
 
 #[cfg(test)]

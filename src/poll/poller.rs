@@ -13,12 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::cycle::{About, Ask, Cycle};
 use super::history::Turn;
 use super::names::Lookup;
+use super::result_log;
 use super::timetable::Timetable;
 use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::limit::Priority;
 use crate::aliyun::rows::Page;
+use crate::config::LoggedResults;
 use crate::record::{Applied, Findings, Record, Settings, Trouble};
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -71,10 +73,13 @@ pub struct Poller {
     /// None after a failed save: what is on the disk then counts, and is read again.
     record: Option<Record>,
     view: ScopeView,
+    logged_results: LoggedResults,
     turn: Turn,
     sweep: Option<SweepUnderWay>,
     /// After a failed sweep: not again before.
     no_sweep_before: Instant,
+    /// Not to be shown before the first poll has ended.
+    unseen: bool,
 }
 
 #[derive(Debug)]
@@ -125,10 +130,35 @@ impl Poller {
             times,
             record,
             view,
+            logged_results: LoggedResults::None,
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
+            unseen: false,
         }
+    }
+
+    /// Logs counted results, as `log.results` says.
+    #[must_use]
+    pub fn logging(self, logged_results: LoggedResults) -> Self {
+        Self {
+            logged_results,
+            ..self
+        }
+    }
+
+    /// Shows at once what is saved: the first scrape may come before this poller's first turn.
+    #[must_use]
+    pub fn seen(mut self) -> Self {
+        self.picture(timestamp::seconds(SystemTime::now()));
+        self.board.publish(self.view.clone());
+        self
+    }
+
+    /// Shows nothing before the first poll has ended: for a region that was set aside, and probably will be again.
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
     }
 
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
@@ -137,7 +167,9 @@ impl Poller {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
         let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
-        self.show(next).await;
+        if !self.unseen {
+            self.show(next).await;
+        }
         loop {
             if !self.wait(next, &stop).await {
                 return End::Stopped;
@@ -249,7 +281,9 @@ impl Poller {
         let skipped = findings.skipped;
         let is_sweep = findings.sweep.is_some();
         let first_look = record.needs_first_look();
-        let applied = record.apply(findings, now);
+        record.tell(result_log::wanted(self.logged_results));
+        let mut applied = record.apply(findings, now);
+        let news = std::mem::take(&mut applied.news);
         self.save(now).await?;
         let Some(record) = &self.record else {
             return Err(lost_record());
@@ -292,6 +326,7 @@ impl Poller {
                 "open results are no longer listed and were given up"
             );
         }
+        result_log::write(scope, &news);
         self.view.skipped_rows += skipped;
         self.view.sweeps += u64::from(is_sweep);
         self.view.polls += 1;
@@ -306,7 +341,7 @@ impl Poller {
         };
         let changes = record.take_changes();
         let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
-        let saved = spawn_blocking(move || store.save(&scope, &changes, now)).await;
+        let saved = spawn_blocking(move || store.save(&scope, changes, now)).await;
         saved
             .map_err(|error| error.to_string())
             .and_then(|saved| saved.map_err(|error| error.to_string()))
@@ -331,11 +366,7 @@ impl Poller {
         self.view.polls += 1;
         self.view.failures[error.reason as usize] += 1;
         let at = timestamp::seconds(SystemTime::now());
-        self.view.error = Some(Failed {
-            at,
-            reason: error.reason,
-            what: error.to_string(),
-        });
+        self.view.error = Some(Failed::new(at, error));
     }
 
     /// The record, read again from the disk after a save has failed.
@@ -484,6 +515,14 @@ impl Poller {
         Some(Instant::now() + at.duration_since(now).unwrap_or_default())
     }
 
+    /// Takes what the record adds up to into the view.
+    fn picture(&mut self, now: Seconds) {
+        if let Some(record) = &mut self.record {
+            self.view.counts = record.counts(now).map(Arc::new);
+            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        }
+    }
+
     /// Puts up what is known now.
     async fn show(&mut self, next: Instant) {
         let now: Seconds = timestamp::seconds(SystemTime::now());
@@ -499,10 +538,7 @@ impl Poller {
                 }
             }
         }
-        if let Some(record) = &mut self.record {
-            self.view.counts = record.counts(now).map(Arc::new);
-            self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
-        }
+        self.picture(now);
         let wait = next.saturating_duration_since(Instant::now());
         self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
         self.board.publish(self.view.clone());

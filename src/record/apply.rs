@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::findings::{Answer, Findings, History, Trouble, duration, started, times};
 use super::label::{Combination, Folded, StatusNumber};
+use super::news::News;
 use super::saved::Key;
 use super::schedule::{Again, Schedule};
 use super::slots::{Entry, Flags, Slot};
@@ -30,6 +31,8 @@ pub struct Applied {
     pub forgotten: u64,
     /// Why commands are labelled by their CommandIds from now on.
     pub nameless: Option<Trouble>,
+    /// The counted results themselves, as far as [`Record::tell`] has asked for them.
+    pub news: News,
 }
 
 /// What holds for all rows of one call of [`Record::apply`].
@@ -38,6 +41,10 @@ struct Pass {
     first_look: bool,
     /// What this poll has seen.
     seen: HashSet<Slot>,
+    /// Rows of schedules that this first look has shown with a run under way.
+    under_way: HashSet<Slot>,
+    /// Rows whose histories this poll has read.
+    read: HashSet<Identity>,
     /// Rows of schedules that have settled; they wait until the histories are read.
     ended: Vec<(Slot, Row, Option<Seconds>)>,
     applied: Applied,
@@ -58,6 +65,13 @@ impl Record {
             now,
             first_look,
             seen: HashSet::new(),
+            under_way: HashSet::new(),
+            read: findings
+                .histories
+                .iter()
+                .flat_map(|history| &history.asked)
+                .copied()
+                .collect(),
             ended: Vec::new(),
             applied: Applied::default(),
         };
@@ -185,8 +199,13 @@ impl Record {
         if row.scheduled
             && let Some(ids) = &row.ids
         {
-            // Rule 9: runs up to the Repeats that the first look shows are known by number.
+            // Rule 9: runs up to the Repeats that the first look shows are known by number, but for one that may be
+            // under way: it is asked for until it has settled, also where this poll could not have the history.
             let known = match (pass.first_look, is_open) {
+                (true, true) if row.is_under_way() => {
+                    pass.under_way.insert(slot);
+                    row.repeats.saturating_sub(1)
+                }
                 (true, true) => row.repeats,
                 (true, false) => row.run(),
                 (false, _) => 0,
@@ -339,6 +358,10 @@ impl Record {
         }
         if !knows && let Some(schedule) = self.schedules.get_mut(&slot) {
             schedule.learn(run);
+            if !pass.read.contains(&entry.identity) {
+                // The runs before it are still to be found.
+                schedule.ask_for_gaps();
+            }
             self.unsaved.insert(Key::Schedule(slot));
             self.count_delivery(row, pass.now);
         }
@@ -411,6 +434,11 @@ impl Record {
             return;
         };
         if schedule.knows(run) {
+            return;
+        }
+        if pass.under_way.contains(&slot) {
+            // It had settled by the time the history was read: rule 2.
+            schedule.learn(run);
             return;
         }
         pass.applied.late += u64::from(schedule.again == Again::Sweep && schedule.is_past(run));
@@ -519,6 +547,7 @@ impl Record {
             return;
         }
         pass.applied.counted += 1;
+        self.note_news(&mut pass.applied.news, row, combination, time);
         let since = pass.now;
         let total = self.totals.entry(combination).or_insert_with(|| Total {
             counter: Counter { value: 0, since },

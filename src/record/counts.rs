@@ -45,6 +45,8 @@ pub struct Counts {
     pub open: usize,
     /// The series of selected commands; none where nothing is selected.
     pub commands: Option<ShownCommands>,
+    /// `poll.window` in seconds: how far the gauges look back.
+    pub window: u32,
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
     /// The newest results that did not succeed, newest first.
@@ -158,6 +160,7 @@ impl Record {
             overflow: self.head.overflow,
             held: self.slots.len(),
             open: self.open.len(),
+            window: self.settings.window,
             recorded_at: self.head.recorded_at,
             failures: self.shown_failures(),
             commands: self.shown_commands(&mut holds),

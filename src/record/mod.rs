@@ -12,6 +12,7 @@ mod failure;
 mod findings;
 mod known;
 mod label;
+mod news;
 mod restore;
 mod saved;
 mod schedule;
@@ -32,6 +33,7 @@ pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
 pub use failure::MAX_FAILURES;
 pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
 pub use label::{Bounds, OTHER};
+pub use news::{CountedResult, MAX_NEWS, News, Wanted};
 pub use saved::{Change, Damaged, Key};
 pub use schedule::Schedule;
 pub use shown_commands::{ShownCommand, ShownCommands, ShownSchedule};
@@ -95,6 +97,8 @@ pub struct Record {
     shown_failures: Option<Arc<[ShownFailure]>>,
     /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
     touched: Option<HashSet<Slot>>,
+    /// Which counted results [`Record::apply`] is to tell of.
+    wanted: Wanted,
     /// How many new rows pages have shown since the start: how far what is open has sunk.
     listed: i64,
     /// What has changed since the last save.
@@ -157,9 +161,15 @@ impl Record {
             failures: Failures::default(),
             shown_failures: None,
             touched: None,
+            wanted: Wanted::default(),
             listed: 0,
             unsaved: BTreeSet::new(),
         }
+    }
+
+    /// From now on [`Record::apply`] tells of these counted results, one by one.
+    pub fn tell(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
     }
 
     /// Whether a result, open or settled, is known.

@@ -92,6 +92,13 @@ impl Schedule {
         }
     }
 
+    /// The history is to be read down to the lowest run that is missing among the known ones.
+    pub fn ask_for_gaps(&mut self) {
+        if let Some((first, _)) = self.gaps.first() {
+            self.again = Again::From(*first);
+        }
+    }
+
     /// Whether the history has, or may have, runs that are not known.
     pub fn is_behind(&self) -> bool {
         self.shown > self.highest || self.again != Again::No

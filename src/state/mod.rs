@@ -1,4 +1,4 @@
-//! The record on disk: one file, one transaction a poll.
+//! The record on disk: one file, one transaction a poll, or for the polls that end together.
 //!
 //! `redb` keeps it: an embedded store in one file, whose commits are atomic and durable, written in Rust alone. What
 //! a transaction writes grows with what changed, not with what is held. Commits are of two phases, so that after a
@@ -15,11 +15,12 @@ mod witness;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::backends::InMemoryBackend;
 use redb::{
-    Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
 };
 
 pub use error::StateError;
@@ -65,8 +66,24 @@ pub struct Store {
     /// None after a failure: what the last commit wrote is then unknown, and the file is opened anew.
     database: Mutex<Option<Database>>,
     witness: Witness,
+    /// Saves that nobody has begun yet.
+    waiting: Mutex<Vec<Save>>,
+    /// Held by the one that saves those that wait.
+    turn: Mutex<()>,
     _lock: Option<Lock>,
 }
+
+/// What a poll changed, and what came of saving it.
+#[derive(Debug)]
+struct Save {
+    scope: Scope,
+    changes: Vec<Change>,
+    now: Seconds,
+    outcome: Arc<OnceLock<Outcome>>,
+}
+
+/// What came of a save, until whoever asked for it takes it.
+type Outcome = Mutex<Option<Result<(), StateError>>>;
 
 /// How to open the file.
 struct Opener(Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>);
@@ -135,6 +152,8 @@ impl Store {
             opener: Opener(Box::new(opener)),
             database: Mutex::new(None),
             witness,
+            waiting: Mutex::default(),
+            turn: Mutex::default(),
             _lock: lock,
         }
     }
@@ -160,74 +179,117 @@ impl Store {
     /// # Errors
     /// When the disk refuses, or what is saved is damaged.
     pub fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
+        self.with_database("read", |database| {
+            self.read(&database.begin_read()?, scope, settings, now)
+        })?
+    }
+
+    /// Reads the records of several scopes at once, without waiting for the saves of others in between.
+    ///
+    /// # Errors
+    /// As [`Store::load`], each scope on its own.
+    pub fn load_all(&self, scopes: &[(&Scope, &Settings)], now: Seconds) -> Vec<Result<Record, StateError>> {
+        let together = self.with_database("read", |database| {
+            let transaction = database.begin_read()?;
+            let read =
+                |(scope, settings): &(&Scope, &Settings)| self.read(&transaction, scope, settings, now);
+            scopes.iter().map(read).collect()
+        });
+        // What fails together is tried one by one, so that each has an error of its own.
+        let one_by_one = |_| {
+            scopes
+                .iter()
+                .map(|(scope, settings)| self.load(scope, settings, now))
+                .collect()
+        };
+        together.unwrap_or_else(one_by_one)
+    }
+
+    fn read(
+        &self,
+        transaction: &ReadTransaction,
+        scope: &Scope,
+        settings: &Settings,
+        now: Seconds,
+    ) -> Result<Result<Record, StateError>, redb::Error> {
         let damaged = |what: String| StateError::Damaged {
             path: self.path.clone(),
             what,
         };
-        self.with_database("read", |database| {
-            let mut record = Record::new(settings.clone());
-            let transaction = database.begin_read()?;
-            let scopes = transaction.open_table(SCOPES)?;
-            let Some(number) = scopes
-                .get((&*scope.account, &*scope.region_id))?
-                .map(|found| found.value().0)
-            else {
-                return Ok(Ok(record));
+        let mut record = Record::new(settings.clone());
+        let scopes = transaction.open_table(SCOPES)?;
+        let Some(number) = scopes
+            .get((&*scope.account, &*scope.region_id))?
+            .map(|found| found.value().0)
+        else {
+            return Ok(Ok(record));
+        };
+        let pairs = transaction.open_table(RECORD)?;
+        for pair in pairs.range((number, 0, 0)..=(number, u8::MAX, u64::MAX))? {
+            let (key, value) = pair?;
+            let (_, kind, index) = key.value();
+            let Some(key) = Key::decode(kind, index) else {
+                return Ok(Err(damaged(format!("an unknown kind of entry, {kind}"))));
             };
-            let pairs = transaction.open_table(RECORD)?;
-            for pair in pairs.range((number, 0, 0)..=(number, u8::MAX, u64::MAX))? {
-                let (key, value) = pair?;
-                let (_, kind, index) = key.value();
-                let Some(key) = Key::decode(kind, index) else {
-                    return Ok(Err(damaged(format!("an unknown kind of entry, {kind}"))));
-                };
-                if let Err(error) = record.restore(key, value.value()) {
-                    return Ok(Err(damaged(error.to_string())));
-                }
+            if let Err(error) = record.restore(key, value.value()) {
+                return Ok(Err(damaged(error.to_string())));
             }
-            Ok(record
-                .restored(now)
-                .map(|()| record)
-                .map_err(|error| damaged(error.to_string())))
-        })?
+        }
+        Ok(record
+            .restored(now)
+            .map(|()| record)
+            .map_err(|error| damaged(error.to_string())))
     }
 
     /// Saves what a poll changed, all of it or nothing. When this returns, it outlives a crash.
     ///
+    /// Those that wait for the disk meanwhile are saved together by the next of them: hundreds of scopes that begin
+    /// at once would else wait for hundreds of commits.
+    ///
     /// # Errors
     /// When the disk refuses. Whether the changes were written is then unknown: the record must be loaded again.
-    pub fn save(&self, scope: &Scope, changes: &[Change], now: Seconds) -> Result<(), StateError> {
-        self.write(|transaction| {
-            let mut scopes = transaction.open_table(SCOPES)?;
-            let key = (&*scope.account, &*scope.region_id);
-            let known = scopes.get(key)?.map(|found| found.value());
-            let number = match known {
-                Some((number, used)) if now.saturating_sub(used) < 3600 => number,
-                Some((number, _)) => {
-                    scopes.insert(key, (number, now))?;
-                    number
-                }
-                None => {
-                    let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
-                    let highest = numbers
-                        .collect::<Result<Vec<u32>, redb::StorageError>>()?
-                        .into_iter()
-                        .max();
-                    let number = highest.map_or(0, |highest| highest + 1);
-                    scopes.insert(key, (number, now))?;
-                    number
-                }
+    pub fn save(&self, scope: &Scope, changes: Vec<Change>, now: Seconds) -> Result<(), StateError> {
+        let outcome = Arc::new(OnceLock::new());
+        let mine = Save {
+            scope: scope.clone(),
+            changes,
+            now,
+            outcome: Arc::clone(&outcome),
+        };
+        lock(&self.waiting).push(mine);
+        let turn = lock(&self.turn);
+        // Whoever had the turn before may have saved this as well.
+        if outcome.get().is_none() {
+            let together = std::mem::take(&mut *lock(&self.waiting));
+            self.save_together(together);
+        }
+        drop(turn);
+        match outcome.get().and_then(|outcome| lock(outcome).take()) {
+            Some(outcome) => outcome,
+            // Cannot happen: whoever takes a save from those that wait sets its outcome.
+            None => Err(StateError::Damaged {
+                path: self.path.clone(),
+                what: "a save was lost".to_owned(),
+            }),
+        }
+    }
+
+    fn save_together(&self, saves: Vec<Save>) {
+        let together = self.write(|transaction| {
+            let mut saves = saves.iter();
+            saves.try_for_each(|save| write_changes(transaction, save))
+        });
+        let alone = saves.len() == 1;
+        let mut together = Some(together);
+        for save in saves {
+            let outcome = match together.take_if(|together| together.is_err() && alone) {
+                Some(error) => error,
+                None if matches!(together, Some(Ok(()))) => Ok(()),
+                // What fails together is tried one by one: one that is too large for the disk fails no other.
+                None => self.write(|transaction| write_changes(transaction, &save)),
             };
-            let mut pairs = transaction.open_table(RECORD)?;
-            for Change { key, value } in changes {
-                let (kind, index) = key.encode();
-                match value {
-                    Some(value) => pairs.insert((number, kind, index), value.as_slice())?.is_some(),
-                    None => pairs.remove((number, kind, index))?.is_some(),
-                };
-            }
-            Ok(())
-        })
+            let _ = save.outcome.set(Mutex::new(Some(outcome)));
+        }
     }
 
     /// Forgets scopes that have not been configured for 30 days, and says which. `in_use` are those that are.
@@ -345,8 +407,48 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Database>> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.database)
     }
+}
+
+/// What is behind these locks is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_changes(transaction: &WriteTransaction, save: &Save) -> Result<(), redb::Error> {
+    let Save {
+        scope, changes, now, ..
+    } = save;
+    let mut scopes = transaction.open_table(SCOPES)?;
+    let key = (&*scope.account, &*scope.region_id);
+    let known = scopes.get(key)?.map(|found| found.value());
+    let number = match known {
+        Some((number, used)) if now.saturating_sub(used) < 3600 => number,
+        Some((number, _)) => {
+            scopes.insert(key, (number, *now))?;
+            number
+        }
+        None => {
+            let numbers = scopes.iter()?.map(|found| Ok(found?.1.value().0));
+            let highest = numbers
+                .collect::<Result<Vec<u32>, redb::StorageError>>()?
+                .into_iter()
+                .max();
+            let number = highest.map_or(0, |highest| highest + 1);
+            scopes.insert(key, (number, *now))?;
+            number
+        }
+    };
+    let mut pairs = transaction.open_table(RECORD)?;
+    for Change { key, value } in changes {
+        let (kind, index) = key.encode();
+        match value {
+            Some(value) => pairs.insert((number, kind, index), value.as_slice())?.is_some(),
+            None => pairs.remove((number, kind, index))?.is_some(),
+        };
+    }
+    Ok(())
 }
 
 /// Makes the file under another name first, so that a crash leaves a whole file or none.

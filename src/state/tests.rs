@@ -83,7 +83,7 @@ fn sweep(rows: impl IntoIterator<Item = Row>) -> Findings {
 /// Applies and saves, as a poller does.
 fn record(store: &Store, scope: &Scope, record: &mut Record, findings: Findings) -> Result<(), StateError> {
     record.apply(findings, NOW);
-    store.save(scope, &record.take_changes(), NOW)
+    store.save(scope, record.take_changes(), NOW)
 }
 
 fn load(store: &Store, scope: &Scope) -> Result<Record, StateError> {
@@ -208,4 +208,41 @@ fn a_write_is_as_large_as_what_changed() {
     let changes = held.take_changes();
     // The ten, their total, their durations and the head.
     assert_eq!(changes.len(), 13);
+}
+
+/// Saves that meet are committed together; each is there, and each was told so only then.
+#[test]
+fn saves_that_meet_are_saved_together_and_none_is_lost() {
+    let directory = tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let names: Vec<String> = (0..64).map(|number| format!("region-{number:02}")).collect();
+    let turn = lock(&store.turn);
+    std::thread::scope(|threads| {
+        for name in &names {
+            threads.spawn(|| {
+                let mut held = load(&store, &scope(name)).unwrap();
+                record(&store, &scope(name), &mut held, sweep([])).unwrap();
+                let new = (0..7).map(|n| row(n, KnownStatus::Failed));
+                record(&store, &scope(name), &mut held, poll(new)).unwrap();
+            });
+        }
+        while lock(&store.waiting).len() < names.len() {
+            std::thread::yield_now();
+        }
+        drop(turn);
+    });
+    let commits = store.witness.revision();
+    assert!(commits < 2 * 64, "{commits}");
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    for name in &names {
+        let mut loaded = load(&store, &scope(name)).unwrap();
+        assert_eq!(counted(&mut loaded), (7, 7), "{name}");
+    }
+    let scopes: Vec<Scope> = names.iter().map(|name| scope(name)).collect();
+    let settings = settings();
+    let asked: Vec<_> = scopes.iter().map(|scope| (scope, &settings)).collect();
+    for loaded in store.load_all(&asked, NOW) {
+        assert_eq!(counted(&mut loaded.unwrap()), (7, 7));
+    }
 }

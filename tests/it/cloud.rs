@@ -29,7 +29,7 @@ pub fn config(simulator: &Simulator, directory: &Path, regions: &[&str], more: &
     for (key, default) in [
         (
             "poll",
-            "{interval: 100ms, sweep_interval: 0, request_timeout: 2s}".to_owned(),
+            "{interval: 50ms, sweep_interval: 0, request_timeout: 2s}".to_owned(),
         ),
         (
             "rate_limit",

@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 use crate::scrape::Scrape;
 
 /// How long anything that must happen may take.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A running exporter. It is killed when dropped; a test that it did not survive fails.
 pub struct Exporter {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<String>>,
+    /// Reads the log to its end.
+    reader: Option<thread::JoinHandle<()>>,
     /// Whether the test has ended it itself.
     ended: bool,
 }
@@ -33,6 +35,14 @@ pub struct Answer {
 impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The value of a header, whose name is given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (other, value) = line.split_once(':')?;
+            other.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
     }
 }
 
@@ -62,10 +72,13 @@ impl Exporter {
     ) -> Result<Self, (ExitStatus, String)> {
         let path = config_path(directory);
         fs::write(&path, config).unwrap();
+        let has_level = arguments
+            .iter()
+            .any(|argument| argument.starts_with("--log.level"));
         let mut child = command()
             .arg(format!("--config.file={}", path.display()))
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--log.level=debug")
+            .args((!has_level).then_some("--log.level=debug"))
             .args(arguments)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -76,7 +89,7 @@ impl Exporter {
         let log = Arc::new(Mutex::new(String::new()));
         let reader = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&log);
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in reader.lines().map_while(Result::ok) {
                 let mut log = lines.lock().unwrap();
                 log.push_str(&line);
@@ -91,13 +104,13 @@ impl Exporter {
                     child,
                     address,
                     log,
+                    reader: Some(reader),
                     ended: false,
                 });
             }
             if let Some(status) = child.try_wait().unwrap() {
                 // What it said last may still be on its way through the pipe.
-                pause();
-                pause();
+                reader.join().unwrap();
                 let log = log.lock().unwrap().clone();
                 return Err((status, log));
             }
@@ -121,6 +134,14 @@ impl Exporter {
     /// Everything it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The first line of the log with these words, which may still be on its way through the pipe.
+    pub fn logged(&self, words: &str) -> String {
+        eventually(&format!("{words} is logged"), || {
+            let log = self.log();
+            log.lines().find(|line| line.contains(words)).map(str::to_owned)
+        })
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -183,9 +204,24 @@ impl Exporter {
         }
     }
 
+    /// A scrape that shows what was known when this was called, or something newer.
+    ///
+    /// Views are rendered in the background, so that a scrape may show one that is a little old. Of two further
+    /// renderings the second began after the call.
+    pub fn fresh(&self) -> Scrape {
+        let mut scrape = self.scrape();
+        for _ in 0..2 {
+            let before = scrape.by_scope("cloud_assistant_exporter_polls_total");
+            scrape = self.scrape_until("another view", |scrape| {
+                scrape.by_scope("cloud_assistant_exporter_polls_total") != before
+            });
+        }
+        scrape
+    }
+
     /// A scrape after every scope has polled twice more: the second poll began after this call.
     pub fn polled(&self) -> Scrape {
-        let before = self.scrape().by_scope("cloud_assistant_exporter_polls_total");
+        let before = self.fresh().by_scope("cloud_assistant_exporter_polls_total");
         self.scrape_until("two polls more of every scope", |scrape| {
             let now = scrape.by_scope("cloud_assistant_exporter_polls_total");
             !now.is_empty()
@@ -231,7 +267,9 @@ impl Exporter {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 self.ended = true;
-                pause();
+                if let Some(reader) = self.reader.take() {
+                    reader.join().unwrap();
+                }
                 return status;
             }
             assert!(
@@ -284,6 +322,15 @@ pub fn eventually<T>(what: &str, condition: impl Fn() -> Option<T>) -> T {
         if let Some(found) = condition() {
             return found;
         }
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        pause();
+    }
+}
+
+/// The same for a condition that changes something.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
         pause();
     }

@@ -9,10 +9,23 @@
     missing_debug_implementations
 )]
 
+mod accounts;
+mod broken;
 mod cloud;
 mod commands;
+mod cost;
 mod counting;
+mod crash;
+mod credentials;
 mod exporter;
+mod exposition;
+mod faults;
+mod figures;
+mod fleet;
+mod http;
+mod network;
+mod regions;
 mod reload;
 mod scrape;
+mod stage;
 mod web;

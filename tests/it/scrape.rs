@@ -26,6 +26,17 @@ impl Scrape {
         }
     }
 
+    /// Every sample, but for those whose name begins so.
+    pub fn without(&self, prefix: &str) -> BTreeMap<(String, Labels), f64> {
+        let samples = self
+            .samples
+            .iter()
+            .map(|(sample, value)| (sample.clone(), *value));
+        samples
+            .filter(|((name, _), _)| !name.starts_with(prefix))
+            .collect()
+    }
+
     /// The samples of a name.
     pub fn all(&self, name: &str) -> impl Iterator<Item = (&Labels, f64)> {
         self.samples

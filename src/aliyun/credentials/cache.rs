@@ -1,7 +1,6 @@
 //! Holds the newest credentials of one source, and decides when to ask it for others.
 //!
-//! There is no task in the background: whoever asks for credentials that are due renews them, one at a time, while
-//! the others go on with the old ones. Times are those of tokio's clock, against which the end of life is reckoned
+//! Whoever asks for credentials that are due renews them, one at a time, while the others go on with the old ones. Times are those of tokio's clock, against which the end of life is reckoned
 //! when credentials arrive, so that a step of the wall clock neither ends nor prolongs them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,10 +87,16 @@ impl Cache {
                     // Another was quicker, or failed a moment ago.
                     return Ok(self.held().unwrap_or(old));
                 }
+                let failed_before = self.lock().failure.is_some();
                 match self.ask(obtain).await {
                     Ok(new) => Ok(new),
                     Err(error) => {
-                        tracing::warn!(%error, "credentials could not be renewed; the old ones are used while they last");
+                        // It is tried every few seconds, and the counter tells how often.
+                        if failed_before {
+                            tracing::debug!(%error, "credentials could still not be renewed");
+                        } else {
+                            tracing::warn!(%error, "credentials could not be renewed; the old ones are used while they last");
+                        }
                         Ok(old)
                     }
                 }
@@ -116,13 +121,45 @@ impl Cache {
         refused: &Credentials,
         obtain: impl FnOnce() -> F,
     ) -> Result<Arc<Credentials>, CredentialsError> {
+        let called = Instant::now();
         let _turn = self.turn.lock().await;
         if let Some(held) = self.held().filter(|held| **held != *refused) {
             return Ok(held);
         }
+        // A source that gives the same again need not be asked by each of those who waited for the turn: every scope
+        // of an account would wait for all others.
+        let answered = {
+            let state = self.lock();
+            state
+                .asked
+                .filter(|asked| *asked > called)
+                .map(|_| state.failure.clone())
+        };
+        match answered {
+            Some(Some(error)) => return Err(error),
+            Some(None) => {
+                if let Some(held) = self.held() {
+                    return Ok(held);
+                }
+            }
+            None => {}
+        }
         // Waiting keeps the request that was refused alive, where failing would lose its poll.
         sleep_until(self.next_turn()).await;
         self.ask(obtain).await
+    }
+
+    /// Whether asking would give others than these: others are held, or a file has changed.
+    pub(super) fn is_replaced(&self, refused: &Credentials) -> bool {
+        let files = match &self.lock().held {
+            Some(held) if *held.credentials == *refused => Arc::clone(&held.files),
+            held => return held.is_some(),
+        };
+        files.changed()
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.lock().held.is_some()
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {
@@ -453,6 +490,46 @@ mod tests {
         assert_eq!(source.asked.get(), 2);
         // They had been obtained just before, so the source was left alone for a moment.
         assert_eq!(start.elapsed(), GAP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_gives_the_same_again_is_asked_once_for_all_who_wait() {
+        let cache = Cache::default();
+        let asked = Cell::new(0);
+        let same = || {
+            asked.set(asked.get() + 1);
+            ready((Ok(obtained(7, None)), Files::default()))
+        };
+        let refused = cache.current(same).await.unwrap();
+        let start = Instant::now();
+        let renew = || cache.renew(&refused, same);
+        let (one, two, three) = tokio::join!(renew(), renew(), renew());
+        assert!(
+            [one, two, three]
+                .into_iter()
+                .all(|renewed| renewed.unwrap() == refused)
+        );
+        assert_eq!((asked.get(), start.elapsed()), (2, GAP));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_key_is_replaced_when_its_file_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "one").unwrap();
+        let cache = Cache::default();
+        let read = || {
+            let mut files = Files::default();
+            let mut obtained = obtained(1, None);
+            obtained.credentials.access_key_id = files.read(&path).unwrap();
+            ready((Ok(obtained), files))
+        };
+        let refused = cache.current(read).await.unwrap();
+        assert!(!cache.is_replaced(&refused));
+        std::fs::write(&path, "two").unwrap();
+        assert!(cache.is_replaced(&refused));
+        assert_eq!(cache.renew(&refused, read).await.unwrap().access_key_id, "two");
+        assert!(cache.is_replaced(&refused), "others are held");
     }
 
     #[tokio::test(start_paused = true)]

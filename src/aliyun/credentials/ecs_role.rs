@@ -100,6 +100,9 @@ async fn role(
     match answer.status {
         200 if answer.text().is_empty() => Ok(Err(String::from("no RAM role is attached to the instance"))),
         200 => Ok(Ok(answer.text().to_owned())),
+        403 if !must_answer => Ok(Err(String::from(
+            "the instance metadata service answers only with a token of version 2, and gave none",
+        ))),
         403 | 404 => Ok(Err(String::from("no RAM role is attached to the instance"))),
         _ => {
             let (origin, advice) = (String::from(ORIGIN), String::from(ADVICE));

@@ -124,6 +124,8 @@ fn section(text: &str, path: &str, name: &str) -> Result<Option<BTreeMap<String,
             return Err(CredentialsError::broken(path, what, "repair the file"));
         };
         if let (true, Some(values)) = (inside, found.as_mut()) {
+            // Comments behind a value, as the official SDKs cut them off; no value has such a character.
+            let value = value.split('#').next().unwrap_or_default();
             values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
         }
     }

@@ -25,7 +25,7 @@ mod uri;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{self, Origin};
 use crate::secret::Secret;
@@ -37,6 +37,10 @@ pub use sts::Identity;
 
 use cache::Cache;
 use files::Files;
+
+/// How often a provider looks by itself whether a renewal is due. Longer than a source is left alone after a failure,
+/// and short enough to try again within 5 s, and to find a changed file within 15 s.
+const KEEP_INTERVAL: Duration = Duration::from_millis(3500);
 
 /// What requests are signed with.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +211,24 @@ impl Provider {
         self.cache.current(|| self.source.obtain()).await
     }
 
+    /// Renews what is held when it is due, between the times when requests ask for it too, for as long as somebody
+    /// holds the provider: polls may be an hour apart, but a renewal that failed must not wait for the next.
+    pub fn keep_fresh(self: &Arc<Self>) {
+        let provider = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(KEEP_INTERVAL).await;
+                let Some(provider) = provider.upgrade() else {
+                    return;
+                };
+                if provider.cache.is_held() {
+                    // What goes wrong is logged and counted there, and told to the next who asks.
+                    let _ = provider.current().await;
+                }
+            }
+        });
+    }
+
     /// Newer credentials than those that the API has just refused as expired or unknown (`InvalidSecurityToken.*`).
     ///
     /// Of several callers with the same refused credentials only the first asks the source, and not sooner than 3 s
@@ -217,6 +239,18 @@ impl Provider {
     /// When no others can be obtained.
     pub async fn renew(&self, refused: &Credentials) -> Result<Arc<Credentials>, CredentialsError> {
         self.cache.renew(refused, || self.source.obtain()).await
+    }
+
+    /// Other credentials than those that the API has just refused, where there are some already: by a renewal
+    /// meanwhile, or in a file that has changed. Nothing where the source was not touched since.
+    pub async fn replaced(
+        &self,
+        refused: &Credentials,
+    ) -> Option<Result<Arc<Credentials>, CredentialsError>> {
+        if !self.cache.is_replaced(refused) {
+            return None;
+        }
+        Some(self.renew(refused).await)
     }
 
     /// Whose credentials these are, by asking STS, which needs no permission; for `--config.check-credentials`.

@@ -48,7 +48,16 @@ pub(super) async fn of_cli(
 ) -> Result<Step, CredentialsError> {
     let environment = &services.environment;
     if let Some(path) = environment.get("ALIBABA_CLOUD_CONFIG_FILE") {
-        return read(Path::new(path), Form::Cli, true, name, endpoints, services, files).await;
+        return read(
+            Path::new(path),
+            Form::Cli,
+            false,
+            name,
+            endpoints,
+            services,
+            files,
+        )
+        .await;
     }
     match environment.in_home(".aliyun/config.json") {
         Some(path) => read(&path, Form::Cli, false, name, endpoints, services, files).await,
@@ -66,7 +75,16 @@ pub(super) async fn of_ini(
 ) -> Result<Step, CredentialsError> {
     let environment = &services.environment;
     if let Some(path) = environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE") {
-        return read(Path::new(path), Form::Ini, true, name, endpoints, services, files).await;
+        return read(
+            Path::new(path),
+            Form::Ini,
+            false,
+            name,
+            endpoints,
+            services,
+            files,
+        )
+        .await;
     }
     let paths: Vec<PathBuf> = [".alibabacloud/credentials", ".alibabacloud/credentials.ini"]
         .into_iter()
@@ -85,7 +103,8 @@ pub(super) async fn of_ini(
     Ok(Step::Passed(passed.join(", ")))
 }
 
-/// Obtains the credentials of a profile of a file. A file that is not there is passed over, unless somebody named it.
+/// Obtains the credentials of a profile of a file. A file that is not there is passed over, unless the configuration
+/// names it.
 async fn read(
     path: &Path,
     form: Form,

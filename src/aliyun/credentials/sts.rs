@@ -213,8 +213,8 @@ fn advice(status: u16, code: &str, role_arn: &str) -> String {
     let text = match code {
         "NoPermission" | "Forbidden" | "Forbidden.RAM" => {
             return format!(
-                "grant the RAM action sts:AssumeRole on {role_arn} to the caller, and name the caller in the trust \
-                 policy of the role"
+                "grant the RAM action sts:AssumeRole on {role_arn} to the caller, name the caller in the trust policy of \
+                 the role, and set external_id where that policy asks for one"
             );
         }
         "AuthenticationFail.NoPermission" => {

@@ -1011,19 +1011,22 @@ async fn the_chain_passes_over_metadata_services_without_a_role() {
 }
 
 #[tokio::test]
-async fn files_that_were_named_must_exist() {
+async fn a_file_named_by_a_variable_may_be_missing_but_not_unreadable() {
+    let directory = tempfile::tempdir().unwrap();
+    let uri = Server::start(|_| (200, wire("STS.uri")));
     for name in ["ALIBABA_CLOUD_CONFIG_FILE", "ALIBABA_CLOUD_CREDENTIALS_FILE"] {
-        let variables = [
-            (name, "/nonexistent/file"),
-            ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true"),
-        ];
-        let error = try_obtain(Origin::Chain, Endpoints::default(), &variables)
-            .await
-            .unwrap_err();
-        assert!(
-            error.starts_with("/nonexistent/file: cannot be read: "),
-            "{error}"
-        );
+        let obtain = async |path: &str| {
+            let variables = [
+                (name, path),
+                ("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true"),
+                ("ALIBABA_CLOUD_CREDENTIALS_URI", uri.address.as_str()),
+            ];
+            try_obtain(Origin::Chain, Endpoints::default(), &variables).await
+        };
+        let obtained = obtain("/nonexistent/file").await.unwrap();
+        assert_eq!(obtained.credentials.access_key_id, "STS.uri");
+        let error = obtain(directory.path().to_str().unwrap()).await.unwrap_err();
+        assert!(error.contains("cannot be read: not a regular file"), "{error}");
     }
     let half = [("ALIBABA_CLOUD_ACCESS_KEY_SECRET", MARK)];
     let error = try_obtain(Origin::Chain, Endpoints::default(), &half)

@@ -222,8 +222,7 @@ fn sound() -> Vec<u8> {
     let old = (0..200).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
     drop(store);
-    let bytes = disk.state().bytes.clone();
-    bytes
+    std::mem::take(&mut disk.state().bytes)
 }
 
 const POLLS: u32 = 4;

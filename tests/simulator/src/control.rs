@@ -167,6 +167,7 @@ fn fault(parameters: &BTreeMap<String, String>) -> Result<Fault, String> {
         action: text("action"),
         account: text("account"),
         region: text("region"),
+        parameter: text("parameter"),
         skip: number("skip", 0)?,
         times: number("times", 1)?,
         kind,

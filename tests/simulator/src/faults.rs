@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ApiError;
+use crate::{ApiError, Parameters};
 
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +121,8 @@ pub struct Fault {
     pub account: Option<String>,
     /// Only for this region.
     pub region: Option<String>,
+    /// Only for a request that has this parameter.
+    pub parameter: Option<String>,
     /// So many requests that match pass unharmed first.
     pub skip: usize,
     /// So many are hit then; [`Fault::FOREVER`] for all.
@@ -139,6 +141,7 @@ impl Fault {
             action: None,
             account: None,
             region: None,
+            parameter: None,
             skip: 0,
             times: 1,
             kind,
@@ -189,10 +192,22 @@ impl Fault {
         }
     }
 
-    fn matches(&self, action: &str, account: &str, region: &str) -> bool {
+    /// Only for a request that has a parameter: `InvokeId`, `IncludeHistory`, `NextToken` …
+    pub fn having(self, parameter: &str) -> Self {
+        Self {
+            parameter: Some(parameter.to_owned()),
+            ..self
+        }
+    }
+
+    fn matches(&self, action: &str, account: &str, region: &str, parameters: &Parameters) -> bool {
         let is =
             |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-        is(&self.action, action) && is(&self.account, account) && is(&self.region, region)
+        let has = |wanted: &str| parameters.get(wanted).is_some_and(|value| !value.is_empty());
+        is(&self.action, action)
+            && is(&self.account, account)
+            && is(&self.region, region)
+            && self.parameter.as_deref().is_none_or(has)
     }
 }
 
@@ -231,13 +246,19 @@ impl Faults {
     }
 
     /// What happens to a request.
-    pub(crate) fn strike(&self, action: &str, account: &str, region: &str) -> Option<FaultKind> {
+    pub(crate) fn strike(
+        &self,
+        action: &str,
+        account: &str,
+        region: &str,
+        parameters: &Parameters,
+    ) -> Option<FaultKind> {
         let mut state = self.state();
         let mut struck = None;
         for fault in state
             .faults
             .iter_mut()
-            .filter(|fault| fault.matches(action, account, region))
+            .filter(|fault| fault.matches(action, account, region, parameters))
         {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -272,7 +293,7 @@ mod tests {
                 .after(1)
                 .times(2),
         );
-        let strike = |region| faults.strike("DescribeInvocationResults", "a", region);
+        let strike = |region| faults.strike("DescribeInvocationResults", "a", region, &Parameters::default());
         assert_eq!(strike("cn-hangzhou"), None);
         assert_eq!(strike("cn-beijing"), None);
         assert_eq!(strike("cn-hangzhou"), Some(FaultKind::Hang));
@@ -283,20 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_can_be_meant_for_requests_with_a_parameter() {
+        let faults = Faults::default();
+        faults.add(Fault::once(FaultKind::Hang).having("InvokeId"));
+        let strike = |name: &str, value: &str| {
+            let pairs = [(name.to_owned(), value.to_owned())];
+            faults.strike("DescribeInvocationResults", "a", "", &pairs.into_iter().collect())
+        };
+        assert_eq!(strike("InstanceId", "i"), None);
+        assert_eq!(strike("InvokeId", ""), None);
+        assert_eq!(strike("InvokeId", "t"), Some(FaultKind::Hang));
+    }
+
+    #[test]
     fn the_one_added_first_hits_and_all_can_be_cleared() {
         let faults = Faults::default();
         faults.add(Fault::once(FaultKind::Html502).on("DescribeRegions").of("a"));
         faults.add(Fault::forever(FaultKind::NotJson));
         assert_eq!(
-            faults.strike("DescribeRegions", "a", ""),
+            faults.strike("DescribeRegions", "a", "", &Parameters::default()),
             Some(FaultKind::Html502)
         );
         assert_eq!(
-            faults.strike("DescribeRegions", "a", ""),
+            faults.strike("DescribeRegions", "a", "", &Parameters::default()),
             Some(FaultKind::NotJson)
         );
         assert_eq!(faults.left(), Fault::FOREVER);
         faults.clear();
-        assert_eq!(faults.strike("DescribeRegions", "a", ""), None);
+        assert_eq!(
+            faults.strike("DescribeRegions", "a", "", &Parameters::default()),
+            None
+        );
     }
 }

@@ -142,7 +142,7 @@ impl Call {
         let fault = self
             .shared
             .faults
-            .strike(&self.action, &self.account, &self.region);
+            .strike(&self.action, &self.account, &self.region, &self.parameters);
         let mut response = match fault {
             None => self.finish(self.call(&self.parameters)),
             Some(fault) => {

@@ -10,7 +10,8 @@ const HELP: &str = "\
 A Cloud Assistant of our own, with an account and what runs in it.
 
   --listen ADDRESS   where it answers (127.0.0.1:0: a free port, which is printed)
-  --scenario NAME    fleet (a fleet that lives), sdk (what the SDK's tests know) or empty (fleet)
+  --scenario NAME    fleet (a fleet that lives), sdk, credentials (what the SDK's tests know) or
+                     empty (fleet)
   --speed N          how many seconds of the fleet pass in a real one (10)
   --seed N           another seed is another fleet (1)
   --paused           nothing happens before POST /simulator/resume
@@ -90,6 +91,7 @@ impl Options {
         let mut cloud = match self.scenario.as_str() {
             "fleet" => scenario::fleet(clock, self.seed),
             "sdk" => scenario::sdk(),
+            "credentials" => scenario::credentials(),
             "empty" => {
                 let mut cloud = Cloud::new(clock);
                 cloud.add_account(

@@ -1,0 +1,221 @@
+"""deploy/helm and deploy/kubernetes."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import yaml
+from helm_python import Chart, HelmError
+from helm_python import chart as helm
+from kubernetes_validate import ValidationError, validate
+
+from checks import DEPLOY, ROOT, TOOLS, TSC, check, command, fail_if, npm_package, tool
+
+CHART = DEPLOY / "helm" / "cloud-assistant-exporter"
+PLAIN = DEPLOY / "kubernetes" / "cloud-assistant-exporter.yaml"
+CI_VALUES = {path.name: yaml.safe_load(path.read_text()) for path in sorted((CHART / "ci").glob("*-values.yaml"))}
+KUBERNETES = ["1.25.0", "1.37.0"]
+# Labels that only make sense where Helm manages the objects.
+HELM_LABELS = {"helm.sh/chart", "app.kubernetes.io/managed-by"}
+# What no schema of values may let through.
+WRONG_VALUES = {
+    "an unknown key": {"persistance": {"enabled": False}},
+    "an unknown key inside": {"serviceMonitor": {"enable": True}},
+    "two replicas": {"replicaCount": 2},
+    "a wrong type": {"containerPort": "http"},
+    "a bad ARN": {"rrsa": {"enabled": True, "roleArn": "my-role"}},
+    "RRSA without a provider": {"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/r"}},
+}
+
+
+def packed():
+    """The chart as it is packaged, where the symbolic links of files/ have become files."""
+    directory = TOOLS / "chart"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    # Helm tells of each link.
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        with Chart.load(str(CHART)) as chart:
+            return chart.save_dir(str(directory))
+    finally:
+        os.dup2(stderr, 2)
+        os.close(null)
+        os.close(stderr)
+
+
+PACKED = packed()
+
+
+def rendered(values):
+    with Chart.load(PACKED) as chart:
+        manifests = chart.render(values, name="release", namespace="monitoring-tools")
+    return [
+        document
+        for path, text in sorted(manifests.items())
+        if path.endswith(".yaml")
+        for document in yaml.safe_load_all(text)
+        if document
+    ]
+
+
+@check
+def lint():
+    """helm lint finds nothing, with the chart's values and those of ci/"""
+    for name, values in CI_VALUES.items():
+        report = helm.lint(PACKED, values, strict=True, kube_version="v1.30.0")
+        # An icon is recommended, and we have none.
+        messages = [m for m in report["messages"] if "icon is recommended" not in m["error"]]
+        assert not messages and not report["errors"], f"{name}: {messages} {report['errors']}"
+    return f"{len(CI_VALUES)} files of values"
+
+
+@check
+def kubernetes_schemas():
+    """what the chart renders, and the plain manifests, have the types of Kubernetes, oldest and newest"""
+    documents = [(name, d) for name, values in CI_VALUES.items() for d in rendered(values)]
+    documents += [(PLAIN.name, d) for d in yaml.safe_load_all(PLAIN.read_text())]
+    found, objects = [], 0
+    for name, document in documents:
+        if document["apiVersion"].startswith("monitoring.coreos.com/"):
+            continue
+        objects += 1
+        for version in KUBERNETES:
+            try:
+                validate(document, version, strict=True)
+            except ValidationError as error:
+                found.append(f"{name}: {document['kind']} on {version}: {error.message}")
+    fail_if(found)
+    return f"{objects} objects, Kubernetes {' and '.join(KUBERNETES)}"
+
+
+@check
+def operator_schemas():
+    """ServiceMonitor and PrometheusRule have the types of the operator's CRDs"""
+    npm_package("@kubernetes-models/prometheus-operator")
+    documents = [
+        d
+        for values in CI_VALUES.values()
+        for d in rendered(values)
+        if d["apiVersion"].startswith("monitoring.coreos.com/")
+    ]
+    program = """
+        import * as kinds from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+        import { readFileSync } from "fs";
+        for (const document of JSON.parse(readFileSync(0)))
+            new kinds[document.kind](document).validate();
+    """
+    done = subprocess.run(
+        [tool("node"), "--input-type=module", "--eval", program],
+        input=json.dumps(documents),
+        cwd=TOOLS,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode == 0, done.stdout
+    # The schemas let unknown keys pass; the types do not.
+    lines = ['import type * as kinds from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";']
+    lines += [f"export const d{i}: kinds.I{d['kind']} = {json.dumps(d)};" for i, d in enumerate(documents)]
+    source = TOOLS / "operator.ts"
+    source.write_text("\n".join(lines) + "\n")
+    command("tsc", *TSC, source, cwd=TOOLS)
+    return f"{len(documents)} objects"
+
+
+@check
+def wrong_values():
+    """values.schema.json and the templates refuse what is wrong"""
+    for what, values in WRONG_VALUES.items():
+        try:
+            rendered(values)
+        except HelmError:
+            continue
+        raise AssertionError(f"accepted: {what}: {values}")
+    return f"{len(WRONG_VALUES)} mistakes"
+
+
+@check
+def same_rules_and_dashboards():
+    """the chart holds the rules and dashboards of deploy/, not copies"""
+    documents = rendered(CI_VALUES["rrsa-values.yaml"])
+    groups = next(d for d in documents if d["kind"] == "PrometheusRule")["spec"]["groups"]
+    files = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
+    base = CI_VALUES["rrsa-values.yaml"]["prometheusRule"]["runbookBaseUrl"]
+    text = "".join(path.read_text() for path in files).replace("runbook: deploy/runbooks/", f"runbook_url: {base}")
+    wanted = [group for part in re.split(r"^groups:$", text, flags=re.M)[1:] for group in yaml.safe_load(part)]
+    assert groups[:-1] == wanted, "the rules differ"
+    plain = next(d for d in rendered(CI_VALUES["ephemeral-values.yaml"]) if d["kind"] == "PrometheusRule")
+    assert plain["spec"]["groups"] == [g for path in files for g in yaml.safe_load(path.read_text())["groups"]]
+
+    served = {
+        name: text
+        for d in documents
+        if d["kind"] == "ConfigMap" and "grafana_dashboard" in d["metadata"]["labels"]
+        for name, text in d["data"].items()
+    }
+    assert {n: json.loads(t) for n, t in served.items()} == {
+        p.name: json.loads(p.read_text()) for p in (DEPLOY / "grafana" / "dashboards").iterdir()
+    }
+    with Chart.load(PACKED) as chart:
+        assert not [f["name"] for f in chart.files if "tests/" in f["name"]], (
+            "the tests of the rules are packed into the chart"
+        )
+    return f"{len(wanted)} groups of rules, {len(served)} dashboards"
+
+
+@check
+def version():
+    """the chart's appVersion is the program's version"""
+    program = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert chart == program, f"{chart}, not {program}"
+
+
+class BlockDumper(yaml.SafeDumper):
+    """Writes text of several lines as such, and lists indented, as people do."""
+
+    def increase_indent(self, flow=False, indentless=False):
+        return super().increase_indent(flow, False)
+
+
+BlockDumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def plain_manifests():
+    """The chart with its default values and a network policy, as files for those without Helm."""
+    with Chart.load(PACKED) as chart:
+        manifests = chart.render(
+            {"networkPolicy": {"enabled": True}}, name="cloud-assistant-exporter", namespace="cloud-assistant"
+        )
+    documents = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cloud-assistant"}}]
+    for path, text in sorted(manifests.items()):
+        if path.endswith(".yaml") and "/tests/" not in path and (document := yaml.safe_load(text)):
+            for metadata in (document["metadata"], document.get("spec", {}).get("template", {}).get("metadata", {})):
+                for label in HELM_LABELS:
+                    metadata.get("labels", {}).pop(label, None)
+                metadata.get("annotations", {}).pop("helm.sh/resource-policy", None)
+                metadata.get("annotations", {}).pop("checksum/config", None)
+                if metadata.get("annotations") == {}:
+                    del metadata["annotations"]
+            documents.append(document)
+    head = "# For those without Helm: kubectl apply --filename cloud-assistant-exporter.yaml\n"
+    head += "# Written from the chart (deploy/checks/chart.py); `deploy/check chart` compares.\n"
+    return head + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120)
+
+
+@check
+def plain():
+    """deploy/kubernetes is what the chart renders by default"""
+    text = plain_manifests()
+    if not PLAIN.exists() or PLAIN.read_text() != text:
+        (TOOLS / PLAIN.name).write_text(text)
+        raise AssertionError(f"differs; if that is wanted: cp target/deploy/{PLAIN.name} {PLAIN.relative_to(ROOT)}")
+    return f"{len(list(yaml.safe_load_all(text)))} objects"

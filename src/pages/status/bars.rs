@@ -1,0 +1,134 @@
+//! How results have ended lately, as bars.
+
+use std::collections::BTreeMap;
+
+use super::html::Html;
+use super::scopes::window;
+use super::show::{Number, Percent, cut};
+use crate::pages::overview::{Kind, Overview};
+use crate::pages::parameters::encode;
+
+/// Shown even where there are none.
+const ALWAYS: [&str; 2] = ["Success", "Failed"];
+
+/// Of each status so many of its most frequent codes are shown.
+const MAX_CODES: usize = 3;
+
+/// No result has more statuses than the known ones, and 20 unknown ones of each scope.
+const MAX_ROWS: usize = 50;
+
+/// The distribution of InvocationStatus.
+pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
+    let recent = overview.recent();
+    let whole: u64 = recent.values().sum();
+    let mut shown: Vec<(&str, u64)> = recent
+        .into_iter()
+        .filter(|(status, count)| *count > 0 || ALWAYS.contains(status))
+        .collect();
+    shown.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    html.markup("<section aria-labelledby=\"results\"><h2 id=\"results\">Results");
+    if let Some(window) = window(overview) {
+        html.text(format_args!(" of the last {window}"));
+    }
+    html.markup("</h2>\n");
+    if shown.is_empty() {
+        html.markup("<p class=\"empty\">Nothing has been read yet.</p></section>\n");
+        return;
+    }
+    html.markup(
+        "<div class=\"table\"><table role=\"table\" class=\"bars\"><caption>By InvocationStatus, of all regions together: ",
+    )
+    .text(Number(whole))
+    .markup(
+        " results</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
+         <th role=\"columnheader\" scope=\"col\">Status</th>\
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Results</th>\
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Share</th>\
+         <td role=\"cell\"></td>\
+         <th role=\"columnheader\" scope=\"col\">Most frequent codes</th>\
+         </tr></thead>\n<tbody role=\"rowgroup\">\n",
+    );
+    let codes = codes(overview);
+    for (status, count) in shown.iter().take(MAX_ROWS) {
+        let codes = codes.get(status).map(Vec::as_slice).unwrap_or_default();
+        row(html, status, *count, whole, codes);
+    }
+    html.markup("</tbody></table></div></section>\n");
+}
+
+/// ErrorCode, ExitCode and how many.
+type Code<'a> = (&'a str, &'a str, u64);
+
+fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]) {
+    let kind = Kind::of(status);
+    html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
+    if kind == Kind::Failure && count > 0 && !status.is_empty() {
+        let query = encode([("invocation_status", status)]);
+        html.markup("<a")
+            .attribute("href", format_args!("./?{query}#failures"))
+            .markup(">")
+            .text(cut(status))
+            .markup("</a>");
+    } else {
+        html.text(if status.is_empty() { "(none)" } else { status });
+    }
+    html.markup("</th><td role=\"cell\" class=\"number\">")
+        .text(Number(count))
+        .markup("</td><td role=\"cell\" class=\"number\">")
+        .text(Percent { part: count, whole })
+        .markup("</td><td role=\"cell\" class=\"bar\">")
+        .markup("<svg aria-hidden=\"true\" focusable=\"false\" width=\"100%\" height=\"12\">")
+        .markup("<rect class=\"track\" width=\"100%\" height=\"12\" rx=\"3\"/>");
+    if count > 0 {
+        // So that one in a million can be seen.
+        let percent = (count as f64 * 100.0 / whole.max(1) as f64).max(0.5);
+        html.markup(match kind {
+            Kind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
+            Kind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
+            Kind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
+        })
+        .attribute("width", format_args!("{percent:.2}%"))
+        .markup("/>");
+    }
+    html.markup("</svg></td><td role=\"cell\" class=\"codes\">");
+    for (place, (error_code, exit_code, count)) in codes.iter().take(MAX_CODES).enumerate() {
+        html.markup(if place > 0 { "; <b>" } else { "<b>" });
+        html.text(Number(*count)).markup("</b> × ");
+        html.text(cut(if error_code.is_empty() {
+            "no code"
+        } else {
+            error_code
+        }));
+        if !exit_code.is_empty() {
+            html.text(" ").text(cut(exit_code));
+        }
+    }
+    html.markup("</td></tr>\n");
+}
+
+/// The codes of what did not succeed by status, the most frequent first.
+fn codes<'a>(overview: &Overview<'a>) -> BTreeMap<&'a str, Vec<Code<'a>>> {
+    let mut sums: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for scope in overview.view.scopes.values() {
+        for total in scope.counts.iter().flat_map(|counts| counts.recent()) {
+            if total.value > 0 && Kind::of(total.invocation_status) == Kind::Failure {
+                let key = (total.invocation_status, total.error_code, total.exit_code);
+                *sums.entry(key).or_insert(0) += total.value;
+            }
+        }
+    }
+    let mut codes: BTreeMap<&str, Vec<Code<'_>>> = BTreeMap::new();
+    for ((status, error_code, exit_code), count) in sums {
+        // A status that never has codes needs no words about them.
+        if !(error_code.is_empty() && exit_code.is_empty()) {
+            codes
+                .entry(status)
+                .or_default()
+                .push((error_code, exit_code, count));
+        }
+    }
+    for codes in codes.values_mut() {
+        codes.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
+    }
+    codes
+}

@@ -1,0 +1,47 @@
+//! `log.results`: counted results as lines of the log.
+
+use crate::config::LoggedResults;
+use crate::record::{CountedResult, News, Wanted};
+use crate::scope::Scope;
+use crate::timestamp;
+
+/// What the record is to tell of, so that it can be logged.
+pub(super) fn wanted(results: LoggedResults) -> Wanted {
+    match results {
+        LoggedResults::None => Wanted::None,
+        LoggedResults::Failed => Wanted::Failed,
+        LoggedResults::All => Wanted::All,
+    }
+}
+
+/// Writes one line for each result, and one that says how many more there were.
+pub(super) fn write(scope: &Scope, news: &News) {
+    for result in &news.results {
+        write_one(scope, result);
+    }
+    if news.more > 0 {
+        tracing::info!(
+            account = &*scope.account,
+            region_id = &*scope.region_id,
+            more = news.more,
+            "more results were counted than are logged of one poll"
+        );
+    }
+}
+
+fn write_one(scope: &Scope, result: &CountedResult) {
+    let ids = result.ids.as_ref();
+    tracing::info!(
+        account = &*scope.account,
+        region_id = &*scope.region_id,
+        invoke_id = ids.map(|ids| &*ids.invoke_id),
+        instance_id = ids.map(|ids| &*ids.instance_id),
+        container_id = ids.map(|ids| &*ids.container_id).filter(|id| !id.is_empty()),
+        command_id = ids.map(|ids| &*ids.command_id),
+        invocation_status = &*result.invocation_status,
+        error_code = &*result.error_code,
+        exit_code = &*result.exit_code,
+        time = timestamp::rfc3339(result.time),
+        "result"
+    );
+}

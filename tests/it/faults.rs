@@ -1,0 +1,690 @@
+//! What goes wrong between the exporter and the cloud: the scope that it hits says so, nobody else notices, and
+//! nothing is lost.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use simulator::{Fault, FaultKind, InvokeId, Outcome, Region, Simulator};
+use tempfile::tempdir;
+
+use crate::cloud::{ACCOUNT, REGION, cloud, config};
+use crate::exporter::{Exporter, eventually};
+use crate::scrape::Scrape;
+use crate::stage::*;
+
+const FAILURES: &str = "cloud_assistant_exporter_poll_failures_total";
+const REQUESTS: &str = "cloud_assistant_exporter_api_requests_total";
+const REQUEST_FAILURES: &str = "cloud_assistant_exporter_api_request_failures_total";
+
+const POLLING: &str = "poll: {interval: 1s, sweep_interval: 0, request_timeout: 20s}\n";
+
+/// A fault, the region that it hits, and the reason that the contract has for it.
+struct Case {
+    region: String,
+    kind: FaultKind,
+    reason: &'static str,
+    /// Whether there is an answer that has a request id.
+    has_answer: bool,
+}
+
+/// Section 6 of the contract, read again: not with the exporter's own code.
+fn reason(kind: &FaultKind) -> Option<&'static str> {
+    use FaultKind::*;
+    let by_status = |status: u16| if status >= 500 { "unavailable" } else { "rejected" };
+    Some(match kind {
+        ThrottleHeader { .. } | ThrottleCode { .. } | Status429 => "throttled",
+        Error(error) | LowerCaseError(error) => {
+            let denied = [
+                "Forbidden",
+                "Operation.Forbidden",
+                "InvalidAccessKeyId",
+                "SignatureDoesNotMatch",
+                "InvalidSecurityToken",
+            ];
+            match &error.code {
+                code if code.starts_with("Throttling") => "throttled",
+                _ if error.status >= 500 => "unavailable",
+                code if denied.iter().any(|prefix| code.starts_with(prefix)) => "denied",
+                _ => "rejected",
+            }
+        }
+        XmlError(error) => by_status(error.status),
+        Html502 => "unavailable",
+        PlainStatus(status) => by_status(*status),
+        Hang => "timeout",
+        CutHeaders | CutBody => "transport",
+        Giant(_) | NotJson | CutJson | EmptyBody | MissingField | RepeatedToken | Redirect => "malformed",
+        Slow(_) | RepeatPage => return None,
+    })
+}
+
+/// Each kind that fails a request, in a region of its own. A giant answer has a test of its own.
+fn cases(kinds: impl IntoIterator<Item = FaultKind>) -> Vec<Case> {
+    let kinds = kinds
+        .into_iter()
+        .filter(|kind| !matches!(kind, FaultKind::Giant(_)));
+    kinds
+        .filter_map(|kind| Some((reason(&kind)?, kind)))
+        .enumerate()
+        .map(|(number, (reason, kind))| Case {
+            region: format!("cn-{}-{number}", kind.name().to_lowercase()),
+            reason,
+            // A token that comes round again is found in a good answer.
+            has_answer: !matches!(
+                kind,
+                FaultKind::Hang | FaultKind::CutHeaders | FaultKind::RepeatedToken
+            ),
+            kind,
+        })
+        .collect()
+}
+
+/// The kinds that fail a question by itself, too.
+fn kinds_of_questions() -> Vec<FaultKind> {
+    let mut kinds = FaultKind::every();
+    kinds.retain(|kind| *kind != FaultKind::RepeatedToken);
+    kinds
+}
+
+/// The cases of these kinds with a configuration for them. What hangs is apart: the others need time enough to be
+/// answered on a busy machine, and it would wait as long.
+fn apart(kinds: Vec<FaultKind>, sweep_interval: &str) -> [(Vec<Case>, String); 2] {
+    let (hang, others): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|kind| *kind == FaultKind::Hang);
+    [(others, "20s"), (hang, "2s")].map(|(kinds, timeout)| {
+        let more =
+            format!("poll: {{interval: 1s, sweep_interval: {sweep_interval}, request_timeout: {timeout}}}\n");
+        (cases(kinds), more)
+    })
+}
+
+const HEALTHY: [&str; 2] = ["cn-hangzhou", "cn-beijing"];
+
+struct Scene {
+    exporter: Exporter,
+    simulator: Simulator,
+    cases: Vec<Case>,
+    open: Vec<Option<InvokeId>>,
+    _directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new(cases: Vec<Case>, more: &str, prepare: impl Fn(&mut Region) -> Option<InvokeId>) -> Self {
+        Self::with_faults(cases, more, prepare, None)
+    }
+
+    fn with_faults(
+        cases: Vec<Case>,
+        more: &str,
+        prepare: impl Fn(&mut Region) -> Option<InvokeId>,
+        faults_at: Option<&str>,
+    ) -> Self {
+        let directory = tempdir().unwrap();
+        let regions = regions(&cases);
+        let simulator = cloud(&regions);
+        let open = regions
+            .iter()
+            .map(|region| prepare(simulator.cloud().region(ACCOUNT, region)))
+            .collect();
+        simulator.cloud().mark_baseline();
+        if let Some(parameter) = faults_at {
+            add_faults(&simulator, &cases, parameter);
+        }
+        let exporter = Exporter::start(
+            directory.path(),
+            &config(&simulator, directory.path(), &regions, more),
+        );
+        if faults_at.is_none() {
+            exporter.looked();
+        }
+        Self {
+            exporter,
+            simulator,
+            cases,
+            open,
+            _directory: directory,
+        }
+    }
+
+    fn change(&self, change: impl Fn(&mut Region, Option<&InvokeId>)) {
+        let mut cloud = self.simulator.cloud();
+        for (region, open) in regions(&self.cases).iter().zip(&self.open) {
+            change(cloud.region(ACCOUNT, region), open.as_ref());
+        }
+    }
+
+    fn truths(&self) -> Vec<(String, simulator::Truth)> {
+        let cloud = self.simulator.cloud();
+        regions(&self.cases)
+            .into_iter()
+            .map(|region| (region.to_owned(), cloud.truth_since_baseline(ACCOUNT, region)))
+            .collect()
+    }
+
+    /// Every scope that is hit fails for its reason and counts nothing; every other one counts exactly.
+    fn all_fail(&self, stays_down: bool) {
+        for Case {
+            region, reason, kind, ..
+        } in &self.cases
+        {
+            let labels = [("region_id", region.as_str()), ("reason", reason)];
+            let scrape = self
+                .exporter
+                .scrape_until(&format!("{kind:?}: {reason}"), |scrape| {
+                    scrape.sum(FAILURES, &labels).is_some_and(|count| count > 0.0)
+                });
+            assert_eq!(
+                scrape.sum(FAILURES, &labels[..1]),
+                scrape.sum(FAILURES, &labels),
+                "{kind:?}: no other reason"
+            );
+            assert!(scrape.counts(RESULTS, ACCOUNT, region).is_empty(), "{kind:?}");
+            if stays_down {
+                assert_eq!(scrape.sum(UP, &labels[..1]), Some(0.0), "{kind:?}");
+            }
+        }
+        let truths = self.truths();
+        let healthy = truths
+            .iter()
+            .filter(|(region, _)| HEALTHY.contains(&region.as_str()));
+        for (region, truth) in healthy {
+            let scrape = self.exporter.scrape_until("the others count", |scrape| {
+                scrape.counts(RESULTS, ACCOUNT, region) == truth.results
+            });
+            assert_exact(&scrape, region, truth);
+            let of = [("region_id", region.as_str())];
+            assert_eq!(scrape.sum(FAILURES, &of), Some(0.0), "{region}");
+            assert_eq!(scrape.sum(UP, &of), Some(1.0), "{region}");
+        }
+    }
+
+    /// When nothing goes wrong any more, every scope comes to exact counts.
+    fn all_recover(&self) -> Scrape {
+        self.simulator.faults().clear();
+        let truths = self.truths();
+        self.exporter.scrape_until("every scope recovers", |scrape| {
+            truths.iter().all(|(region, truth)| {
+                scrape.counts(RESULTS, ACCOUNT, region) == truth.results
+                    && scrape.sum(UP, &[("region_id", region)]) == Some(1.0)
+            })
+        });
+        let scrape = self.exporter.polled();
+        for (region, truth) in &truths {
+            assert_exact(&scrape, region, truth);
+        }
+        self.each_failure_is_one_line();
+        scrape
+    }
+
+    fn each_failure_is_one_line(&self) {
+        let log = self.exporter.log();
+        let scrape = self.exporter.scrape();
+        for Case {
+            region,
+            reason,
+            kind,
+            has_answer,
+        } in &self.cases
+        {
+            let of_region = format!("region_id={region} ");
+            let lines: Vec<&str> = log
+                .lines()
+                .filter(|line| line.contains("poll failed") && line.contains(&of_region))
+                .collect();
+            let failures = scrape.value(FAILURES, &[("region_id", region)]);
+            assert_eq!(lines.len() as f64, failures, "{kind:?}\n{}", lines.join("\n"));
+            for line in lines {
+                assert!(line.contains(&format!("reason={reason}")), "{kind:?}: {line}");
+                assert!(line.contains("level=warn"), "{line}");
+                assert!(
+                    !has_answer || line.contains("request_id=51EA0000-"),
+                    "{kind:?}: {line}"
+                );
+                assert!(!line.contains("test-secret"), "{line}");
+            }
+        }
+    }
+}
+
+fn regions(cases: &[Case]) -> Vec<&str> {
+    let hit = cases.iter().map(|case| case.region.as_str());
+    hit.chain(HEALTHY).collect()
+}
+
+fn add_faults(simulator: &Simulator, cases: &[Case], parameter: &str) {
+    for Case { region, kind, .. } in cases {
+        let fault = Fault::forever(kind.clone()).within(region).having(parameter);
+        simulator.faults().add(fault);
+    }
+}
+
+#[test]
+fn in_the_middle_of_the_first_look() {
+    let prepare = |region: &mut Region| {
+        region.add_settled(120, Outcome::success());
+        Some(region.run("open", 3))
+    };
+    for (cases, more) in apart(FaultKind::every(), "0") {
+        let scene = Scene::with_faults(cases, &more, prepare, Some("NextToken"));
+        for Case {
+            region, reason, kind, ..
+        } in &scene.cases
+        {
+            let labels = [("region_id", region.as_str()), ("reason", reason)];
+            let scrape = scene
+                .exporter
+                .scrape_until(&format!("{kind:?}: {reason}"), |scrape| {
+                    scrape.sum(FAILURES, &labels).is_some_and(|count| count > 0.0)
+                });
+            let of = &labels[..1];
+            assert_eq!(scrape.sum(UP, of), Some(0.0), "{kind:?}");
+            assert_eq!(scrape.sum(RESULTS, of), None, "{kind:?}: there was no first look");
+            assert_eq!(
+                scrape.sum("cloud_assistant_last_success_timestamp_seconds", of),
+                None
+            );
+        }
+        scene.simulator.faults().clear();
+        scene.exporter.looked();
+        scene.change(|region, open| {
+            region.settle_all(open.unwrap(), &Outcome::failed(3));
+            region.add_settled(4, Outcome::timeout());
+        });
+        scene.all_recover();
+    }
+}
+
+#[test]
+fn in_the_middle_of_a_poll() {
+    // Two of each kind; the classification of all of them is tested where it is.
+    let documented = [
+        "Forbidden.RAM",
+        "Operation.Forbidden",
+        "InvalidAccessKeyId.NotFound",
+        "InvalidAccessKeyId.Inactive",
+        "SignatureDoesNotMatch",
+        "InvalidSecurityToken.Expired",
+        "InvalidSecurityToken.Malformed",
+        "InvalidRegionId.NotFound",
+        "InvalidTimeStamp.Expired",
+        "SignatureNonceUsed",
+    ];
+    let documented = documented.map(FaultKind::documented);
+    let kinds: Vec<FaultKind> = FaultKind::every().into_iter().chain(documented).collect();
+    for (cases, more) in apart(kinds, "0") {
+        let scene = Scene::new(cases, &more, |region| {
+            region.add_settled(1, Outcome::success());
+            None
+        });
+        add_faults(&scene.simulator, &scene.cases, "NextToken");
+        scene.change(|region, _| {
+            region.add_settled(70, Outcome::failed(2));
+            region.add_settled(60, Outcome::success());
+        });
+        scene.all_fail(true);
+        let scrape = scene.all_recover();
+        println!("{} kinds of faults in the middle of a poll", scene.cases.len());
+        for Case {
+            region, reason, kind, ..
+        } in &scene.cases
+        {
+            let labels = [("region_id", region.as_str()), ("reason", reason)];
+            if *kind != FaultKind::RepeatedToken {
+                assert!(scrape.value(REQUEST_FAILURES, &labels) > 0.0, "{kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn in_the_middle_of_a_sweep() {
+    for (cases, more) in apart(FaultKind::every(), "1s") {
+        let scene = Scene::new(cases, &more, |region| {
+            region.add_settled(130, Outcome::success());
+            None
+        });
+        add_faults(&scene.simulator, &scene.cases, "NextToken");
+        scene.change(|region, _| {
+            let hour_ago = region.now() - 3600;
+            let late = region.command("late").on(4).created_at(hour_ago).run();
+            region.settle_all(&late, &Outcome::failed(6));
+        });
+        scene.all_fail(false);
+        let scrape = scene.all_recover();
+        for Case { region, kind, .. } in &scene.cases {
+            assert_eq!(scrape.value(LATE, &[("region_id", region)]), 4.0, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn in_a_question_for_what_is_open() {
+    for (cases, more) in apart(kinds_of_questions(), "0") {
+        let scene = Scene::new(cases, &more, |region| {
+            let open = region.run("open", 2);
+            region.add_settled(60, Outcome::success());
+            Some(open)
+        });
+        add_faults(&scene.simulator, &scene.cases, "InvokeId");
+        scene.change(|region, open| {
+            region.settle_all(open.unwrap(), &Outcome::failed(3));
+            region.add_settled(2, Outcome::timeout());
+        });
+        scene.all_fail(true);
+        scene.all_recover();
+    }
+}
+
+#[test]
+fn in_the_history_of_a_schedule() {
+    for (cases, more) in apart(kinds_of_questions(), "0") {
+        let scene = Scene::new(cases, &more, |region| {
+            let schedule = region.schedule("hourly", "rate(1h)", 2);
+            region.run_once(&schedule, 0, Outcome::success());
+            Some(schedule)
+        });
+        add_faults(&scene.simulator, &scene.cases, "IncludeHistory");
+        scene.change(|region, schedule| {
+            region.run_once(schedule.unwrap(), 0, Outcome::failed(1));
+            region.run_once(schedule.unwrap(), 1, Outcome::failed(2));
+            region.add_settled(2, Outcome::timeout());
+        });
+        scene.all_fail(true);
+        scene.all_recover();
+    }
+}
+
+#[test]
+fn a_slow_answer_is_an_answer() {
+    let stage = Stage::new("", |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    stage
+        .simulator
+        .faults()
+        .add(Fault::forever(FaultKind::Slow(Duration::from_millis(200))));
+    stage.region(|region| region.add_settled(120, Outcome::failed(1)));
+    let scrape = stage.exact();
+    assert_eq!(scrape.value(FAILURES, &[]), 0.0);
+}
+
+#[test]
+fn a_giant_answer_is_cut_off_and_takes_no_more_memory_than_allowed() {
+    let stage = Stage::new(
+        "poll: {interval: 2s, sweep_interval: 0, request_timeout: 20s}\n",
+        |region| {
+            region.add_settled(1, Outcome::success());
+        },
+    );
+    stage.region(|region| region.add_settled(3, Outcome::failed(1)));
+    stage
+        .simulator
+        .faults()
+        .add(Fault::forever(FaultKind::Giant(1 << 40)));
+    let scrape = stage
+        .exporter
+        .scrape_until("the poll fails", |scrape| scrape.value(UP, &[]) == 0.0);
+    assert!(scrape.value(FAILURES, &[("reason", "malformed")]) >= 1.0);
+    assert!(scrape.counts(RESULTS, ACCOUNT, REGION).is_empty());
+    let line = stage.exporter.logged("poll failed");
+    assert!(
+        line.contains("more than 64 MiB") && line.contains("request_id="),
+        "{line}"
+    );
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.exporter.process_id())).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let kilobytes: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    println!(
+        "most memory while an endless answer was read: {} MiB",
+        kilobytes >> 10
+    );
+    assert!(kilobytes < 300 << 10, "{peak}");
+    stage.simulator.faults().clear();
+    stage.exact();
+}
+
+#[test]
+fn a_request_is_tried_four_times_with_growing_waits() {
+    let stage = Stage::new(POLLING, |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    let before = stage.exporter.polled();
+    stage.simulator.forget_requests();
+    stage.simulator.faults().add(Fault::forever(FaultKind::Html502));
+    let scrape = stage
+        .exporter
+        .scrape_until("a failed poll", |scrape| scrape.value(FAILURES, &[]) >= 1.0);
+    let failed: Vec<_> = stage
+        .simulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.fault.is_some())
+        .collect();
+    let gaps: Vec<f64> = failed
+        .windows(2)
+        .map(|pair| pair[1].at.duration_since(pair[0].at).unwrap().as_secs_f64())
+        .collect();
+    println!("waits between the tries: {gaps:.2?} s");
+    assert!(
+        failed.len() == 4 || failed.len() == 5,
+        "the next poll may have begun"
+    );
+    assert!(gaps[0] >= 0.25 && gaps[1] >= 0.5 && gaps[2] >= 1.0, "{gaps:?}");
+    let sent = scrape.value(REQUESTS, &[("action", "DescribeInvocationResults")]);
+    let sent_before = before.value(REQUESTS, &[("action", "DescribeInvocationResults")]);
+    assert!(sent - sent_before >= 4.0, "retries are counted");
+    stage.simulator.faults().clear();
+    stage.simulator.forget_requests();
+    stage.region(|region| region.add_settled(1, Outcome::failed(1)));
+    stage.exact();
+    // What is denied or rejected is not tried again.
+    for code in ["Forbidden.RAM", "InvalidParameter.MaxResults"] {
+        let failures = stage.exporter.scrape().value(FAILURES, &[]);
+        let fault = Fault::forever(FaultKind::documented(code));
+        stage.simulator.forget_requests();
+        stage.simulator.faults().add(fault);
+        stage
+            .exporter
+            .scrape_until("a failed poll", |scrape| scrape.value(FAILURES, &[]) > failures);
+        // A second try would come within half a second, the next poll after a whole one.
+        let requests = stage.simulator.requests();
+        let refused: Vec<_> = requests
+            .iter()
+            .filter(|request| request.fault.is_some())
+            .collect();
+        for pair in refused.windows(2) {
+            let gap = pair[1].at.duration_since(pair[0].at).unwrap();
+            assert!(gap > Duration::from_millis(600), "{code}: {gap:?}");
+        }
+        stage.simulator.faults().clear();
+        stage.exporter.polled();
+    }
+}
+
+#[test]
+fn a_fault_that_passes_within_four_tries_fails_nothing() {
+    let stage = Stage::new("", |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    stage
+        .simulator
+        .faults()
+        .add(Fault::once(FaultKind::CutBody).times(3).having("NextToken"));
+    stage.region(|region| region.add_settled(120, Outcome::failed(1)));
+    let scrape = stage.exact();
+    assert_eq!(scrape.value(FAILURES, &[]), 0.0);
+    assert_eq!(scrape.value(REQUEST_FAILURES, &[("reason", "transport")]), 3.0);
+}
+
+#[test]
+fn the_api_is_not_asked_sooner_than_it_says() {
+    let directory = tempdir().unwrap();
+    let regions = ["cn-hangzhou", "cn-beijing"];
+    let simulator = cloud(&regions);
+    let exporter = Exporter::start(
+        directory.path(),
+        &config(&simulator, directory.path(), &regions, ""),
+    );
+    exporter.looked();
+    simulator.forget_requests();
+    let fault = FaultKind::ThrottleHeader { retry_after_ms: 1500 };
+    simulator.faults().add(Fault::once(fault).within("cn-hangzhou"));
+    let requests = eventually("it is asked again", || {
+        let requests = simulator.requests();
+        let throttled = requests.iter().position(|request| request.fault.is_some())?;
+        let again = requests[throttled + 1..]
+            .iter()
+            .position(|request| request.region == "cn-hangzhou")?;
+        Some(requests[throttled..=throttled + 1 + again].to_vec())
+    });
+    let waited = requests
+        .last()
+        .unwrap()
+        .at
+        .duration_since(requests[0].at)
+        .unwrap();
+    println!("told to wait for 1.5 s, waited for {:.3} s", waited.as_secs_f64());
+    assert!(waited >= Duration::from_millis(1500), "{waited:?}");
+    let others = requests
+        .iter()
+        .filter(|request| request.region == "cn-beijing")
+        .count();
+    assert!(others >= 5, "the other scope goes on: {others}");
+    let scrape = exporter.polled();
+    let reason = [("region_id", "cn-hangzhou"), ("reason", "throttled")];
+    assert_eq!(scrape.value(FAILURES, &reason), 1.0);
+    assert_eq!(scrape.value(FAILURES, &[]), 1.0);
+}
+
+#[test]
+fn a_short_wait_that_the_api_asks_for_fails_no_poll() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    let fault = FaultKind::ThrottleHeader { retry_after_ms: 900 };
+    simulator
+        .faults()
+        .add(Fault::once(fault).on("DescribeInvocationResults"));
+    let stage = Stage::on(simulator, directory, ONE_POLL);
+    let scrape = stage.exporter.scrape();
+    assert_eq!(scrape.value(FAILURES, &[]), 0.0);
+    let requests = stage.simulator.requests();
+    let waited = requests[1].at.duration_since(requests[0].at).unwrap();
+    assert!(waited >= Duration::from_millis(900), "{waited:?}");
+}
+
+/// A server of our own: an error whose body never ends well is still what its status says.
+#[test]
+fn a_server_error_is_unavailable_whatever_becomes_of_its_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 503 Service Unavailable\r\nx-acs-request-id: R-503\r\nContent-Length: 100\r\n\r\n{\"Co",
+            );
+        }
+    });
+    let directory = tempdir().unwrap();
+    let config = format!(
+        "accounts:\n  - name: {ACCOUNT}\n    endpoint: http://{address}\n    regions: [{REGION}]\n    credentials: \
+         {{type: access_key, access_key_id: k, access_key_secret: s}}\nstate: {{path: ''}}\n{POLLING}"
+    );
+    let exporter = Exporter::start(directory.path(), &config);
+    let scrape = exporter.scrape_until("a failed poll", |scrape| {
+        scrape.sum(FAILURES, &[]).is_some_and(|count| count > 0.0)
+    });
+    assert_eq!(
+        scrape.value(FAILURES, &[("reason", "unavailable")]),
+        scrape.value(FAILURES, &[])
+    );
+    let line = exporter.logged("poll failed");
+    assert!(line.contains("request_id=R-503"), "{line}");
+}
+
+#[test]
+fn a_name_that_is_not_found_or_a_port_that_is_closed_is_transport() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for endpoint in [
+        format!("http://{closed}"),
+        "http://no-such-host.invalid".to_owned(),
+    ] {
+        let directory = tempdir().unwrap();
+        let config = format!(
+            "accounts:\n  - name: {ACCOUNT}\n    endpoint: {endpoint}\n    regions: [{REGION}]\n    credentials: \
+             {{type: access_key, access_key_id: k, access_key_secret: s}}\nstate: {{path: ''}}\n\
+             poll: {{interval: 1s, request_timeout: 9s}}\n"
+        );
+        let exporter = Exporter::start(directory.path(), &config);
+        let scrape = exporter.scrape_until("a failed poll", |scrape| {
+            scrape.sum(FAILURES, &[]).is_some_and(|count| count > 0.0)
+        });
+        assert!(
+            scrape.value(FAILURES, &[("reason", "transport")]) > 0.0,
+            "{endpoint}"
+        );
+        assert_eq!(scrape.value(UP, &[]), 0.0);
+    }
+}
+
+#[test]
+fn a_poll_that_takes_too_long_fails_and_a_first_look_may_take_longer() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    simulator
+        .cloud()
+        .region(ACCOUNT, REGION)
+        .add_settled(600, Outcome::success());
+    simulator.cloud().mark_baseline();
+    simulator.set_latency(Duration::from_millis(150));
+    let more = "poll: {interval: 100ms, sweep_interval: 0, request_timeout: 1s, timeout: 1s}\n";
+    let stage = Stage::on(simulator, directory, more);
+    assert_eq!(
+        stage.exporter.scrape().value(FAILURES, &[]),
+        0.0,
+        "twelve pages took longer"
+    );
+    stage.region(|region| region.add_settled(600, Outcome::failed(1)));
+    let scrape = stage
+        .exporter
+        .scrape_until("a failed poll", |scrape| scrape.value(UP, &[]) == 0.0);
+    assert_eq!(
+        scrape.value(FAILURES, &[("reason", "timeout")]),
+        scrape.value(FAILURES, &[])
+    );
+    assert!(scrape.counts(RESULTS, ACCOUNT, REGION).is_empty());
+    let duration = scrape.value("cloud_assistant_poll_duration_seconds", &[]);
+    assert!((1.0..1.5).contains(&duration), "{duration}");
+    stage.simulator.set_latency(Duration::ZERO);
+    stage.exact();
+}
+
+#[test]
+fn the_last_success_stays_where_it_was_while_polls_fail() {
+    let stage = Stage::new("", |region| {
+        region.add_settled(1, Outcome::success());
+    });
+    let success = "cloud_assistant_last_success_timestamp_seconds";
+    let denied = FaultKind::documented("Forbidden.RAM");
+    stage.simulator.faults().add(Fault::forever(denied));
+    let failed = stage
+        .exporter
+        .scrape_until("a failed poll", |scrape| scrape.value(UP, &[]) == 0.0);
+    let at = failed.value(success, &[]);
+    let later = stage
+        .exporter
+        .scrape_until("more than a second of failures", |scrape| {
+            scrape.value(FAILURES, &[]) >= failed.value(FAILURES, &[]) + 12.0
+        });
+    assert_eq!(later.value(success, &[]), at);
+    assert_eq!(
+        later.counts(RECENT, ACCOUNT, REGION),
+        failed.counts(RECENT, ACCOUNT, REGION)
+    );
+    stage.simulator.faults().clear();
+    stage
+        .exporter
+        .scrape_until("a success", |scrape| scrape.value(success, &[]) > at);
+}

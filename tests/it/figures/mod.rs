@@ -1,0 +1,5 @@
+//! Figures, printed by `make figures`. They take minutes, so that `cargo test` leaves them out.
+
+mod accounts;
+mod load;
+mod state;
