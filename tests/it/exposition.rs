@@ -152,7 +152,7 @@ fn everything() -> Stage {
     stage
 }
 
-fn promtool(body: &[u8]) -> Output {
+pub fn promtool(body: &[u8]) -> Output {
     let mut command = Command::new("promtool");
     command.args(["check", "metrics"]);
     feed(command, body)

@@ -12,6 +12,7 @@ use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION, cloud, config};
 use crate::exporter::{Exporter, config_path};
+use crate::exposition::promtool;
 use crate::scrape::Scrape;
 
 const RESULTS: &str = "cloud_assistant_command_results_total";
@@ -95,6 +96,15 @@ fn selection_by_each_kind() {
         region.settle(&invoke_id, 1, Outcome::failed(3));
     }
     let scrape = exporter.polled();
+    let checked = promtool(scrape.text.as_bytes());
+    let said =
+        String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && said.is_empty(), "{said}");
+    let failures = exporter.get("/api/v1/failures?command=tagged").text();
+    assert!(
+        failures.contains("\"total\": 1,") && failures.contains("\"command\": \"tagged\""),
+        "{failures}"
+    );
     let all = ["nightly", "by-id", "tagged", "both"];
     let wanted: Counts = all
         .iter()
