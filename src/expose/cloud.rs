@@ -430,6 +430,9 @@ impl Bodies {
         if text.is_empty() {
             return;
         }
+        // They are held for long, and a String that grew has up to twice the room it needs.
+        let text = text.into_boxed_str().into_string();
+        let open_metrics = open_metrics.map(|samples| samples.into_boxed_str().into_string());
         self.text.push(Part::new(family.header(Format::Text)));
         self.open_metrics
             .push(Part::new(family.header(Format::OpenMetrics)));

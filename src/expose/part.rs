@@ -28,7 +28,7 @@ impl Part {
         let plain = plain.into();
         let mut checksum = Hasher::new();
         checksum.update(&plain);
-        let deflated = deflate(&plain).into();
+        let deflated = deflate(&plain).into_boxed_slice().into();
         Self {
             plain,
             deflated,

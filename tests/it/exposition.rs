@@ -497,6 +497,7 @@ impl Prometheus {
                 directory.join("data").display()
             ))
             .arg("--web.listen-address=127.0.0.1:0")
+            .arg("--enable-feature=exemplar-storage")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
@@ -518,21 +519,8 @@ impl Prometheus {
 
     /// Each result of an instant query: its labels and its value.
     fn query(&self, query: &str) -> Vec<(Labels, f64)> {
-        let encoded: String = query
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
-                byte => format!("%{byte:02X}"),
-            })
-            .collect();
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        // Version 1.0 has no chunks.
-        write!(stream, "GET /api/v1/query?query={encoded} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
-        let results = body["data"]["result"].as_array().cloned().unwrap_or_default();
+        let answer = self.api(&format!("query?query={}", encoded(query)));
+        let results = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         results
             .iter()
             .map(|result| {
@@ -540,6 +528,30 @@ impl Prometheus {
                 (labels, result["value"][1].as_str().unwrap().parse().unwrap())
             })
             .collect()
+    }
+
+    /// The labels of the exemplars of the last day.
+    fn exemplars(&self, query: &str) -> Vec<Labels> {
+        let now = simulator::unix_now();
+        let (query, start, end) = (encoded(query), now - 86_400, now + 60);
+        let answer = self.api(&format!("query_exemplars?query={query}&start={start}&end={end}"));
+        let series = answer["data"].as_array().cloned().unwrap_or_default();
+        let exemplars = series
+            .iter()
+            .flat_map(|series| series["exemplars"].as_array().cloned().unwrap());
+        exemplars
+            .map(|exemplar| serde_json::from_value(exemplar["labels"].clone()).unwrap())
+            .collect()
+    }
+
+    fn api(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        // Version 1.0 has no chunks.
+        write!(stream, "GET /api/v1/{path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or(Value::Null)
     }
 
     /// Results by their three labels, without zeros.
@@ -555,6 +567,16 @@ impl Prometheus {
             })
             .collect()
     }
+}
+
+fn encoded(query: &str) -> String {
+    query
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 impl Drop for Prometheus {
@@ -636,4 +658,42 @@ fn a_real_prometheus_has_the_sums_of_what_was_really_run() {
         .flat_map(BTreeMap::values)
         .sum();
     assert_eq!(one(durations), expected as f64);
+}
+
+#[test]
+fn exemplars_of_failures_arrive_in_a_real_prometheus() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    let exporter = Exporter::start(
+        directory.path(),
+        &config(&simulator, directory.path(), &[REGION], ""),
+    );
+    exporter.looked();
+    let (first, last) = {
+        let mut cloud = simulator.cloud();
+        let region = cloud.region(ACCOUNT, REGION);
+        let first = region.run("backup", ["i-first"]);
+        region.settle(&first, 0, Outcome::failed(7));
+        region.add_settled(3, Outcome::success());
+        cloud.advance(60);
+        let region = cloud.region(ACCOUNT, REGION);
+        let last = region.run("backup", ["i-last"]);
+        region.settle(&last, 0, Outcome::failed(7));
+        (first, last)
+    };
+    assert_ne!(first, last);
+    exporter.polled();
+    let prometheus = Prometheus::start(directory.path(), exporter.address());
+    let exemplars = eventually("an exemplar", || {
+        let found = prometheus.exemplars("cloud_assistant_results_total");
+        (!found.is_empty()).then_some(found)
+    });
+    let newest = Labels::from([
+        ("invoke_id".to_owned(), last.to_string()),
+        ("instance_id".to_owned(), "i-last".to_owned()),
+    ]);
+    assert!(
+        exemplars.iter().all(|exemplar| *exemplar == newest),
+        "{exemplars:?}"
+    );
 }
