@@ -197,7 +197,7 @@ fn of_a_first_look_cut_off_at_page_1900() {
         &simulator,
         directory.path(),
         &[REGION],
-        "rate_limit: {requests_per_second: 100000, burst: 100000}\n",
+        "rate_limit: {requests_per_second: 1000, burst: 10000}\n",
     );
     let exporter = Exporter::start(directory.path(), &config);
     let began = Instant::now();
@@ -215,7 +215,16 @@ fn of_a_first_look_cut_off_at_page_1900() {
     for line in page.lines().filter(|line| line.contains("rows")) {
         println!("status page: {}", line.trim());
     }
-    println!("/metrics of it:\n{}", exporter.scrape().shown("cloud_assistant_"));
+    println!(
+        "/metrics of it, beside failures at 0:\n{}",
+        exporter
+            .scrape()
+            .shown("cloud_assistant_exporter_")
+            .lines()
+            .filter(|line| line.contains(REGION) && !line.contains("failures_total"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
     for line in exporter.log().lines().filter(|line| line.contains("rows=")) {
         println!("{line}");
     }
