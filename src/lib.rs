@@ -21,7 +21,7 @@
 //! | [`cli`], [`run`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`scope`], [`result`](mod@result), [`selection`], [`timestamp`] | plain values of the field | JSON, counting |
+//! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
@@ -55,6 +55,7 @@ pub mod version;
 pub mod config;
 pub mod secret;
 
+pub mod fingerprint;
 pub mod result;
 pub mod scope;
 pub mod selection;

@@ -1,9 +1,10 @@
 //! Which commands have series of their own: what the operator's selectors say of one.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use regex_lite::Regex;
+
+use crate::fingerprint::Fingerprint;
 
 /// So many selectors fit a [`Chosen`].
 pub const MAX_SELECTORS: usize = 64;
@@ -80,13 +81,15 @@ impl fmt::Debug for NamePattern {
 // === impl Selector ===
 
 impl Selector {
-    /// A number that differs between selectors, and is the same in every run of the program.
+    /// A number that differs between selectors.
     fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.name.as_ref().map(|name| &name.text).hash(&mut hasher);
-        self.id.hash(&mut hasher);
-        self.tag.hash(&mut hasher);
-        hasher.finish()
+        let tag = self.tag.as_ref();
+        Fingerprint::default()
+            .with(self.name.as_ref().map(|name| &*name.text))
+            .with(self.id.as_deref())
+            .with(tag.map(|tag| &*tag.key))
+            .with(tag.map(|tag| &*tag.value))
+            .finish()
     }
 
     /// Whether a series can be told to be selected by its label alone.
@@ -163,11 +166,13 @@ impl Selection {
 
     /// Of all selectors together.
     pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for selector in &self.selectors {
-            selector.fingerprint().hash(&mut hasher);
-        }
-        hasher.finish()
+        let numbers = self
+            .selectors
+            .iter()
+            .map(|selector| selector.fingerprint().to_string());
+        numbers
+            .fold(Fingerprint::default(), |all, number| all.with(Some(&number)))
+            .finish()
     }
 
     /// Whether a series that selectors with these fingerprints have begun is still selected.
