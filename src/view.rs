@@ -47,7 +47,21 @@ pub struct ScopeView {
     pub last_poll: Option<LastPoll>,
     /// End of the last successful poll, of an earlier process too.
     pub last_success: Option<Seconds>,
-    /// Polls that ended since the process began.
+    /// What has been done for it since the process began.
+    pub work: Work,
+    /// The last failure, if no poll has succeeded since.
+    pub error: Option<Failed>,
+    /// When the next poll begins.
+    pub next_poll: Option<Seconds>,
+    /// How far a first look or a sweep has come.
+    pub progress: Option<Progress>,
+}
+
+/// Counts of the exporter's own work for a scope. They start at 0 with the process, and not with a poller: a reload
+/// that restarts one takes nothing back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Polls that ended.
     pub polls: u64,
     /// Those that failed, by the place of their reason in [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
@@ -55,12 +69,6 @@ pub struct ScopeView {
     pub sweeps: u64,
     /// Rows without ids.
     pub skipped_rows: u64,
-    /// The last failure, if no poll has succeeded since.
-    pub error: Option<Failed>,
-    /// When the next poll begins.
-    pub next_poll: Option<Seconds>,
-    /// How far a first look or a sweep has come.
-    pub progress: Option<Progress>,
 }
 
 /// The end of a poll.
@@ -119,10 +127,7 @@ impl ScopeView {
             counts: None,
             last_poll: None,
             last_success: None,
-            polls: 0,
-            failures: [0; Reason::ALL.len()],
-            sweeps: 0,
-            skipped_rows: 0,
+            work: Work::default(),
             error: None,
             next_poll: None,
             progress: None,
@@ -159,11 +164,12 @@ impl Board {
             .send_modify(|view| Arc::make_mut(view).accounts = accounts);
     }
 
-    /// Takes a scope down.
-    pub fn remove(&self, scope: &Scope) {
-        self.view.send_modify(|view| {
-            Arc::make_mut(view).scopes.remove(scope);
-        });
+    /// Takes a scope down, and hands over what was last seen of it.
+    pub fn remove(&self, scope: &Scope) -> Option<Arc<ScopeView>> {
+        let mut removed = None;
+        self.view
+            .send_modify(|view| removed = Arc::make_mut(view).scopes.remove(scope));
+        removed
     }
 
     /// The whole as it is now.

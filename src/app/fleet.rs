@@ -22,7 +22,7 @@ use crate::record::Record;
 use crate::scope::Scope;
 use crate::state::{StateError, Store};
 use crate::timestamp;
-use crate::view::Board;
+use crate::view::{Board, Work};
 
 /// How often scopes are looked through for those that have not been configured for long.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
@@ -42,6 +42,8 @@ pub(super) struct Fleet {
     board: Board,
     accounts: BTreeMap<String, Account>,
     pollers: BTreeMap<Scope, Running>,
+    /// What pollers that have ended had done for their scopes.
+    past_work: BTreeMap<Scope, Work>,
     tasks: JoinSet<(Scope, End)>,
     discoveries: JoinSet<(String, Result<Regions, CallError>)>,
     next_housekeeping: Instant,
@@ -76,6 +78,7 @@ impl Fleet {
             board,
             accounts: BTreeMap::new(),
             pollers: BTreeMap::new(),
+            past_work: BTreeMap::new(),
             tasks: JoinSet::new(),
             discoveries: JoinSet::new(),
             next_housekeeping: Instant::now(),
@@ -236,7 +239,8 @@ impl Fleet {
             plan.times.clone(),
             record,
         )
-        .logging(plan.logged_results);
+        .logging(plan.logged_results)
+        .after(self.past_work.get(&scope).copied().unwrap_or_default());
         let poller = if tried_again {
             poller.unseen()
         } else {
@@ -264,7 +268,9 @@ impl Fleet {
         match ended {
             Ok((_, (scope, end))) => {
                 self.pollers.remove(&scope);
-                self.board.remove(&scope);
+                if let Some(view) = self.board.remove(&scope) {
+                    self.past_work.insert(scope.clone(), view.work);
+                }
                 if end == End::NotSupported
                     && let Some(account) = self.accounts.get_mut(&*scope.account)
                 {

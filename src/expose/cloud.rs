@@ -230,7 +230,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
         scopes,
         "cloud_assistant_exporter_polls",
         "Polls of the scope that ended, good or bad.",
-        |view| Some(view.polls),
+        |view| Some(view.work.polls),
     );
     let family = Family {
         name: "cloud_assistant_exporter_poll_failures",
@@ -240,7 +240,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     bodies.scopes(scopes, family, |to, scope, view| {
         for reason in Reason::ALL {
             let labels = format!("{scope},reason=\"{}\"", reason.as_str());
-            let value = view.failures[reason as usize];
+            let value = view.work.failures[reason as usize];
             sample(to, "cloud_assistant_exporter_poll_failures_total", &labels, value);
         }
     });
@@ -248,7 +248,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
         scopes,
         "cloud_assistant_exporter_sweeps",
         "Sweeps of the scope that were completed: polls that read everything that the API lists.",
-        |view| Some(view.sweeps),
+        |view| Some(view.work.sweeps),
     );
     bodies.counter_of_counts(
         scopes,
@@ -266,7 +266,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
         scopes,
         "cloud_assistant_exporter_skipped_rows",
         "Rows without ids, which cannot be counted.",
-        |view| Some(view.skipped_rows),
+        |view| Some(view.work.skipped_rows),
     );
     bodies.gauge(
         scopes,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use super::follow::{Follow, PAGE, Waiting, follow};
+use super::follow::{Follow, Waiting, follow};
 use super::history::{Behind, Progress, Reading, Turn, readings};
 use super::names::{Lookup, Names};
 use crate::aliyun::error::{CallError, Reason};
@@ -200,12 +200,11 @@ impl Cycle {
                 self.seen.extend(page.rows.iter().map(|row| row.identity));
                 let all_seen = asked.iter().all(|identity| self.seen.contains(identity));
                 let ends = !has_more || all_seen;
-                if ends {
-                    queue.pop_front();
-                }
                 // Only a whole answer can say that something is not listed.
                 self.add_answer(if ends { asked } else { Vec::new() }, page.rows);
-                self.next_question(record, turn, ends);
+                if ends {
+                    self.next_question(record, turn);
+                }
             }
             Stage::Histories {
                 queue,
@@ -261,17 +260,12 @@ impl Cycle {
 
     /// The question that is next is denied or rejected by itself: the poll goes on without its answer.
     pub fn leave_out(&mut self, record: &Record, turn: &mut Turn) {
-        self.token = None;
-        self.tokens.clear();
         match &mut self.stage {
             Stage::Schedules(_) => {
                 self.refused = true;
                 self.next_mode(record, turn);
             }
-            Stage::Questions(queue) => {
-                queue.pop_front();
-                self.next_question(record, turn, true);
-            }
+            Stage::Questions(_) => self.next_question(record, turn),
             Stage::Histories { rows, .. } => {
                 rows.clear();
                 self.next_history(record);
@@ -329,24 +323,24 @@ impl Cycle {
 
     fn ask_for_open(&mut self, record: &Record, turn: &mut Turn) {
         let waiting = self.waiting(record);
-        self.start(Stage::Questions(waiting.into()));
-        self.next_question(record, turn, true);
+        match waiting.is_empty() {
+            true => self.plan_histories(record, turn),
+            false => self.start(Stage::Questions(waiting.into())),
+        }
     }
 
-    fn next_question(&mut self, record: &Record, turn: &mut Turn, ended: bool) {
-        if !ended {
-            return;
-        }
-        self.token = None;
-        self.tokens.clear();
-        if matches!(&self.stage, Stage::Questions(queue) if queue.is_empty()) {
-            self.plan_histories(record, turn);
+    fn next_question(&mut self, record: &Record, turn: &mut Turn) {
+        self.begin_list();
+        if let Stage::Questions(queue) = &mut self.stage {
+            queue.pop_front();
+            if queue.is_empty() {
+                self.plan_histories(record, turn);
+            }
         }
     }
 
     fn next_mode(&mut self, record: &Record, turn: &mut Turn) {
-        self.token = None;
-        self.tokens.clear();
+        self.begin_list();
         if let Stage::Schedules(modes) = &mut self.stage {
             modes.pop_front();
             if modes.is_empty() {
@@ -356,8 +350,7 @@ impl Cycle {
     }
 
     fn next_history(&mut self, record: &Record) {
-        self.token = None;
-        self.tokens.clear();
+        self.begin_list();
         if let Stage::Histories { queue, progress, .. } = &mut self.stage {
             queue.pop_front();
             *progress = None;
@@ -419,9 +412,14 @@ impl Cycle {
     }
 
     fn start(&mut self, stage: Stage) {
+        self.begin_list();
+        self.stage = stage;
+    }
+
+    /// What is asked next is the first page of another list.
+    fn begin_list(&mut self) {
         self.token = None;
         self.tokens.clear();
-        self.stage = stage;
     }
 
     /// What is open and was neither on a page nor in an answer, by invocation.
@@ -508,6 +506,3 @@ impl Cycle {
         behind
     }
 }
-
-/// How many rows a page has.
-pub const MAX_RESULTS: usize = PAGE;

@@ -24,9 +24,9 @@ use crate::config::LoggedResults;
 use crate::record::{Applied, Findings, Record, Settings, Trouble};
 use crate::result::Seconds;
 use crate::scope::Scope;
-use crate::state::Store;
+use crate::state::{StateError, Store};
 use crate::timestamp;
-use crate::view::{Board, Failed, LastPoll, Progress, ScopeView};
+use crate::view::{Board, Failed, LastPoll, Progress, ScopeView, Work};
 
 /// The longest wait before a scope's first poll, so that many scopes do not begin in one instant.
 const FIRST_JITTER: Duration = Duration::from_secs(1);
@@ -78,6 +78,8 @@ pub struct Poller {
     sweep: Option<SweepUnderWay>,
     /// After a failed sweep: not again before.
     no_sweep_before: Instant,
+    /// When the progress of a long scan was last logged.
+    progress_logged: Instant,
     /// Not to be shown before the first poll has ended.
     unseen: bool,
 }
@@ -85,7 +87,6 @@ pub struct Poller {
 #[derive(Debug)]
 struct SweepUnderWay {
     cycle: Cycle,
-    started: Instant,
     /// The one request in flight.
     request: JoinSet<Result<Reply, CallError>>,
 }
@@ -134,6 +135,7 @@ impl Poller {
             turn: Turn::default(),
             sweep: None,
             no_sweep_before: Instant::now(),
+            progress_logged: Instant::now(),
             unseen: false,
         }
     }
@@ -147,6 +149,13 @@ impl Poller {
         }
     }
 
+    /// Goes on counting the work of the poller that the scope had before.
+    #[must_use]
+    pub fn after(mut self, work: Work) -> Self {
+        self.view.work = work;
+        self
+    }
+
     /// Shows at once what is saved: the first scrape may come before this poller's first turn.
     #[must_use]
     pub fn seen(mut self) -> Self {
@@ -156,6 +165,7 @@ impl Poller {
     }
 
     /// Shows nothing before the first poll has ended: for a region that was set aside, and probably will be again.
+    #[must_use]
     pub fn unseen(mut self) -> Self {
         self.unseen = true;
         self
@@ -196,7 +206,7 @@ impl Poller {
                 () = stop.cancelled() => return false,
                 () = sleep_until(next) => return true,
                 () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next).await,
-                reply = next_reply(&mut self.sweep) => self.sweep_goes_on(reply, next, stop).await,
+                reply = next_reply(&mut self.sweep) => self.sweep_goes_on(reply, next).await,
             }
         }
     }
@@ -255,7 +265,6 @@ impl Poller {
         first_look: bool,
         stop: &CancellationToken,
     ) -> Result<Findings, Unfinished> {
-        let mut logged = Instant::now();
         while let Some(ask) = cycle.next() {
             let reply = tokio::select! {
                 () = stop.cancelled() => return Err(Unfinished::Stopped),
@@ -266,7 +275,7 @@ impl Poller {
             };
             take(&mut cycle, record, &mut self.turn, &ask, reply, &self.view.scope)?;
             if first_look {
-                self.progress(&cycle, true, &mut logged);
+                self.progress(cycle.rows(), true);
             }
         }
         Ok(cycle.findings())
@@ -327,9 +336,9 @@ impl Poller {
             );
         }
         result_log::write(scope, &news);
-        self.view.skipped_rows += skipped;
-        self.view.sweeps += u64::from(is_sweep);
-        self.view.polls += 1;
+        self.view.work.skipped_rows += skipped;
+        self.view.work.sweeps += u64::from(is_sweep);
+        self.view.work.polls += 1;
         self.view.error = None;
         Ok(applied)
     }
@@ -341,17 +350,14 @@ impl Poller {
         };
         let changes = record.take_changes();
         let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
-        let saved = spawn_blocking(move || store.save(&scope, changes, now)).await;
+        let saved = on_disk(move || store.save(&scope, changes, now)).await;
+        if saved.is_err() {
+            self.record = None;
+        }
         saved
-            .map_err(|error| error.to_string())
-            .and_then(|saved| saved.map_err(|error| error.to_string()))
-            .map_err(|error| {
-                self.record = None;
-                CallError::new(Reason::State, error)
-            })
     }
 
-    /// A poll or sweep has failed: one line in the log, one reason in the metrics.
+    /// A poll or sweep has failed: one line in the log, one reason in the metrics, and the scope is not up.
     fn failed(&mut self, error: &CallError) {
         let scope = &self.view.scope;
         tracing::warn!(
@@ -363,8 +369,11 @@ impl Poller {
             error = error.what,
             "poll failed"
         );
-        self.view.polls += 1;
-        self.view.failures[error.reason as usize] += 1;
+        self.view.work.polls += 1;
+        self.view.work.failures[error.reason as usize] += 1;
+        if let Some(last) = &mut self.view.last_poll {
+            last.up = false;
+        }
         let at = timestamp::seconds(SystemTime::now());
         self.view.error = Some(Failed::new(at, error));
     }
@@ -378,11 +387,7 @@ impl Poller {
                 self.settings.clone(),
             );
             let now = timestamp::seconds(SystemTime::now());
-            let loaded = spawn_blocking(move || store.load(&scope, &settings, now)).await;
-            let record = loaded
-                .map_err(|error| error.to_string())
-                .and_then(|loaded| loaded.map_err(|error| error.to_string()))
-                .map_err(|error| CallError::new(Reason::State, error))?;
+            let record = on_disk(move || store.load(&scope, &settings, now)).await?;
             // What a sweep has read belongs to the record that is gone.
             self.sweep = None;
             self.record = Some(record);
@@ -406,7 +411,6 @@ impl Poller {
         record.sweep_begins();
         let mut sweep = SweepUnderWay {
             cycle: Cycle::sweep(self.times.history_budget),
-            started: Instant::now(),
             request: JoinSet::new(),
         };
         sweep.send(&self.ecs);
@@ -414,13 +418,7 @@ impl Poller {
     }
 
     /// A sweep's request was answered: the next one, or its end.
-    async fn sweep_goes_on(
-        &mut self,
-        reply: (Ask, Result<Reply, CallError>),
-        next: Instant,
-        _stop: &CancellationToken,
-    ) {
-        let (ask, reply) = reply;
+    async fn sweep_goes_on(&mut self, (ask, reply): (Ask, Result<Reply, CallError>), next: Instant) {
         let (Some(sweep), Some(record)) = (&mut self.sweep, &mut self.record) else {
             return;
         };
@@ -436,13 +434,8 @@ impl Poller {
             Err(error) => Err(error),
             Ok(()) if sweep.cycle.next().is_some() => {
                 sweep.send(&self.ecs);
-                let mut logged = sweep.started;
-                let cycle = std::mem::replace(&mut sweep.cycle, Cycle::sweep(0));
-                self.progress(&cycle, false, &mut logged);
-                if let Some(sweep) = &mut self.sweep {
-                    sweep.cycle = cycle;
-                    sweep.started = logged;
-                }
+                let rows = sweep.cycle.rows();
+                self.progress(rows, false);
                 return;
             }
             Ok(()) => Ok(()),
@@ -473,25 +466,19 @@ impl Poller {
                 let interval = self.times.sweep_interval.unwrap_or_default();
                 self.no_sweep_before = Instant::now() + interval.min(self.times.interval * 10);
                 self.failed(&error);
-                if let Some(last) = &mut self.view.last_poll {
-                    last.up = false;
-                }
             }
         }
         self.view.progress = None;
         self.show(next).await;
     }
 
-    fn progress(&mut self, cycle: &Cycle, first_look: bool, logged: &mut Instant) {
+    /// A long scan has read so many rows.
+    fn progress(&mut self, rows: usize, first_look: bool) {
         let of = self.record.as_ref().map(Record::held).filter(|held| *held > 0);
-        let progress = Progress {
-            first_look,
-            rows: cycle.rows(),
-            of,
-        };
+        let progress = Progress { first_look, rows, of };
         self.view.progress = Some(progress);
-        if logged.elapsed() >= PROGRESS_EVERY {
-            *logged = Instant::now();
+        if self.progress_logged.elapsed() >= PROGRESS_EVERY {
+            self.progress_logged = Instant::now();
             let scope = &self.view.scope;
             tracing::info!(
                 account = &*scope.account,
@@ -533,9 +520,6 @@ impl Poller {
             record.shown(now);
             if let Err(error) = self.save(now).await {
                 self.failed(&error);
-                if let Some(last) = &mut self.view.last_poll {
-                    last.up = false;
-                }
             }
         }
         self.picture(now);
@@ -665,6 +649,16 @@ fn take(
             Ok(())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Does what blocks on the disk where it blocks nobody else.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StateError> + Send + 'static,
+) -> Result<T, CallError> {
+    match spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| CallError::new(Reason::State, error.to_string())),
+        Err(error) => Err(CallError::new(Reason::State, error.to_string())),
     }
 }
 
