@@ -225,7 +225,9 @@ impl Record {
     /// A row that is known.
     fn again(&mut self, pass: &mut Pass, slot: Slot, row: &Row, (time, own): (Option<Seconds>, bool)) {
         pass.seen.insert(slot);
-        self.note_schedule(slot, row);
+        if row.scheduled || self.schedules.contains_key(&slot) {
+            self.note_schedule(slot, row.ids.as_deref(), row.repeats);
+        }
         self.tie(slot, row, pass.now);
         let Some(entry) = self.slots.get(slot).copied() else {
             return;
@@ -375,14 +377,8 @@ impl Record {
             let Some(slot) = self.slots.find(&row.identity) else {
                 continue;
             };
-            self.note_schedule(
-                slot,
-                &Row {
-                    repeats: 0,
-                    scheduled: true,
-                    ..row.clone()
-                },
-            );
+            // A run's number is not the Repeats of the row.
+            self.note_schedule(slot, row.ids.as_deref(), 0);
             self.tie(slot, row, pass.now);
             let run = row.run();
             if row.status.is_open() {
@@ -462,35 +458,30 @@ impl Record {
         }
     }
 
-    /// Makes a row that shows a schedule one, and moves its Repeats.
-    fn note_schedule(&mut self, slot: Slot, row: &Row) {
-        if !row.scheduled && !self.schedules.contains_key(&slot) {
-            return;
-        }
+    /// Makes the row of a schedule one, where it is not yet, and moves its Repeats.
+    fn note_schedule(&mut self, slot: Slot, ids: Option<&Ids>, repeats: u32) {
         let Some(entry) = self.slots.get(slot).copied() else {
             return;
         };
-        let ids = row
-            .ids
-            .as_deref()
+        let ids = ids
             .or_else(|| self.open.get(&slot).map(|open| &open.ids))
             .cloned();
         let schedule = match (self.schedules.get_mut(&slot), ids) {
             (Some(schedule), _) => schedule,
             (None, Some(ids)) => {
                 let known = u32::from(entry.flags.has(Flags::KNOWN));
-                if known == 1 && !entry.is_open() && row.repeats > 1 {
+                if known == 1 && !entry.is_open() && repeats > 1 {
                     self.part_first_run(slot, entry);
                 }
                 self.unsaved.insert(Key::Schedule(slot));
                 self.schedules
                     .entry(slot)
-                    .or_insert_with(|| Schedule::new(ids, row.repeats, known))
+                    .or_insert_with(|| Schedule::new(ids, repeats, known))
             }
             (None, None) => return,
         };
-        if row.repeats > schedule.shown {
-            schedule.shown = row.repeats;
+        if repeats > schedule.shown {
+            schedule.shown = repeats;
             self.unsaved.insert(Key::Schedule(slot));
         }
     }

@@ -46,23 +46,17 @@ pub(super) async fn of_cli(
     services: &Services,
     files: &mut Files,
 ) -> Result<Step, CredentialsError> {
-    let environment = &services.environment;
-    if let Some(path) = environment.get("ALIBABA_CLOUD_CONFIG_FILE") {
-        return read(
-            Path::new(path),
-            Form::Cli,
-            false,
-            name,
-            endpoints,
-            services,
-            files,
-        )
-        .await;
-    }
-    match environment.in_home(".aliyun/config.json") {
-        Some(path) => read(&path, Form::Cli, false, name, endpoints, services, files).await,
-        None => Ok(Step::Passed(String::from("no home directory for the CLI's file"))),
-    }
+    let paths = candidates(services, "ALIBABA_CLOUD_CONFIG_FILE", &[".aliyun/config.json"]);
+    first_of(
+        &paths,
+        Form::Cli,
+        "the CLI's file",
+        name,
+        endpoints,
+        services,
+        files,
+    )
+    .await
 }
 
 /// The INI file: `ALIBABA_CLOUD_CREDENTIALS_FILE`, else `~/.alibabacloud/credentials` as the Go SDK names it, else
@@ -73,32 +67,51 @@ pub(super) async fn of_ini(
     services: &Services,
     files: &mut Files,
 ) -> Result<Step, CredentialsError> {
+    let names = [".alibabacloud/credentials", ".alibabacloud/credentials.ini"];
+    let paths = candidates(services, "ALIBABA_CLOUD_CREDENTIALS_FILE", &names);
+    first_of(
+        &paths,
+        Form::Ini,
+        "the INI file",
+        name,
+        endpoints,
+        services,
+        files,
+    )
+    .await
+}
+
+/// The file that a variable names, else those in the home directory.
+fn candidates(services: &Services, variable: &str, in_home: &[&str]) -> Vec<PathBuf> {
     let environment = &services.environment;
-    if let Some(path) = environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE") {
-        return read(
-            Path::new(path),
-            Form::Ini,
-            false,
-            name,
-            endpoints,
-            services,
-            files,
-        )
-        .await;
+    match environment.get(variable) {
+        Some(path) => vec![PathBuf::from(path)],
+        None => in_home
+            .iter()
+            .filter_map(|path| environment.in_home(path))
+            .collect(),
     }
-    let paths: Vec<PathBuf> = [".alibabacloud/credentials", ".alibabacloud/credentials.ini"]
-        .into_iter()
-        .filter_map(|path| environment.in_home(path))
-        .collect();
+}
+
+/// The profile in the first of the files that has it; `what` says to a person which file they are.
+async fn first_of(
+    paths: &[PathBuf],
+    form: Form,
+    what: &str,
+    name: Option<&str>,
+    endpoints: &Endpoints,
+    services: &Services,
+    files: &mut Files,
+) -> Result<Step, CredentialsError> {
     let mut passed = vec![];
     for path in paths {
-        match read(&path, Form::Ini, false, name, endpoints, services, files).await? {
+        match read(path, form, false, name, endpoints, services, files).await? {
             Step::Found(obtained) => return Ok(Step::Found(obtained)),
             Step::Passed(reason) => passed.push(reason),
         }
     }
     if passed.is_empty() {
-        passed.push(String::from("no home directory for the INI file"));
+        passed.push(format!("no home directory for {what}"));
     }
     Ok(Step::Passed(passed.join(", ")))
 }
