@@ -209,11 +209,10 @@ fn outcome(ended: Ended, is_asked: bool) -> anyhow::Result<()> {
     }
 }
 
-/// For the watchdog: whether some poll has ended since it last asked, or none is due yet.
+/// For the watchdog: whether polls go on, or none is due. Not so where every next one is late by an hour.
 fn polls_move(board: Board) -> impl Fn() -> bool + Send {
     move || {
         let now = crate::timestamp::seconds(SystemTime::now());
-        // A poll that is late by this much is stuck, and so is the process if all of them are.
         const STUCK: u32 = 3600;
         let view = board.view();
         view.scopes.is_empty()

@@ -34,14 +34,22 @@ pub(super) struct Bodies {
     pub open_metrics: Vec<Part>,
 }
 
+/// Bodies in the making.
+pub(super) struct Rendering<'a> {
+    bodies: Bodies,
+    /// Those that are served now.
+    before: &'a Bodies,
+}
+
 /// A scope with its labels as they are written.
 pub(super) struct Labelled<'a> {
     view: &'a ScopeView,
     labels: String,
 }
 
-/// Renders everything that is known of the scopes.
-pub(super) fn render(view: &View, requests: &Requests) -> Bodies {
+/// Renders everything that is known of the scopes. What is still as it was `before` is neither compressed nor kept again:
+/// in a quiet fleet, that is most of it.
+pub(super) fn render(view: &View, requests: &Requests, before: &Bodies) -> Bodies {
     let scopes: Vec<Labelled<'_>> = view
         .scopes
         .values()
@@ -53,17 +61,20 @@ pub(super) fn render(view: &View, requests: &Requests) -> Bodies {
             ]),
         })
         .collect();
-    let mut bodies = Bodies::default();
-    results(&mut bodies, &scopes);
-    commands::render(&mut bodies, &scopes);
-    scope_state(&mut bodies, &scopes);
-    own_work(&mut bodies, &scopes);
-    api_requests(&mut bodies, view, requests);
-    credentials(&mut bodies, view);
-    bodies
+    let mut to = Rendering {
+        bodies: Bodies::default(),
+        before,
+    };
+    results(&mut to, &scopes);
+    commands::render(&mut to, &scopes);
+    scope_state(&mut to, &scopes);
+    own_work(&mut to, &scopes);
+    api_requests(&mut to, view, requests);
+    credentials(&mut to, view);
+    to.bodies
 }
 
-fn results(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_recent_results",
         kind: Kind::Gauge,
@@ -130,7 +141,7 @@ fn results(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
 }
 
 /// The one family with exemplars, and so the one whose samples differ between the formats.
-fn results_total(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn results_total(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_results",
         kind: Kind::Counter,
@@ -158,7 +169,7 @@ fn results_total(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     bodies.family(family, text, Some(open_metrics));
 }
 
-fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_result_duration_seconds",
         kind: Kind::Histogram,
@@ -204,7 +215,7 @@ fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     });
 }
 
-fn scope_state(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn scope_state(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     bodies.gauge(
         scopes,
         "cloud_assistant_up",
@@ -225,7 +236,7 @@ fn scope_state(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     );
 }
 
-fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn own_work(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     bodies.counter(
         scopes,
         "cloud_assistant_exporter_polls",
@@ -302,7 +313,7 @@ fn own_work(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     });
 }
 
-fn api_requests(bodies: &mut Bodies, view: &View, requests: &Requests) {
+fn api_requests(bodies: &mut Rendering<'_>, view: &View, requests: &Requests) {
     let (mut sent, mut failed) = (String::new(), String::new());
     for (scope, tally) in requests.all() {
         // A scope that is no longer polled leaves every series.
@@ -368,7 +379,7 @@ fn api_requests(bodies: &mut Bodies, view: &View, requests: &Requests) {
     );
 }
 
-fn credentials(bodies: &mut Bodies, view: &View) {
+fn credentials(bodies: &mut Rendering<'_>, view: &View) {
     let (mut expiry, mut failures) = (String::new(), String::new());
     let name = "cloud_assistant_exporter_credentials_expiry_timestamp_seconds";
     for (account, shown) in &view.accounts {
@@ -422,24 +433,34 @@ fn combination(scope: &str, status: &str, error_code: &str, exit_code: &str) -> 
     )
 }
 
-// === impl Bodies ===
+/// Adds a piece: the one that was there before, if its bytes are the same.
+fn add(parts: &mut Vec<Part>, before: &[Part], plain: String) -> Part {
+    let part = match before.get(parts.len()) {
+        Some(before) if before.is(&plain) => before.clone(),
+        // It is held for long, and a String that grew has up to twice the room it needs.
+        _ => Part::new(plain.into_boxed_str().into_string()),
+    };
+    parts.push(part.clone());
+    part
+}
 
-impl Bodies {
+// === impl Rendering ===
+
+impl Rendering<'_> {
     /// Adds a family, unless it has no samples. `open_metrics` holds its samples where they differ.
     fn family(&mut self, family: Family<'_>, text: String, open_metrics: Option<String>) {
         if text.is_empty() {
             return;
         }
-        // They are held for long, and a String that grew has up to twice the room it needs.
-        let text = text.into_boxed_str().into_string();
-        let open_metrics = open_metrics.map(|samples| samples.into_boxed_str().into_string());
-        self.text.push(Part::new(family.header(Format::Text)));
-        self.open_metrics
-            .push(Part::new(family.header(Format::OpenMetrics)));
-        let samples = Part::new(text);
-        self.open_metrics
-            .push(open_metrics.map_or_else(|| samples.clone(), Part::new));
-        self.text.push(samples);
+        let Self { bodies, before } = self;
+        add(&mut bodies.text, &before.text, family.header(Format::Text));
+        let samples = add(&mut bodies.text, &before.text, text);
+        let parts = &mut bodies.open_metrics;
+        add(parts, &before.open_metrics, family.header(Format::OpenMetrics));
+        match open_metrics {
+            Some(samples) => drop(add(parts, &before.open_metrics, samples)),
+            None => parts.push(samples),
+        }
     }
 
     fn scopes(

@@ -2,11 +2,11 @@
 
 use crate::record::{Counts, ShownCommand};
 
-use super::cloud::{Bodies, Labelled, polled};
+use super::cloud::{Labelled, Rendering, polled};
 use super::text::{Family, Kind, canonical, labels, sample};
 
 /// Renders what is known of selected commands; nothing where none are.
-pub(super) fn render(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_command_results",
         kind: Kind::Counter,
@@ -76,7 +76,7 @@ pub(super) fn render(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
     );
 }
 
-fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
+fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_command_result_duration_seconds",
         kind: Kind::Histogram,
@@ -101,7 +101,7 @@ fn durations(bodies: &mut Bodies, scopes: &[Labelled<'_>]) {
 
 /// A gauge of one time.
 fn time(
-    bodies: &mut Bodies,
+    bodies: &mut Rendering<'_>,
     scopes: &[Labelled<'_>],
     name: &str,
     help: &str,
@@ -122,7 +122,7 @@ fn time(
 
 /// A family of every command, with its labels.
 fn each(
-    bodies: &mut Bodies,
+    bodies: &mut Rendering<'_>,
     scopes: &[Labelled<'_>],
     family: Family<'_>,
     samples: impl Fn(&mut String, &str, &Counts, &ShownCommand),

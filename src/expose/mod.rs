@@ -60,7 +60,8 @@ impl Exposition {
 
     /// Renders a view; from now on it is served.
     pub fn render(&self, view: Arc<View>) {
-        let bodies = cloud::render(&view, &self.requests);
+        let before = self.rendered.load_full();
+        let bodies = cloud::render(&view, &self.requests, &before.bodies);
         self.rendered.store(Arc::new(Rendered { view, bodies }));
     }
 

@@ -35,6 +35,11 @@ impl Part {
             checksum,
         }
     }
+
+    /// Whether it is the piece of these bytes.
+    pub(super) fn is(&self, plain: &str) -> bool {
+        self.plain == plain.as_bytes()
+    }
 }
 
 /// The pieces as one plain body.

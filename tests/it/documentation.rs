@@ -300,7 +300,11 @@ fn every_flag_is_documented_and_none_that_does_not_exist() {
     let help = String::from_utf8(output.stdout).unwrap();
     let flags: Words = help
         .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("-h, ").or(Some(line.trim_start())))
+        .filter_map(|line| {
+            line.trim_start()
+                .strip_prefix("-h, ")
+                .or_else(|| Some(line.trim_start()))
+        })
         .filter(|line| line.starts_with("--"))
         .map(|line| line.split([' ', '<']).next().unwrap().to_owned())
         .collect();
