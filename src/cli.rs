@@ -29,6 +29,10 @@ pub struct Cli {
     #[arg(long = "config.check-credentials")]
     pub config_check_credentials: bool,
 
+    /// Ask the exporter that runs with the same web flags whether it works, and exit with 0 or 1
+    #[arg(long = "healthcheck")]
+    pub healthcheck: bool,
+
     /// Address to listen on; may be given several times. Port 0 takes any free port
     #[arg(
         long = "web.listen-address",
@@ -116,6 +120,7 @@ mod tests {
                 config_file: None,
                 config_check: false,
                 config_check_credentials: false,
+                healthcheck: false,
                 web_listen_address: vec![String::from(":10069")],
                 web_telemetry_path: String::from("/metrics"),
                 web_config_file: None,
@@ -134,6 +139,7 @@ mod tests {
             "--config.file=a.yaml",
             "--config.check",
             "--config.check-credentials",
+            "--healthcheck",
             "--web.listen-address=:1",
             "--web.listen-address",
             "[::1]:0",
@@ -154,6 +160,7 @@ mod tests {
                 config_file: Some(PathBuf::from("a.yaml")),
                 config_check: true,
                 config_check_credentials: true,
+                healthcheck: true,
                 web_listen_address: vec![String::from(":1"), String::from("[::1]:0")],
                 web_telemetry_path: String::from("/probe/metrics"),
                 web_config_file: Some(PathBuf::from("web.yaml")),

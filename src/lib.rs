@@ -18,7 +18,7 @@
 //!
 //! | module | knows | must never know |
 //! |---|---|---|
-//! | [`cli`], [`run`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
+//! | [`cli`], [`run`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`] | plain values of the field | JSON, counting |
@@ -48,6 +48,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod healthcheck;
 pub mod run;
 pub mod telemetry;
 pub mod version;

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Options, check, load_config};
 use crate::cli::Cli;
-use crate::{telemetry, version};
+use crate::{healthcheck, telemetry, version};
 
 /// Does what the command line says, to its end.
 #[allow(
@@ -52,7 +52,12 @@ pub fn main(cli: Cli) -> ExitCode {
             }
         };
     }
-    match serve(cli, environment) {
+    let done = if cli.healthcheck {
+        is_healthy(&cli)
+    } else {
+        serve(cli, environment)
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cloud-assistant-exporter: {error:#}");
@@ -68,6 +73,14 @@ fn check_credentials(cli: &Cli, environment: &[(String, String)]) -> anyhow::Res
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(check::credentials(&config, environment))
+}
+
+fn is_healthy(cli: &Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(healthcheck::ask(cli))
 }
 
 fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {

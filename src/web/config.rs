@@ -46,6 +46,16 @@ pub fn check(path: &Path) -> Result<(), WebError> {
     Ok(())
 }
 
+/// Whether a web configuration file turns on TLS.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn is_tls(path: &Path) -> Result<bool, WebError> {
+    let settings = Settings::read(path, &mut Reader::default());
+    let settings = settings.map_err(|reason| configuration(path, reason))?;
+    Ok(settings.tls.is_enabled())
+}
+
 pub(super) fn configuration(path: &Path, reason: String) -> WebError {
     WebError::Configuration {
         path: path.to_owned(),

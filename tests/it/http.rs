@@ -521,6 +521,7 @@ fn the_command_line_explains_itself() {
     for flag in [
         "--config.file",
         "--config.check",
+        "--healthcheck",
         "--web.listen-address",
         "--web.telemetry-path",
         "--web.config.file",

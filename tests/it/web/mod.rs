@@ -2,6 +2,7 @@
 
 mod conformance;
 mod fixtures;
+mod healthcheck;
 mod hostile;
 mod http2;
 mod logs;
