@@ -17,6 +17,7 @@ mod cost;
 mod counting;
 mod crash;
 mod credentials;
+mod documentation;
 mod exporter;
 mod exposition;
 mod faults;
