@@ -38,7 +38,12 @@ def all_of_deploy():
     yield "debian/config.yml", (DEPLOY / "debian" / "config.yml").read_text(), flags, environment
 
     exporter = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())["services"]["exporter"]
-    yield "docker/exporter.yml", (DEPLOY / "docker" / "exporter.yml").read_text(), exporter["command"], {}
+    yield (
+        "docker/exporter.yml",
+        (DEPLOY / "docker" / "exporter.yml").read_text(),
+        exporter["command"],
+        exporter["environment"],
+    )
 
     for name, values in chart.CI_VALUES.items():
         for found in of_manifests(chart.rendered(values)):
