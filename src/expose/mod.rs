@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use prometheus::Registry;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -92,18 +93,25 @@ impl Exposition {
     }
 
     /// Renders the board whenever it has changed, until stopped.
+    ///
+    /// All on one thread: an allocator keeps what a thread has used, and renderings are the largest of all.
     pub async fn follow(self: Arc<Self>, board: Board, stop: CancellationToken) {
+        let runtime = Handle::current();
+        let rendering = spawn_blocking(move || runtime.block_on(self.render_changes(board, stop)));
+        // A panic in it ends this task, and with it the process.
+        if let Err(error) = rendering.await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+
+    async fn render_changes(&self, board: Board, stop: CancellationToken) {
         let mut changes = board.subscribe();
         loop {
             let view = Arc::clone(&changes.borrow_and_update());
             let started = Instant::now();
-            let exposition = Arc::clone(&self);
-            // A panic in it ends this task, and with it the process.
-            if let Err(error) = spawn_blocking(move || exposition.render(view)).await
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
-            }
+            self.render(view);
             let rest: Duration = started.elapsed() * REST;
             tokio::select! {
                 () = stop.cancelled() => return,
