@@ -9,6 +9,9 @@ use crate::app::{App, Options, check, load_config};
 use crate::cli::Cli;
 use crate::{healthcheck, telemetry, version};
 
+/// Rendering and saves, which wait for one disk: more threads than a few would only cost memory.
+const MAX_BLOCKING_THREADS: usize = 16;
+
 /// Does what the command line says, to its end.
 #[allow(
     clippy::print_stdout,
@@ -96,6 +99,7 @@ fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()
         .context("the runtime cannot be started")?;
     let served = runtime.block_on(async {
