@@ -872,7 +872,7 @@ def exporter():
                 graph(
                     "Failed requests by reason",
                     "Requests per second that failed.",
-                    [query(own_rate("api_request_failures_total", "action, reason") + " > 0", "{{action}} {{reason}}")],
+                    [query(own_rate("api_request_failures_total", "reason"), "{{reason}}")],
                     unit="reqps",
                     bars=True,
                 ),
