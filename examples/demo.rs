@@ -10,7 +10,7 @@ use clap::Parser;
 use cloud_assistant_exporter::app::{App, Options};
 use cloud_assistant_exporter::cli::Cli;
 use cloud_assistant_exporter::{config, telemetry};
-use simulator::{Clock, Simulator, scenario};
+use simulator::{Clock, Role, Simulator, scenario};
 
 /// Seconds of the fleet in a real one.
 const SPEED: u32 = 20;
@@ -18,9 +18,13 @@ const SPEED: u32 = 20;
 /// Where the fleet answers.
 const SIMULATOR: &str = "127.0.0.1:10070";
 
+/// What the staging account is read with, so that there are credentials that expire.
+const ROLE: &str = "acs:ram::123456789012:role/exporter";
+
 fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let fleet = scenario::fleet(Clock::Fast { speed: SPEED }, 1);
+    let mut fleet = scenario::fleet(Clock::Fast { speed: SPEED }, 1);
+    fleet.add_role(Role::new(ROLE, "staging"));
     let scopes = fleet.scopes();
     let simulator =
         Simulator::bind(SIMULATOR.parse()?, fleet).with_context(|| format!("the fleet needs {SIMULATOR}"))?;
@@ -73,7 +77,7 @@ fn announce() {
     );
 }
 
-/// Every account and region of the fleet, with its keys.
+/// Every account and region of the fleet: production with its key, the others by a role that this key may assume.
 fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
     let mut text = "accounts:\n".to_owned();
     for account in simulator.cloud().accounts() {
@@ -82,10 +86,15 @@ fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
             .filter(|(name, _)| *name == account)
             .map(|(_, region)| region.as_str())
             .collect();
+        let url = simulator.url();
+        let key = "{type: access_key, access_key_id: production-key, access_key_secret: production-secret}";
+        let credentials = if account == "production" {
+            key.to_owned()
+        } else {
+            format!("{{type: assume_role, role_arn: '{ROLE}', sts_endpoint: '{url}', source: {key}}}")
+        };
         text.push_str(&format!(
-            "  - name: {account}\n    endpoint: {}\n    regions: [{}]\n    credentials: {{type: access_key, \
-             access_key_id: {account}-key, access_key_secret: {account}-secret}}\n",
-            simulator.url(),
+            "  - name: {account}\n    endpoint: {url}\n    regions: [{}]\n    credentials: {credentials}\n",
             regions.join(", ")
         ));
     }

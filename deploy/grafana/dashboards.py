@@ -127,11 +127,17 @@ def stat(title, description, expr, *, unit="short", steps=(BLUE,), decimals=None
     )
 
 
-def graph(title, description, targets, *, unit, size=(12, 8), bars=False, steps=None, overrides=None, ratio=False):
+def graph(
+    title, description, targets, *, unit, size=(12, 8), bars=False, steps=None, overrides=None, ratio=False, log=False
+):
     custom = {"lineWidth": 1, "fillOpacity": 10, "showPoints": "never", "spanNulls": False}
     if bars:
         custom |= {"drawStyle": "bars", "fillOpacity": 80, "stacking": {"mode": "normal", "group": "A"}}
-    defaults = {"custom": custom, "color": {"mode": "palette-classic"}, "min": 0}
+    defaults = {"custom": custom, "color": {"mode": "palette-classic"}}
+    if log:
+        custom["scaleDistribution"] = {"type": "log", "log": 10}
+    else:
+        defaults["min"] = 0
     if ratio:
         defaults["max"] = 1
     if steps:
@@ -152,6 +158,8 @@ def graph(title, description, targets, *, unit, size=(12, 8), bars=False, steps=
                 "placement": "right",
                 "showLegend": True,
                 "calcs": ["lastNotNull", "max"],
+                "sortBy": "Max",
+                "sortDesc": True,
             },
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
@@ -407,8 +415,8 @@ def overview():
                 ranking(
                     "Failures by error code",
                     "Failures in the selected time by error code; an exit code that is not zero is ExitCodeNonzero.",
-                    f"topk(10, sum by (error_code) (increase({selector(results, FAILED)}[$__range])) > 0)",
-                    "{{error_code}}",
+                    f"topk(10, sum by (invocation_status, error_code) (increase({selector(results, FAILED)}[$__range])) > 0)",
+                    "{{invocation_status}} {{error_code}}",
                 ),
                 ranking(
                     "Failures by exit code",
@@ -528,8 +536,8 @@ def region():
                     "Failures per minute. A dot is an exemplar: it names the invocation and the instance of one such result.",
                     [
                         query(
-                            f"60 * sum by (error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))",
-                            "{{error_code}} {{exit_code}}",
+                            f"60 * sum by (invocation_status, error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))",
+                            "{{invocation_status}} {{error_code}} {{exit_code}}",
                             exemplar=True,
                         )
                     ],
@@ -628,7 +636,7 @@ def region():
                 ),
                 graph(
                     "Oldest open result",
-                    "Age of the oldest open result. Scheduled ones live as long as their schedule and are left out.",
+                    "Age of the oldest open result, with the alert's limits: Pending and Stopping 30 minutes, Running 6 hours. Scheduled ones live as long as their schedule and are left out.",
                     [
                         query(
                             f"time() - min by (invocation_status) ({selector('cloud_assistant_oldest_open_result_timestamp_seconds', OPEN)})",
@@ -636,7 +644,7 @@ def region():
                         )
                     ],
                     unit="s",
-                    steps=("transparent", 1800, ORANGE),
+                    steps=("transparent", 1800, ORANGE, 21600, RED),
                     overrides=colour_by(STATUS_COLOURS),
                 ),
             ),
@@ -853,10 +861,10 @@ def exporter():
                 ),
                 graph(
                     "Polls and sweeps",
-                    "Polls per minute and completed sweeps per hour.",
+                    "Polls per minute, and completed sweeps in the 6 hours before: one of each for a scope by default.",
                     [
                         query("60 * " + own_rate("polls_total", "job"), "polls per minute"),
-                        query("3600 * " + own_rate("sweeps_total", "job"), "sweeps per hour"),
+                        query(f"sum by (job) (increase({selector(f'{own}_sweeps_total')}[6h]))", "sweeps in 6 hours"),
                     ],
                     unit="short",
                 ),
@@ -872,7 +880,7 @@ def exporter():
                 graph(
                     "Failed requests by reason",
                     "Requests per second that failed.",
-                    [query(own_rate("api_request_failures_total", "action, reason") + " > 0", "{{action}} {{reason}}")],
+                    [query(own_rate("api_request_failures_total", "reason"), "{{reason}}")],
                     unit="reqps",
                     bars=True,
                 ),
@@ -960,6 +968,7 @@ def exporter():
                         query(selector("process_max_fds", scope=TARGET), "{{instance}} limit"),
                     ],
                     unit="short",
+                    log=True,
                     size=(8, 7),
                 ),
             ),

@@ -10,6 +10,14 @@ use crate::{CredentialsUri, Metadata, Region, Role, Truth};
 pub trait Driver: Send + std::fmt::Debug {
     /// It is `now`: do what is due.
     fn tick(&mut self, cloud: &mut Cloud, now: i64);
+
+    /// Brings the trouble of this name to a region, where it stays until another is told.
+    ///
+    /// # Errors
+    /// When there is no such trouble, or no such region.
+    fn trouble(&mut self, account: &str, region: &str, name: &str) -> Result<(), String> {
+        Err(format!("nothing brings {name} to {account} in {region}"))
+    }
 }
 
 /// Accounts, regions and what runs in them.
@@ -160,6 +168,12 @@ impl Cloud {
     /// Puts a cloud into the hands of a driver, from the next tick on.
     pub fn drive(&mut self, driver: impl Driver + 'static) {
         self.driver = Some(Box::new(driver));
+    }
+
+    /// Asks the driver for trouble: see [`Driver::trouble`].
+    pub(crate) fn trouble(&mut self, account: &str, region: &str, name: &str) -> Result<(), String> {
+        let driver = self.driver.as_mut().ok_or("nothing drives this cloud")?;
+        driver.trouble(account, region, name)
     }
 
     /// Stops a clock that moves by itself from changing anything, or lets it again.

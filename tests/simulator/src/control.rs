@@ -131,6 +131,7 @@ fn change(shared: &Shared, name: &str, parameters: &BTreeMap<String, String>) ->
                 .region(text("account")?, text("region")?)
                 .add_settled(count, outcome);
         }
+        "trouble" => cloud.trouble(text("account")?, text("region")?, text("kind")?)?,
         "fault" => shared.faults.add(fault(parameters)?),
         "clear-faults" => shared.faults.clear(),
         "forget-requests" => {

@@ -18,7 +18,8 @@ A Cloud Assistant of our own, with an account and what runs in it.
   --until-eof        ends when standard input does
 
 Unsigned, for scripts: GET /simulator/truth, GET /simulator/requests, and POST /simulator/ with
-baseline, pause, resume, advance, tick, run, settle, add-settled, fault, clear-faults, forget-requests.
+baseline, pause, resume, advance, tick, run, settle, add-settled, trouble, fault, clear-faults,
+forget-requests.
 ";
 
 fn main() -> ExitCode {

@@ -361,6 +361,11 @@ fn the_control_plane_tells_the_truth_and_changes_it() {
         post("add-settled?account=a&region=cn-hangzhou&count=2&status=Timeout").status,
         200
     );
+    // Nothing drives this cloud.
+    assert_eq!(
+        post("trouble?account=a&region=cn-hangzhou&kind=BadRollout").status,
+        400
+    );
     let since = &scope(&simulator)["since_baseline"];
     assert_eq!(since["by_status"], json!({"Failed": 3, "Timeout": 2}));
     assert_eq!(

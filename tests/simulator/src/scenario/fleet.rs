@@ -37,6 +37,17 @@ enum Trouble {
     AgentsOffline,
     /// Something that everything waits for is slow.
     Slow,
+    /// Schedules do not run. It comes only when it is asked for.
+    SchedulesStopped,
+}
+
+impl Trouble {
+    fn named(name: &str) -> Option<Self> {
+        use Trouble::{AgentsOffline, BadRollout, None, SchedulesStopped, Slow};
+        [None, BadRollout, AgentsOffline, Slow, SchedulesStopped]
+            .into_iter()
+            .find(|trouble| format!("{trouble:?}") == name)
+    }
 }
 
 /// The driver of a fleet. The same seed brings the same commands with the same ends.
@@ -52,6 +63,8 @@ struct Part {
     instances: usize,
     random: Rng,
     trouble: Trouble,
+    /// The trouble was asked for, and does not go by itself.
+    lasting: bool,
     next_launch: i64,
     next_trouble: i64,
     next_runs: i64,
@@ -75,6 +88,7 @@ pub fn fleet(clock: Clock, seed: u64) -> Cloud {
             instances,
             random: Rng::with_seed(seed.wrapping_mul(1_000).wrapping_add(number as u64)),
             trouble: Trouble::None,
+            lasting: false,
             next_launch: now,
             next_trouble: now + clock.scaled(300),
             next_runs: now,
@@ -94,6 +108,17 @@ impl Driver for Fleet {
             let region = cloud.region(part.account, part.region);
             part.go_on(region, clock, now);
         }
+    }
+
+    fn trouble(&mut self, account: &str, region: &str, name: &str) -> Result<(), String> {
+        let trouble = Trouble::named(name).ok_or_else(|| format!("there is no trouble {name}"))?;
+        let part = self
+            .parts
+            .iter_mut()
+            .find(|part| (part.account, part.region) == (account, region))
+            .ok_or_else(|| format!("there is no {account} in {region}"))?;
+        (part.trouble, part.lasting) = (trouble, trouble != Trouble::None);
+        Ok(())
     }
 }
 
@@ -124,7 +149,9 @@ impl Part {
             }
         }
         while self.next_trouble <= now {
-            self.turn();
+            if !self.lasting {
+                self.turn();
+            }
             self.next_trouble += clock.scaled(self.random.i64(240..900));
         }
         while self.next_launch <= now {
@@ -132,7 +159,9 @@ impl Part {
             self.next_launch += clock.scaled(self.random.i64(20..90));
         }
         while self.next_runs <= now {
-            self.plan_runs(region);
+            if self.trouble != Trouble::SchedulesStopped {
+                self.plan_runs(region);
+            }
             self.next_runs += clock.scaled(60);
         }
     }
@@ -258,6 +287,45 @@ mod tests {
         );
         assert!(!truth.open.is_empty());
         assert!(truth.deliveries.len() == 2 && truth.dropped_bytes > 0);
+    }
+
+    #[test]
+    fn trouble_that_is_asked_for_stays() {
+        let place = ("staging", "cn-beijing");
+        let mut cloud = fleet(Clock::Manual(NOW), 1);
+        cloud.trouble(place.0, place.1, "BadRollout").unwrap();
+        cloud.mark_baseline();
+        for _ in 0..6 * 60 {
+            cloud.advance(60);
+        }
+        let truth = cloud.truth_since_baseline(place.0, place.1);
+        let share = truth.by_status()["Failed"] * 100 / truth.total();
+        assert!((35..45).contains(&share), "{share} %");
+
+        cloud.trouble(place.0, place.1, "SchedulesStopped").unwrap();
+        let runs = |cloud: &mut Cloud| -> u32 {
+            let invocations = cloud.region(place.0, place.1).invocations.values();
+            let schedules = invocations.filter(|invocation| invocation.is_scheduled());
+            schedules
+                .flat_map(|schedule| &schedule.rows)
+                .map(|row| row.repeats)
+                .sum()
+        };
+        cloud.advance(120);
+        let stopped = runs(&mut cloud);
+        cloud.advance(3_600);
+        assert_eq!(runs(&mut cloud), stopped);
+        cloud.trouble(place.0, place.1, "None").unwrap();
+        for _ in 0..10 {
+            cloud.advance(60);
+        }
+        assert!(runs(&mut cloud) > stopped);
+        for (account, region, name) in [
+            ("staging", "cn-beijing", "Locusts"),
+            ("staging", "cn-hangzhou", "Slow"),
+        ] {
+            assert!(cloud.trouble(account, region, name).is_err());
+        }
     }
 
     #[test]
