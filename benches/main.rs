@@ -1,0 +1,88 @@
+//! Figures: what decoding, the record, scrapes and the whole process cost, beside what others take for the same, and
+//! the targets that they are held against. `make bench`, or `cargo bench --bench figures -- SUBJECT...` for some.
+//!
+//! `--profile PIECE` runs one piece alone, many times, for valgrind to count its instructions; see docs/benchmarks.md.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations
+)]
+
+mod decode;
+mod http;
+mod measure;
+mod peers;
+mod process;
+mod record;
+mod scrapes;
+mod table;
+
+// The exporter as it is started by the tests, and the cloud that it is pointed at.
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/cloud.rs"]
+mod cloud;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/exporter.rs"]
+mod exporter;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/scrape.rs"]
+mod scrape;
+
+use std::time::Instant;
+
+use table::Targets;
+
+/// In the order they are run.
+const SUBJECTS: [(&str, fn(&mut Targets)); 4] = [
+    ("decode", decode::run),
+    ("record", record::run),
+    ("process", process::run),
+    ("scrape", scrapes::run),
+];
+
+/// Pieces for a profile.
+const PIECES: [(&str, fn()); 4] = [
+    ("decode", decode::profile),
+    ("output", decode::profile_output),
+    ("record", record::profile),
+    ("render", record::profile_render),
+];
+
+fn main() {
+    // Cargo adds it to whatever is asked for.
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    match arguments.first().map(String::as_str) {
+        Some(record::HOLD) => return record::hold(&arguments[1..]),
+        Some("--profile") => {
+            let piece = arguments.get(1).map_or("", String::as_str);
+            let found = PIECES.into_iter().find(|(name, _)| *name == piece);
+            let (_, run) =
+                found.unwrap_or_else(|| panic!("--profile {}", PIECES.map(|(name, _)| name).join("|")));
+            return run();
+        }
+        _ => {}
+    }
+    let known = SUBJECTS.map(|(name, _)| name);
+    for argument in &arguments {
+        assert!(
+            known.contains(&argument.as_str()),
+            "{argument}: not one of {}",
+            known.join(", ")
+        );
+    }
+    let mut targets = Targets::default();
+    for (name, run) in SUBJECTS {
+        if arguments.is_empty() || arguments.iter().any(|argument| argument == name) {
+            let began = Instant::now();
+            run(&mut targets);
+            println!("\n{name} took {:.0} s", began.elapsed().as_secs_f64());
+        }
+    }
+    targets.print();
+}

@@ -1,0 +1,391 @@
+//! The record: what a poll costs, what a held result costs, and what it takes to put up a view.
+
+use std::fs;
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use cloud_assistant_exporter::aliyun::ecs::Filter;
+use cloud_assistant_exporter::aliyun::requests::Requests;
+use cloud_assistant_exporter::expose::Exposition;
+use cloud_assistant_exporter::record::{Findings, Record, Settings, Sweep};
+use cloud_assistant_exporter::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
+use cloud_assistant_exporter::scope::Scope;
+use cloud_assistant_exporter::state::Store;
+use cloud_assistant_exporter::timestamp;
+use cloud_assistant_exporter::view::{Board, ScopeView};
+use prometheus::Registry;
+use tempfile::tempdir;
+
+use crate::cloud::{ACCOUNT, REGION};
+use crate::measure::{cpu_time, median, of_status, thread_time};
+use crate::table::{Beside, Targets, digits, header, megabytes, row, time};
+
+pub const NEW: u32 = 50;
+pub const POLLS: u32 = 20;
+
+/// The hidden argument of the process that holds results and says what they take.
+pub const HOLD: &str = "--hold";
+
+pub fn settings(window: u32) -> Settings {
+    Settings {
+        window,
+        new_series_hold: 90,
+        max_error_codes: 100,
+        max_exit_codes: 10_000,
+        duration_buckets: vec![
+            1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
+        ],
+        filter: Filter::default().fingerprint(),
+        commands: None,
+    }
+}
+
+pub fn now() -> Seconds {
+    timestamp::seconds(SystemTime::now())
+}
+
+/// A result that settled within a bit less than the last day; every tenth has failed.
+pub fn settled(n: u32, now: Seconds) -> Row {
+    with_exit(n, u32::from(n.is_multiple_of(10)), now - n % 80_000)
+}
+
+fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
+    let (invoke_id, instance_id) = (format!("t-hz0{n:012}"), format!("i-bp{:018}", n % 5000));
+    let failed = exit_code > 0;
+    Row {
+        identity: Identity::of_row(&invoke_id, &instance_id, ""),
+        status: Status::Known(if failed {
+            KnownStatus::Failed
+        } else {
+            KnownStatus::Success
+        }),
+        error_code: if failed { "ExitCodeNonzero" } else { "" }.into(),
+        exit_code: Some(exit_code.into()),
+        repeats: 1,
+        times: Times {
+            started: NonZeroU32::new(time - 5),
+            finished: NonZeroU32::new(time),
+            stopped: None,
+        },
+        dropped: 0,
+        delivery: None,
+        scheduled: false,
+        command: None,
+        ids: failed.then(|| {
+            Box::new(Ids {
+                invoke_id: invoke_id.as_str().into(),
+                instance_id: instance_id.as_str().into(),
+                container_id: "".into(),
+                command_id: "c-hz0000000000001".into(),
+            })
+        }),
+    }
+}
+
+fn first_look(rows: Vec<Row>) -> Findings {
+    Findings {
+        sweep: Some(Sweep { front: 0 }),
+        pages: rows,
+        ..Findings::default()
+    }
+}
+
+/// What a poll of 50 new rows cost, all medians.
+pub struct Poll {
+    count: Duration,
+    save: Duration,
+    written: u64,
+}
+
+/// Bytes passed to the system's calls for writing, by this process so far.
+fn written() -> u64 {
+    let text = fs::read_to_string("/proc/self/io").unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("wchar: "))
+        .unwrap();
+    line.parse().unwrap()
+}
+
+/// Makes a state with so many results, and polls it.
+pub fn poll_into(directory: &Path, held: u32) -> Poll {
+    let now = now();
+    let scope = Scope::new(ACCOUNT, REGION);
+    let store = Store::open(directory).unwrap();
+    let mut record = Record::new(settings(86_400));
+    record.apply(first_look((0..held).map(|n| settled(n, now)).collect()), now);
+    store.save(&scope, record.take_changes(), now).unwrap();
+    let (mut count, mut save, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    for poll in 0..POLLS {
+        let first = held + poll * NEW;
+        let found = Findings {
+            pages: (first..first + NEW).rev().map(|n| settled(n, now)).collect(),
+            ..Findings::default()
+        };
+        let began = Instant::now();
+        record.apply(found, now);
+        let changes = record.take_changes();
+        black_box(record.counts(now));
+        count.push(began.elapsed());
+        let before = written();
+        let began = Instant::now();
+        store.save(&scope, changes, now).unwrap();
+        save.push(began.elapsed());
+        bytes.push(written() - before);
+    }
+    Poll {
+        count: median(count),
+        save: median(save),
+        written: median(bytes),
+    }
+}
+
+/// How the times of held results lie.
+const SPREADS: [(&str, &str); 2] = [
+    ("day", "a window of a day"),
+    ("apart", "a window of 30 days, no two in one second"),
+];
+
+/// In a process of its own: holds so many results, and says by how much that has made it grow.
+pub fn hold(arguments: &[String]) {
+    let [held, spread, how] = arguments else {
+        panic!("{HOLD} HELD SPREAD HOW")
+    };
+    let held: u32 = held.parse().unwrap();
+    let now = now();
+    let (settings, step) = match spread.as_str() {
+        "apart" => (settings(30 * 86_400), 2),
+        _ => (settings(86_400), 0),
+    };
+    let result = |n: u32| match step {
+        0 => settled(n, now),
+        step => with_exit(n, u32::from(n.is_multiple_of(10)), now - n * step),
+    };
+    let pairs: Vec<_> = match how.as_str() {
+        "restored" => {
+            let mut record = Record::new(settings.clone());
+            record.apply(first_look((0..held).map(result).collect()), now);
+            record.take_changes()
+        }
+        _ => Vec::new(),
+    };
+    let mut pairs: Vec<_> = pairs
+        .into_iter()
+        .filter_map(|change| Some((change.key, change.value?)))
+        .collect();
+    pairs.sort_unstable_by_key(|(key, _)| key.encode());
+    let before = of_status(std::process::id(), "VmRSS:");
+    let record = match how.as_str() {
+        "restored" => {
+            let pairs = pairs.iter().map(|(key, value)| (*key, &value[..]));
+            Record::from_saved(settings, pairs, now).unwrap()
+        }
+        // As polls do that find a little each.
+        _ => {
+            let mut record = Record::new(settings);
+            record.apply(first_look(Vec::new()), now);
+            for first in (0..held).step_by(NEW as usize) {
+                let pages = (first..held.min(first + NEW)).map(result).collect();
+                record.apply(
+                    Findings {
+                        pages,
+                        ..Findings::default()
+                    },
+                    now,
+                );
+                record.take_changes();
+            }
+            record
+        }
+    };
+    let after = of_status(std::process::id(), "VmRSS:");
+    assert_eq!(record.held(), held as usize);
+    println!("{}", after.saturating_sub(before));
+}
+
+fn bytes_held(held: u32, spread: &str, how: &str) -> u64 {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([HOLD, &held.to_string(), spread, how])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A scope that shows about so many series, and how long it takes to make its picture.
+struct Shown {
+    view: ScopeView,
+    counts: Duration,
+    series: usize,
+}
+
+fn shown(series: u32) -> Shown {
+    let now = now();
+    let mut record = Record::new(settings(86_400));
+    record.apply(first_look(Vec::new()), now);
+    // A combination is a series in the gauge and one in the counter.
+    let pages = (0..series / 2)
+        .map(|n| Row {
+            error_code: format!("Code{}", n / 5000).into(),
+            ..with_exit(n, n % 5000 + 1, now - n)
+        })
+        .collect();
+    record.apply(
+        Findings {
+            pages,
+            ..Findings::default()
+        },
+        now,
+    );
+    record.take_changes();
+    let counts = cpu_time(|| {
+        black_box(record.counts(now));
+    });
+    let picture = record.counts(now).unwrap();
+    let series = picture.recent().count() + picture.totals().count();
+    let mut view = ScopeView::new(Scope::new(ACCOUNT, REGION));
+    view.counts = Some(Arc::new(picture));
+    Shown { view, counts, series }
+}
+
+fn exposition() -> Exposition {
+    let registry = Registry::new();
+    let requests = Arc::new(Requests::new(&registry).unwrap());
+    Exposition::new(registry, requests)
+}
+
+pub fn run(targets: &mut Targets) {
+    println!("\n## The record: a poll of {NEW} new rows\n");
+    header(&[
+        "held",
+        "count them",
+        "save them",
+        "bytes written",
+        "bytes on disk a result",
+    ]);
+    let polls = [10_000, 100_000, 1_000_000].map(|held| {
+        let directory = tempdir().unwrap();
+        let poll = poll_into(directory.path(), held);
+        let size: u64 = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum();
+        row(&[
+            &held.to_string(),
+            &time(poll.count),
+            &time(poll.save),
+            &poll.written.to_string(),
+            &(size / u64::from(held)).to_string(),
+        ]);
+        poll
+    });
+    let [least, .., most] = polls;
+    let whole = |poll: &Poll| (poll.count + poll.save).as_secs_f64();
+    let growth = whole(&most) / whole(&least);
+    targets.add(
+        "a poll's cost does not depend on how many are held",
+        format!("{} at 1,000,000 held", time(most.count + most.save)),
+        Beside {
+            limit: format!("{} at 10,000 held", time(least.count + least.save)),
+            ratio: digits(growth),
+            ..Beside::default()
+        },
+        Some(growth <= 2.0),
+    );
+
+    println!("\n## The record: memory of held results\n");
+    header(&["held", "times", "how they came", "bytes", "bytes a result"]);
+    let mut worst = 0;
+    for held in [10_000, 100_000, 1_000_000] {
+        for (spread, times) in SPREADS {
+            for how in ["restored", "polled"] {
+                let bytes = bytes_held(held, spread, how);
+                let each = bytes / u64::from(held);
+                if held >= 100_000 {
+                    worst = worst.max(each);
+                }
+                row(&[
+                    &held.to_string(),
+                    times,
+                    how,
+                    &megabytes(bytes),
+                    &each.to_string(),
+                ]);
+            }
+        }
+    }
+    targets.add(
+        "at most 64 bytes of memory a held result (the record alone, 100,000 and more, the worst)",
+        format!("{worst} bytes"),
+        Beside {
+            limit: "28 bytes of entry and 4.6 to 9.1 of index".to_owned(),
+            ..Beside::default()
+        },
+        Some(worst <= 64),
+    );
+
+    println!("\n## Views\n");
+    header(&[
+        "series of the scope",
+        "make the picture",
+        "put it up",
+        "render it (two formats, gzip too)",
+    ]);
+    for series in [100, 1000, 30_000] {
+        let shown = shown(series);
+        let board = Board::new();
+        // As with a reader: what it holds is not changed.
+        let publish = cpu_time(|| {
+            let held = board.view();
+            board.publish(shown.view.clone());
+            drop(held);
+        });
+        let exposition = exposition();
+        let view = board.view();
+        let render = cpu_time(|| exposition.render(Arc::clone(&view)));
+        row(&[
+            &shown.series.to_string(),
+            &time(shown.counts),
+            &time(publish),
+            &time(render),
+        ]);
+    }
+}
+
+/// For a profile: polls of 50 new rows.
+pub fn profile() {
+    let now = now();
+    let mut record = Record::new(settings(86_400));
+    record.apply(first_look(Vec::new()), now);
+    for first in (0..100_000).step_by(NEW as usize) {
+        let pages = (first..first + NEW).map(|n| settled(n, now)).collect();
+        record.apply(
+            Findings {
+                pages,
+                ..Findings::default()
+            },
+            now,
+        );
+        black_box(record.take_changes());
+        black_box(record.counts(now));
+    }
+}
+
+/// For a profile: a view of 30,000 series, ten times.
+pub fn profile_render() {
+    let shown = shown(30_000);
+    let board = Board::new();
+    board.publish(shown.view);
+    let exposition = exposition();
+    let before = thread_time();
+    for _ in 0..10 {
+        exposition.render(board.view());
+    }
+    println!("a rendering takes {}", time((thread_time() - before) / 10));
+}
