@@ -110,9 +110,10 @@ impl Record {
 
     /// Time passes: settled results leave the window, and runs of schedules the record.
     fn advance(&mut self, now: Seconds) {
-        self.window.advance(now);
+        let held = self.slots.iter().map(|(_, entry)| (entry.combination, entry));
+        self.window.advance(now, held);
         if let Some(commands) = &mut self.commands {
-            commands.window.advance(now);
+            commands.advance(now, &self.slots);
         }
         while let Some((time, slot)) = self.runs.first().copied() {
             if self.window.holds(time) {

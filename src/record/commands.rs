@@ -9,7 +9,7 @@ use super::findings::{Naming, Trouble, duration, started};
 use super::known::{KnownCommands, Name};
 use super::label::StatusNumber;
 use super::saved::{Damaged, Key, decode, encode};
-use super::slots::{Entry, Slot};
+use super::slots::{Entry, Slot, Slots};
 use super::window::Window;
 use super::{Record, Settings};
 use crate::result::{CommandOfRow, Identity, Row, Seconds};
@@ -143,6 +143,16 @@ impl Commands {
         self.of.insert(slot, number);
         unsaved.insert(Key::CommandOf(slot));
         self.enters(slot, entry);
+    }
+
+    /// Time passes: settled results leave the window.
+    pub(super) fn advance(&mut self, now: Seconds, slots: &Slots) {
+        let Self { window, of, .. } = self;
+        let held = of.iter().filter_map(|(slot, number)| {
+            let entry = slots.get(*slot)?;
+            Some(((*number, entry.combination.status), entry))
+        });
+        window.advance(now, held);
     }
 
     /// A held result comes into this state.
@@ -415,7 +425,7 @@ impl Record {
             }
             stays
         });
-        commands.window.advance(now);
+        commands.window.advance(now, std::iter::empty());
         for slot in commands.of.keys().copied().collect::<Vec<Slot>>() {
             let entry = self.slots.get(slot).ok_or(Damaged {
                 key: Key::CommandOf(slot),

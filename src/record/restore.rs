@@ -110,7 +110,7 @@ impl Record {
                 key: Key::Schedule(*slot),
             })?;
         }
-        self.window.advance(now);
+        self.window.advance(now, std::iter::empty());
         for (slot, entry) in self.slots.iter() {
             if entry.is_open() && !self.open.contains_key(&slot) {
                 return Err(Damaged {

@@ -5,7 +5,16 @@ use std::collections::BTreeMap;
 use super::slots::{Entry, Flags};
 use crate::result::Seconds;
 
+/// So many lists are made while the window moves by its length.
+const LISTS: u32 = 32;
+
+/// Seconds that a list is for, however short the window is.
+const SHORTEST_LIST: u32 = 60;
+
 /// Counts of open results, and of settled ones whose time lies in the window, by what `K` tells apart.
+///
+/// Which settled ones leave next is listed for a while ahead only. That list is made from all that are held, once in
+/// that while; one of the whole window would take as much memory as the results themselves.
 #[derive(Debug)]
 pub(super) struct Window<K> {
     /// Seconds.
@@ -13,8 +22,9 @@ pub(super) struct Window<K> {
     /// Settled results from here on are in the window. Never moves back.
     horizon: Seconds,
     counts: BTreeMap<K, u64>,
-    /// The settled ones in the window by their time, so that they can leave it.
-    settled: BTreeMap<(Seconds, K), u32>,
+    /// The settled ones in the window from before `listed_until`, by their time, so that they can leave it.
+    leaving: BTreeMap<(Seconds, K), u32>,
+    listed_until: Seconds,
 }
 
 impl<K: Ord + Copy> Window<K> {
@@ -24,7 +34,8 @@ impl<K: Ord + Copy> Window<K> {
             length,
             horizon: 0,
             counts: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            listed_until: 0,
         }
     }
 
@@ -39,8 +50,8 @@ impl<K: Ord + Copy> Window<K> {
             return;
         }
         *self.counts.entry(key).or_default() += 1;
-        if !entry.is_open() {
-            *self.settled.entry((entry.time, key)).or_default() += 1;
+        if self.lists(entry) {
+            *self.leaving.entry((entry.time, key)).or_default() += 1;
         }
     }
 
@@ -50,19 +61,29 @@ impl<K: Ord + Copy> Window<K> {
             return;
         }
         take(&mut self.counts, &key, 1);
-        if !entry.is_open() {
-            take(&mut self.settled, &(entry.time, key), 1);
+        if self.lists(entry) {
+            take(&mut self.leaving, &(entry.time, key), 1);
         }
     }
 
-    /// Lets settled results leave the window.
-    pub(super) fn advance(&mut self, now: Seconds) {
-        self.horizon = self.horizon.max(now.saturating_sub(self.length));
-        while let Some((&key, &count)) = self.settled.first_key_value() {
+    /// Lets settled results leave the window. `held` is everything that was added and not removed.
+    pub(super) fn advance<'a>(&mut self, now: Seconds, held: impl Iterator<Item = (K, &'a Entry)>) {
+        let horizon = self.horizon.max(now.saturating_sub(self.length));
+        if horizon > self.listed_until {
+            self.listed_until = horizon.saturating_add((self.length / LISTS).max(SHORTEST_LIST));
+            self.leaving.clear();
+            for (key, entry) in held {
+                if self.shows(entry) && self.lists(entry) {
+                    *self.leaving.entry((entry.time, key)).or_default() += 1;
+                }
+            }
+        }
+        self.horizon = horizon;
+        while let Some((&key, &count)) = self.leaving.first_key_value() {
             if self.holds(key.0) {
                 break;
             }
-            self.settled.remove(&key);
+            self.leaving.remove(&key);
             take(&mut self.counts, &key.1, u64::from(count));
         }
     }
@@ -74,6 +95,10 @@ impl<K: Ord + Copy> Window<K> {
 
     fn shows(&self, entry: &Entry) -> bool {
         !entry.flags.has(Flags::HIDDEN) && (entry.is_open() || self.holds(entry.time))
+    }
+
+    fn lists(&self, entry: &Entry) -> bool {
+        !entry.is_open() && entry.time < self.listed_until
     }
 }
 
@@ -88,6 +113,9 @@ fn take<K: Ord, N: Copy + PartialOrd + std::ops::SubAssign>(counts: &mut BTreeMa
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::record::label::{Combination, StatusNumber};
     use crate::result::{Identity, KnownStatus};
@@ -106,40 +134,114 @@ mod tests {
         }
     }
 
+    /// What is held, and the window that was told of it.
+    struct Held {
+        entries: Vec<Entry>,
+        window: Window<Combination>,
+    }
+
+    impl Held {
+        fn add(&mut self, status: KnownStatus, time: Seconds) {
+            let one = entry(status, time);
+            self.window.add(one.combination, &one);
+            self.entries.push(one);
+        }
+
+        fn remove(&mut self, place: usize) {
+            let one = self.entries.remove(place);
+            self.window.remove(one.combination, &one);
+        }
+
+        fn advance(&mut self, now: Seconds) {
+            let held = self.entries.iter().map(|entry| (entry.combination, entry));
+            self.window.advance(now, held);
+        }
+
+        fn count(&self, status: KnownStatus) -> Option<u64> {
+            self.window.counts().get(&entry(status, 0).combination).copied()
+        }
+    }
+
+    fn held(length: u32) -> Held {
+        Held {
+            entries: Vec::new(),
+            window: Window::new(length),
+        }
+    }
+
     #[test]
     fn settled_results_leave_open_ones_stay() {
-        let mut window = Window::new(100);
-        window.advance(1000);
+        let mut held = held(100);
+        held.advance(1000);
         for time in [899, 900, 950, 950] {
-            let one = entry(KnownStatus::Success, time);
-            window.add(one.combination, &one);
+            held.add(KnownStatus::Success, time);
         }
-        let one = entry(KnownStatus::Running, 10);
-        window.add(one.combination, &one);
-        let count = |window: &Window<Combination>, status| {
-            window.counts().get(&entry(status, 0).combination).copied()
-        };
+        held.add(KnownStatus::Running, 10);
         assert_eq!(
-            count(&window, KnownStatus::Success),
+            held.count(KnownStatus::Success),
             Some(3),
             "the one at 899 is older than 100 s"
         );
-        window.advance(1001);
-        assert_eq!(count(&window, KnownStatus::Success), Some(2));
-        let one = entry(KnownStatus::Success, 900);
-        window.remove(one.combination, &one);
+        held.advance(1001);
+        assert_eq!(held.count(KnownStatus::Success), Some(2));
+        held.remove(1);
         assert_eq!(
-            count(&window, KnownStatus::Success),
+            held.count(KnownStatus::Success),
             Some(2),
             "what has left is not taken away again"
         );
-        window.advance(500);
-        let one = entry(KnownStatus::Success, 950);
-        window.remove(one.combination, &one);
-        assert_eq!(count(&window, KnownStatus::Success), Some(1));
-        window.advance(5000);
-        assert_eq!(count(&window, KnownStatus::Success), None);
-        assert_eq!(count(&window, KnownStatus::Running), Some(1));
-        assert!(window.settled.is_empty());
+        held.advance(500);
+        held.remove(1);
+        assert_eq!(held.count(KnownStatus::Success), Some(1));
+        held.advance(5000);
+        assert_eq!(held.count(KnownStatus::Success), None);
+        assert_eq!(held.count(KnownStatus::Running), Some(1));
+        assert!(held.window.leaving.is_empty());
+    }
+
+    #[test]
+    fn only_what_leaves_soon_is_listed() {
+        let mut held = held(86_400);
+        held.advance(86_400);
+        for time in 0..86_400 {
+            held.add(KnownStatus::Success, time);
+        }
+        let most = (86_400_u32..2 * 86_400).step_by(60).map(|now| {
+            held.advance(now);
+            held.window.leaving.len()
+        });
+        let most = most.max();
+        assert!(most <= Some(86_400 / LISTS as usize + 60), "{most:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_look_at_everything(
+            length in 1..200_u32,
+            steps in vec((0..4_u8, 0..600_u32, any::<prop::sample::Index>()), 0..200),
+        ) {
+            let mut held = held(length);
+            let mut now: Seconds = 1000;
+            for (step, number, place) in steps {
+                match step {
+                    0 => held.add(KnownStatus::Success, (now + 20).saturating_sub(number)),
+                    1 => held.add(KnownStatus::Running, now),
+                    2 if !held.entries.is_empty() => held.remove(place.index(held.entries.len())),
+                    _ => {
+                        now += number / 4;
+                        held.advance(now);
+                    }
+                }
+                let horizon = held.window.horizon;
+                for status in [KnownStatus::Success, KnownStatus::Running] {
+                    let combination = entry(status, 0).combination;
+                    let seen = held.entries.iter().filter(|one| {
+                        one.combination == combination && (one.is_open() || one.time >= horizon)
+                    });
+                    let seen = seen.count() as u64;
+                    prop_assert_eq!(held.count(status).unwrap_or(0), seen);
+                }
+            }
+        }
     }
 }
