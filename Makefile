@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk figures crash install-tools
+.PHONY: demo test check unit sdk bench figures crash install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -21,11 +21,18 @@ sdk: ## the official Python SDK against the simulator, and its credentials packa
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
 
+# What make bench measures: decode, record, process, scrape; all of them unless said.
+SUBJECT ?=
+
 # So many times the release binary is killed; at least a hundred times as many results settle meanwhile.
 KILLS ?= 500
 
 crash: ## the long run of the crash tests
 	CRASH_KILLS=$(KILLS) $(CARGO) test --release --test it crash -- --nocapture --test-threads=1
+
+bench: ## speed and memory, beside what others take for the same, and a table of targets
+	benches/peers/install
+	ulimit -n 20000; $(CARGO) bench --bench figures -- $(SUBJECT)
 
 figures: ## figures that take long: load, sizes, times; printed
 	ulimit -n 20000; $(CARGO) test --release --test it -- --ignored --nocapture --test-threads=1

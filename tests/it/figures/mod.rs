@@ -2,4 +2,3 @@
 
 mod accounts;
 mod load;
-mod state;
