@@ -67,7 +67,7 @@ impl Scraper {
         let bytes = match (length, chunked) {
             (Some(length), _) => self.take(length, take),
             (None, true) => self.chunks(take),
-            (None, false) => self.to_the_end(take),
+            (None, false) => self.until_it_closes(take),
         };
         if close {
             self.stream = connection(self.address);
@@ -103,7 +103,7 @@ impl Scraper {
         }
     }
 
-    fn to_the_end(&mut self, take: &mut impl FnMut(&[u8])) -> usize {
+    fn until_it_closes(&mut self, take: &mut impl FnMut(&[u8])) -> usize {
         let mut bytes = 0;
         loop {
             let read = self.stream.read(&mut self.buffer).unwrap();

@@ -35,8 +35,11 @@ use std::time::Instant;
 
 use table::Targets;
 
+/// What is measured together; its figures meet their targets.
+type Subject = fn(&mut Targets);
+
 /// In the order they are run.
-const SUBJECTS: [(&str, fn(&mut Targets)); 4] = [
+const SUBJECTS: [(&str, Subject); 4] = [
     ("decode", decode::run),
     ("record", record::run),
     ("process", process::run),
