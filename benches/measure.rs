@@ -6,31 +6,40 @@ use std::time::Duration;
 /// So long one batch of repetitions takes at least: the system counts a thread's time in steps of some milliseconds.
 const BATCH: Duration = Duration::from_millis(60);
 
-/// Odd, so that there is a median.
 const BATCHES: usize = 9;
 
-/// The CPU time that one call takes, the median of some batches after a warm-up. What other processes take from this
-/// one does not count.
+/// The CPU time that one call takes: of some batches after a warm-up the quickest. What other processes take from
+/// this one does not count, and what they slow down counts least in the quickest.
 pub fn cpu_time(mut call: impl FnMut()) -> Duration {
-    let mut repeats = 1;
-    loop {
-        let taken = batch(repeats, &mut call);
-        if taken >= BATCH {
-            break;
-        }
-        repeats = match taken.as_nanos() {
-            0 => repeats * 8,
-            taken => (repeats * BATCH.as_nanos() / taken + 1).clamp(repeats + 1, repeats * 8),
-        };
-    }
-    median(
-        (0..BATCHES)
-            .map(|_| batch(repeats, &mut call) / repeats as u32)
-            .collect(),
-    )
+    let [time] = cpu_times([&mut call]);
+    time
 }
 
-fn batch(repeats: u128, call: &mut impl FnMut()) -> Duration {
+/// The same for several calls, which take turns.
+pub fn cpu_times<const N: usize>(mut calls: [&mut dyn FnMut(); N]) -> [Duration; N] {
+    let repeats = calls.each_mut().map(|call| {
+        let mut repeats = 1;
+        loop {
+            let taken = batch(repeats, call);
+            if taken >= BATCH {
+                return repeats;
+            }
+            repeats = match taken.as_nanos() {
+                0 => repeats * 8,
+                taken => (repeats * BATCH.as_nanos() / taken + 1).clamp(repeats + 1, repeats * 8),
+            };
+        }
+    });
+    let mut times = [Duration::MAX; N];
+    for _ in 0..BATCHES {
+        for ((time, call), repeats) in times.iter_mut().zip(&mut calls).zip(repeats) {
+            *time = (*time).min(batch(repeats, call) / repeats as u32);
+        }
+    }
+    times
+}
+
+fn batch(repeats: u128, call: &mut dyn FnMut()) -> Duration {
     let before = thread_time();
     for _ in 0..repeats {
         call();

@@ -1,7 +1,9 @@
 //! The record: what a poll costs, what a held result costs, and what it takes to put up a view.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::hint::black_box;
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cloud_assistant_exporter::aliyun::ecs::Filter;
 use cloud_assistant_exporter::aliyun::requests::Requests;
-use cloud_assistant_exporter::expose::Exposition;
-use cloud_assistant_exporter::record::{Findings, Record, Settings, Sweep};
+use cloud_assistant_exporter::expose::{Answer, Exposition, Process};
+use cloud_assistant_exporter::record::{Change, Findings, Key, Record, Settings, Sweep};
 use cloud_assistant_exporter::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::state::Store;
@@ -152,64 +154,85 @@ const SPREADS: [(&str, &str); 2] = [
 
 /// In a process of its own: holds so many results, and says by how much that has made it grow.
 pub fn hold(arguments: &[String]) {
-    let [held, spread, how] = arguments else {
-        panic!("{HOLD} HELD SPREAD HOW")
+    let [held, spread, how, file] = arguments else {
+        panic!("{HOLD} HELD SPREAD HOW FILE")
     };
     let held: u32 = held.parse().unwrap();
     let now = now();
-    let (settings, step) = match spread.as_str() {
-        "apart" => (settings(30 * 86_400), 2),
-        _ => (settings(86_400), 0),
+    let apart = spread == "apart";
+    let settings = settings(if apart { 30 * 86_400 } else { 86_400 });
+    let result = |n: u32| match apart {
+        true => with_exit(n, u32::from(n.is_multiple_of(10)), now - n * 2),
+        false => settled(n, now),
     };
-    let result = |n: u32| match step {
-        0 => settled(n, now),
-        step => with_exit(n, u32::from(n.is_multiple_of(10)), now - n * step),
-    };
-    let pairs: Vec<_> = match how.as_str() {
-        "restored" => {
-            let mut record = Record::new(settings.clone());
-            record.apply(first_look((0..held).map(result).collect()), now);
-            record.take_changes()
-        }
-        _ => Vec::new(),
-    };
-    let mut pairs: Vec<_> = pairs
-        .into_iter()
-        .filter_map(|change| Some((change.key, change.value?)))
-        .collect();
-    pairs.sort_unstable_by_key(|(key, _)| key.encode());
     let before = of_status(std::process::id(), "VmRSS:");
-    let record = match how.as_str() {
-        "restored" => {
-            let pairs = pairs.iter().map(|(key, value)| (*key, &value[..]));
-            Record::from_saved(settings, pairs, now).unwrap()
-        }
+    let mut record = Record::new(settings);
+    if how == "restored" {
+        restore(&mut record, file);
+        record.restored(now).unwrap();
+    } else {
         // As polls do that find a little each.
-        _ => {
-            let mut record = Record::new(settings);
-            record.apply(first_look(Vec::new()), now);
-            for first in (0..held).step_by(NEW as usize) {
-                let pages = (first..held.min(first + NEW)).map(result).collect();
-                record.apply(
-                    Findings {
-                        pages,
-                        ..Findings::default()
-                    },
-                    now,
-                );
-                record.take_changes();
+        record.apply(first_look(Vec::new()), now);
+        let mut changes = vec![record.take_changes()];
+        for first in (0..held).step_by(NEW as usize) {
+            let pages = (first..held.min(first + NEW)).map(result).collect();
+            record.apply(
+                Findings {
+                    pages,
+                    ..Findings::default()
+                },
+                now,
+            );
+            let changed = record.take_changes();
+            if how == "saved" {
+                changes.push(changed);
             }
-            record
         }
-    };
+        if how == "saved" {
+            save(file, changes.concat());
+        }
+    }
     let after = of_status(std::process::id(), "VmRSS:");
     assert_eq!(record.held(), held as usize);
     println!("{}", after.saturating_sub(before));
 }
 
-fn bytes_held(held: u32, spread: &str, how: &str) -> u64 {
+/// The newest value of each key, in the order of the keys.
+fn save(file: &str, changes: Vec<Change>) {
+    let mut pairs: BTreeMap<(u8, u64), Vec<u8>> = BTreeMap::new();
+    for Change { key, value } in changes {
+        match value {
+            Some(value) => pairs.insert(key.encode(), value),
+            None => pairs.remove(&key.encode()),
+        };
+    }
+    let mut file = BufWriter::new(File::create(file).unwrap());
+    for ((kind, number), value) in pairs {
+        file.write_all(&[kind]).unwrap();
+        file.write_all(&number.to_le_bytes()).unwrap();
+        file.write_all(&(value.len() as u32).to_le_bytes()).unwrap();
+        file.write_all(&value).unwrap();
+    }
+}
+
+/// Reads them back one by one, so that nothing else is held meanwhile.
+fn restore(record: &mut Record, file: &str) {
+    let mut file = BufReader::new(File::open(file).unwrap());
+    let (mut head, mut value) = ([0; 13], Vec::new());
+    while file.read_exact(&mut head).is_ok() {
+        let number = u64::from_le_bytes(head[1..9].try_into().unwrap());
+        value.resize(u32::from_le_bytes(head[9..].try_into().unwrap()) as usize, 0);
+        file.read_exact(&mut value).unwrap();
+        record
+            .restore(Key::decode(head[0], number).unwrap(), &value)
+            .unwrap();
+    }
+}
+
+fn bytes_held(held: u32, spread: &str, how: &str, file: &Path) -> u64 {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([HOLD, &held.to_string(), spread, how])
+        .arg(file)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -256,6 +279,9 @@ fn shown(series: u32) -> Shown {
 
 fn exposition() -> Exposition {
     let registry = Registry::new();
+    registry
+        .register(Box::new(Process::new(SystemTime::now()).unwrap()))
+        .unwrap();
     let requests = Arc::new(Requests::new(&registry).unwrap());
     Exposition::new(registry, requests)
 }
@@ -304,8 +330,12 @@ pub fn run(targets: &mut Targets) {
     let mut worst = 0;
     for held in [10_000, 100_000, 1_000_000] {
         for (spread, times) in SPREADS {
+            let directory = tempdir().unwrap();
+            let file = directory.path().join("pairs");
+            // What is saved is made by a process of its own, whose size says nothing.
+            bytes_held(held, spread, "saved", &file);
             for how in ["restored", "polled"] {
-                let bytes = bytes_held(held, spread, how);
+                let bytes = bytes_held(held, spread, how, &file);
                 let each = bytes / u64::from(held);
                 if held >= 100_000 {
                     worst = worst.max(each);
@@ -336,6 +366,8 @@ pub fn run(targets: &mut Targets) {
         "make the picture",
         "put it up",
         "render it (two formats, gzip too)",
+        "answer plain",
+        "answer gzip",
     ]);
     for series in [100, 1000, 30_000] {
         let shown = shown(series);
@@ -349,11 +381,19 @@ pub fn run(targets: &mut Targets) {
         let exposition = exposition();
         let view = board.view();
         let render = cpu_time(|| exposition.render(Arc::clone(&view)));
+        let [plain, gzip] = [None, Some("gzip")].map(|encoding| {
+            let answer = Answer::to(None, encoding);
+            cpu_time(|| {
+                black_box(exposition.body(answer));
+            })
+        });
         row(&[
             &shown.series.to_string(),
             &time(shown.counts),
             &time(publish),
             &time(render),
+            &time(plain),
+            &time(gzip),
         ]);
     }
 }
