@@ -37,11 +37,7 @@ pub struct Page {
 /// # Errors
 /// When the body is not JSON or has no `Invocation.InvocationResults.InvocationResult` list.
 pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
-    let mut page = decode_with_ids(body, selection)?;
-    for row in page.rows.iter_mut().filter(|row| row.is_plain()) {
-        row.ids = None;
-    }
-    Ok(page)
+    page(body, selection, false)
 }
 
 /// Reads a page, every row with its ids.
@@ -49,6 +45,10 @@ pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_
 /// # Errors
 /// As [`decode`].
 pub fn decode_with_ids(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
+    page(body, selection, true)
+}
+
+fn page(body: &[u8], selection: Option<&Selection>, every_id: bool) -> Result<Page, serde_json::Error> {
     #[derive(Deserialize)]
     struct Body<'a> {
         #[serde(borrow, rename = "Invocation")]
@@ -77,7 +77,7 @@ pub fn decode_with_ids(body: &[u8], selection: Option<&Selection>) -> Result<Pag
             let before = rows.last().and_then(|row| row.command.as_ref());
             fields.command(selection, before)
         });
-        match fields.into_row() {
+        match fields.into_row(every_id) {
             Some(row) => rows.push(Row { command, ..row }),
             None => skipped += 1,
         }
@@ -150,8 +150,8 @@ impl<'de> Visitor<'de> for RowVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::default();
-        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            match fields.slot(&name) {
+        while let Some(slot) = map.next_key_seed(SlotSeed(&mut fields))? {
+            match slot {
                 Some(slot) => *slot = Some(map.next_value::<&'de RawValue>()?),
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -189,6 +189,29 @@ impl<'de> Visitor<'de> for RowVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
+    }
+}
+
+/// Reads a name, which is not copied, and gives the place of what follows; `None` where that is of no use.
+struct SlotSeed<'f, 'de>(&'f mut Fields<'de>);
+
+impl<'f, 'de> DeserializeSeed<'de> for SlotSeed<'f, 'de> {
+    type Value = Option<&'f mut Option<&'de RawValue>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'f, 'de> Visitor<'de> for SlotSeed<'f, 'de> {
+    type Value = Option<&'f mut Option<&'de RawValue>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.slot(name))
     }
 }
 
@@ -258,7 +281,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn into_row(self) -> Option<Row> {
+    /// A plain success has its ids only with `every_id`.
+    fn into_row(self, every_id: bool) -> Option<Row> {
         let invoke_id = text(self.invoke_id).filter(|id| !id.is_empty())?;
         let instance_id = text(self.instance_id).filter(|id| !id.is_empty())?;
         let container_id = text(self.container_id).unwrap_or_default();
@@ -268,14 +292,8 @@ impl<'a> Fields<'a> {
             .unwrap_or(0);
         // A run number is an int32 in the API; a larger one is no run number.
         let repeats = if repeats > i32::MAX as u32 { 0 } else { repeats };
-        let ids = Ids {
-            invoke_id: invoke_id.as_ref().into(),
-            instance_id: instance_id.as_ref().into(),
-            container_id: container_id.as_ref().into(),
-            command_id: text(self.command_id).unwrap_or_default().into(),
-        };
         let scheduled = repeats > 1 || status == Status::Known(KnownStatus::Scheduled);
-        Some(Row {
+        let mut row = Row {
             scheduled,
             identity: Identity::of_row(&invoke_id, &instance_id, &container_id),
             status,
@@ -291,9 +309,18 @@ impl<'a> Fields<'a> {
                 .and_then(|bytes| u64::try_from(bytes).ok())
                 .unwrap_or(0),
             delivery: delivery(self.delivery_status, self.delivery_error_code),
-            ids: Some(Box::new(ids)),
+            ids: None,
             command: None,
-        })
+        };
+        if every_id || !row.is_plain() {
+            row.ids = Some(Box::new(Ids {
+                invoke_id: invoke_id.into(),
+                instance_id: instance_id.into(),
+                container_id: container_id.into(),
+                command_id: text(self.command_id).unwrap_or_default().into(),
+            }));
+        }
+        Some(row)
     }
 }
 
@@ -303,8 +330,9 @@ fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[serde(transparent)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     let raw = raw?.get();
-    if !raw.starts_with('"') {
-        return None;
+    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
     }
     serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
 }
