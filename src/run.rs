@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Options, check, load_config};
@@ -69,21 +70,21 @@ pub fn main(cli: Cli) -> ExitCode {
     }
 }
 
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .build()
+        .context("the runtime cannot be started")
+}
+
 fn check_credentials(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<check::Report> {
     let config = load_config(cli, environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(check::credentials(&config, environment))
+    runtime()?.block_on(check::credentials(&config, environment))
 }
 
 fn is_healthy(cli: &Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(healthcheck::ask(cli))
+    runtime()?.block_on(healthcheck::ask(cli))
 }
 
 fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {
@@ -97,11 +98,7 @@ fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {
         rust_version = version::RUST_VERSION,
         "Starting cloud-assistant-exporter"
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(MAX_BLOCKING_THREADS)
-        .build()
-        .context("the runtime cannot be started")?;
+    let runtime = runtime()?;
     let served = runtime.block_on(async {
         let signals = Signals::new()?;
         let app = App::build(

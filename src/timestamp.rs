@@ -36,37 +36,23 @@ pub fn parse(text: &str) -> Option<NonZeroU32> {
 /// `2026-01-02T03:04:05Z`, which nearly every time is, read without a description of it: a page has a hundred.
 fn usual(text: &str) -> Option<Seconds> {
     let text: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'Z'),
+    ];
+    if marks.iter().any(|(place, mark)| text[*place] != *mark) {
+        return None;
+    }
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0_u32, |number, digit| {
             digit
                 .is_ascii_digit()
                 .then(|| number * 10 + u32::from(digit - b'0'))
         })
-    };
-    let [
-        _,
-        _,
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'-',
-        _,
-        _,
-        b'T',
-        _,
-        _,
-        b':',
-        _,
-        _,
-        b':',
-        _,
-        _,
-        b'Z',
-    ] = text
-    else {
-        return None;
     };
     let month = time::Month::try_from(number(&text[5..7])? as u8).ok()?;
     let date = time::Date::from_calendar_date(number(&text[..4])? as i32, month, number(&text[8..10])? as u8);

@@ -61,33 +61,33 @@ pub(super) fn render(view: &View, requests: &Requests, before: &Bodies) -> Bodie
             ]),
         })
         .collect();
-    let mut to = Rendering {
+    let mut rendering = Rendering {
         bodies: Bodies::default(),
         before,
     };
-    results(&mut to, &scopes);
-    commands::render(&mut to, &scopes);
-    scope_state(&mut to, &scopes);
-    own_work(&mut to, &scopes);
-    api_requests(&mut to, view, requests);
-    credentials(&mut to, view);
-    to.bodies
+    results(&mut rendering, &scopes);
+    commands::render(&mut rendering, &scopes);
+    scope_state(&mut rendering, &scopes);
+    own_work(&mut rendering, &scopes);
+    api_requests(&mut rendering, view, requests);
+    credentials(&mut rendering, view);
+    rendering.bodies
 }
 
-fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_recent_results",
         kind: Kind::Gauge,
         help: polled!("Results in the look-back window by their newest state; open ones whatever their age."),
     };
-    bodies.counts(scopes, family, |to, labels, counts| {
+    rendering.counts(scopes, family, |to, labels, counts| {
         for shown in counts.recent() {
             let labels = combination(labels, shown.invocation_status, shown.error_code, shown.exit_code);
             sample(to, family.name, &labels, shown.value);
         }
     });
-    results_total(bodies, scopes);
-    durations(bodies, scopes);
+    results_total(rendering, scopes);
+    durations(rendering, scopes);
     let family = Family {
         name: "cloud_assistant_oldest_open_result_timestamp_seconds",
         kind: Kind::Gauge,
@@ -95,7 +95,7 @@ fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
             "When the oldest open result with that status started, or was first seen, in Unix time."
         ),
     };
-    bodies.counts(scopes, family, |to, labels, counts| {
+    rendering.counts(scopes, family, |to, labels, counts| {
         for (status, time) in counts.oldest_open() {
             sample(to, family.name, &with_status(labels, status), time);
         }
@@ -105,12 +105,12 @@ fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Gauge,
         help: polled!("Time of the newest settled result with that status, in Unix time."),
     };
-    bodies.counts(scopes, family, |to, labels, counts| {
+    rendering.counts(scopes, family, |to, labels, counts| {
         for (status, time) in counts.newest() {
             sample(to, family.name, &with_status(labels, status), time);
         }
     });
-    bodies.counter_of_counts(
+    rendering.counter_of_counts(
         scopes,
         "cloud_assistant_output_dropped_bytes",
         polled!("Bytes of output that the API dropped from counted results."),
@@ -121,7 +121,7 @@ fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Counter,
         help: polled!("Deliveries of output to OSS by how they ended, counted once each."),
     };
-    bodies.counts(scopes, family, |to, scope, counts| {
+    rendering.counts(scopes, family, |to, scope, counts| {
         for (status, error_code, value) in counts.deliveries() {
             let more = labels([("delivery_status", status), ("error_code", error_code)]);
             sample(
@@ -132,7 +132,7 @@ fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
             );
         }
     });
-    bodies.counter_of_counts(
+    rendering.counter_of_counts(
         scopes,
         "cloud_assistant_lost_results",
         polled!("Open results that the API stopped listing before they settled."),
@@ -141,7 +141,7 @@ fn results(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
 }
 
 /// The one family with exemplars, and so the one whose samples differ between the formats.
-fn results_total(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+fn results_total(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_results",
         kind: Kind::Counter,
@@ -166,16 +166,16 @@ fn results_total(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
             sample(&mut open_metrics, "cloud_assistant_results_total", &all, value);
         }
     }
-    bodies.family(family, text, Some(open_metrics));
+    rendering.family(family, text, Some(open_metrics));
 }
 
-fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+fn durations(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_result_duration_seconds",
         kind: Kind::Histogram,
         help: polled!("How long counted results ran: FinishedTime less StartTime."),
     };
-    bodies.counts(scopes, family, |to, scope, counts| {
+    rendering.counts(scopes, family, |to, scope, counts| {
         let bounds: Vec<String> = counts
             .duration_buckets
             .iter()
@@ -215,20 +215,20 @@ fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     });
 }
 
-fn scope_state(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
-    bodies.gauge(
+fn scope_state(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+    rendering.gauge(
         scopes,
         "cloud_assistant_up",
         "1 when the last poll of the scope succeeded, else 0.",
         |view| Some(u8::from(view.last_poll?.up).to_string()),
     );
-    bodies.gauge(
+    rendering.gauge(
         scopes,
         "cloud_assistant_last_success_timestamp_seconds",
         "End of the last successful poll of the scope, in Unix time.",
         |view| Some(view.last_success?.to_string()),
     );
-    bodies.gauge(
+    rendering.gauge(
         scopes,
         "cloud_assistant_poll_duration_seconds",
         "How long the last poll of the scope took.",
@@ -236,8 +236,8 @@ fn scope_state(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     );
 }
 
-fn own_work(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
-    bodies.counter(
+fn own_work(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+    rendering.counter(
         scopes,
         "cloud_assistant_exporter_polls",
         "Polls of the scope that ended, good or bad.",
@@ -248,38 +248,38 @@ fn own_work(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Counter,
         help: "Polls of the scope that failed, by reason.",
     };
-    bodies.scopes(scopes, family, |to, scope, view| {
+    rendering.scopes(scopes, family, |to, scope, view| {
         for reason in Reason::ALL {
             let labels = format!("{scope},reason=\"{}\"", reason.as_str());
             let value = view.work.failures[reason as usize];
             sample(to, "cloud_assistant_exporter_poll_failures_total", &labels, value);
         }
     });
-    bodies.counter(
+    rendering.counter(
         scopes,
         "cloud_assistant_exporter_sweeps",
         "Sweeps of the scope that were completed: polls that read everything that the API lists.",
         |view| Some(view.work.sweeps),
     );
-    bodies.counter_of_counts(
+    rendering.counter_of_counts(
         scopes,
         "cloud_assistant_exporter_late_results",
         "Results that only a sweep found.",
         |counts| counts.late,
     );
-    bodies.counter_of_counts(
+    rendering.counter_of_counts(
         scopes,
         "cloud_assistant_exporter_reclassified_results",
         "Settled results whose InvocationStatus, ErrorCode or ExitCode changed afterwards.",
         |counts| counts.reclassified,
     );
-    bodies.counter(
+    rendering.counter(
         scopes,
         "cloud_assistant_exporter_skipped_rows",
         "Rows without ids, which cannot be counted.",
         |view| Some(view.work.skipped_rows),
     );
-    bodies.gauge(
+    rendering.gauge(
         scopes,
         "cloud_assistant_exporter_tracked_results",
         "Results whose identities are held.",
@@ -290,7 +290,7 @@ fn own_work(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Counter,
         help: "Results whose label value was folded into other, because the scope has too many values of the label.",
     };
-    bodies.counts(scopes, family, |to, scope, counts| {
+    rendering.counts(scopes, family, |to, scope, counts| {
         let names = ["invocation_status", "error_code", "exit_code"];
         for (name, value) in names.into_iter().zip(counts.overflow) {
             let labels = format!("{scope},label=\"{name}\"");
@@ -313,7 +313,7 @@ fn own_work(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     });
 }
 
-fn api_requests(bodies: &mut Rendering<'_>, view: &View, requests: &Requests) {
+fn api_requests(rendering: &mut Rendering<'_>, view: &View, requests: &Requests) {
     let (mut sent, mut failed) = (String::new(), String::new());
     for (scope, tally) in requests.all() {
         // A scope that is no longer polled leaves every series.
@@ -357,7 +357,7 @@ fn api_requests(bodies: &mut Rendering<'_>, view: &View, requests: &Requests) {
     }
     let help = "Requests sent to the Alibaba Cloud API, tries again included.";
     let name = "cloud_assistant_exporter_api_requests";
-    bodies.family(
+    rendering.family(
         Family {
             name,
             kind: Kind::Counter,
@@ -368,7 +368,7 @@ fn api_requests(bodies: &mut Rendering<'_>, view: &View, requests: &Requests) {
     );
     let help = "Requests to the Alibaba Cloud API that failed, by reason.";
     let name = "cloud_assistant_exporter_api_request_failures";
-    bodies.family(
+    rendering.family(
         Family {
             name,
             kind: Kind::Counter,
@@ -379,7 +379,7 @@ fn api_requests(bodies: &mut Rendering<'_>, view: &View, requests: &Requests) {
     );
 }
 
-fn credentials(bodies: &mut Rendering<'_>, view: &View) {
+fn credentials(rendering: &mut Rendering<'_>, view: &View) {
     let (mut expiry, mut failures) = (String::new(), String::new());
     let name = "cloud_assistant_exporter_credentials_expiry_timestamp_seconds";
     for (account, shown) in &view.accounts {
@@ -398,7 +398,7 @@ fn credentials(bodies: &mut Rendering<'_>, view: &View) {
     }
     let help =
         "When the account's temporary credentials end unless renewed, in Unix time; absent for lasting ones.";
-    bodies.family(
+    rendering.family(
         Family {
             name,
             kind: Kind::Gauge,
@@ -409,7 +409,7 @@ fn credentials(bodies: &mut Rendering<'_>, view: &View) {
     );
     let help = "How often the account's credentials could not be had or renewed.";
     let name = "cloud_assistant_exporter_credentials_refresh_failures";
-    bodies.family(
+    rendering.family(
         Family {
             name,
             kind: Kind::Counter,

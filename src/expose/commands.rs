@@ -6,13 +6,13 @@ use super::cloud::{Labelled, Rendering, polled};
 use super::text::{Family, Kind, canonical, labels, sample};
 
 /// Renders what is known of selected commands; nothing where none are.
-pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+pub(super) fn render(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_command_results",
         kind: Kind::Counter,
         help: polled!("Results of selected commands that settled since the exporter first looked."),
     };
-    each(bodies, scopes, family, |to, scope, counts, command| {
+    each(rendering, scopes, family, |to, scope, counts, command| {
         for (status, value) in &command.counted {
             let labels = format!(
                 "{scope},{}",
@@ -26,7 +26,7 @@ pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Gauge,
         help: polled!("Results of selected commands in the look-back window by their newest state."),
     };
-    each(bodies, scopes, family, |to, scope, counts, command| {
+    each(rendering, scopes, family, |to, scope, counts, command| {
         for (status, value) in &command.recent {
             let labels = format!(
                 "{scope},{}",
@@ -36,26 +36,26 @@ pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         }
     });
     time(
-        bodies,
+        rendering,
         scopes,
         "cloud_assistant_command_last_success_timestamp_seconds",
         polled!("Time of the newest result of the command that was Success, in Unix time."),
         |command| command.last_success,
     );
     time(
-        bodies,
+        rendering,
         scopes,
         "cloud_assistant_command_last_failure_timestamp_seconds",
         polled!("Time of the newest settled result of the command that was not Success, in Unix time."),
         |command| command.last_failure,
     );
-    durations(bodies, scopes);
+    durations(rendering, scopes);
     let family = Family {
         name: "cloud_assistant_schedule_info",
         kind: Kind::Gauge,
         help: polled!("1 for each way in which a schedule of the command that has not ended repeats."),
     };
-    each(bodies, scopes, family, |to, scope, _, command| {
+    each(rendering, scopes, family, |to, scope, _, command| {
         for schedule in &command.schedules {
             let repeats = labels([
                 ("repeat_mode", &*schedule.repeat_mode),
@@ -65,7 +65,7 @@ pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         }
     });
     time(
-        bodies,
+        rendering,
         scopes,
         "cloud_assistant_schedule_last_run_timestamp_seconds",
         polled!(
@@ -76,13 +76,13 @@ pub(super) fn render(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     );
 }
 
-fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
+fn durations(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     let family = Family {
         name: "cloud_assistant_command_result_duration_seconds",
         kind: Kind::Histogram,
         help: polled!("How long counted results of the command ran: FinishedTime less StartTime."),
     };
-    each(bodies, scopes, family, |to, labels, counts, command| {
+    each(rendering, scopes, family, |to, labels, counts, command| {
         let Some((buckets, count, sum)) = &command.durations else {
             return;
         };
@@ -101,7 +101,7 @@ fn durations(bodies: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
 
 /// A gauge of one time.
 fn time(
-    bodies: &mut Rendering<'_>,
+    rendering: &mut Rendering<'_>,
     scopes: &[Labelled<'_>],
     name: &str,
     help: &str,
@@ -109,7 +109,7 @@ fn time(
 ) {
     let kind = Kind::Gauge;
     each(
-        bodies,
+        rendering,
         scopes,
         Family { name, kind, help },
         |to, labels, _, command| {
@@ -122,12 +122,12 @@ fn time(
 
 /// A family of every command, with its labels.
 fn each(
-    bodies: &mut Rendering<'_>,
+    rendering: &mut Rendering<'_>,
     scopes: &[Labelled<'_>],
     family: Family<'_>,
     samples: impl Fn(&mut String, &str, &Counts, &ShownCommand),
 ) {
-    bodies.counts(scopes, family, |to, scope, counts| {
+    rendering.counts(scopes, family, |to, scope, counts| {
         for command in counts.commands.iter().flat_map(|shown| &shown.commands) {
             let labels = format!("{scope},{}", labels([("command", &*command.command)]));
             samples(to, &labels, counts, command);

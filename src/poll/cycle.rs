@@ -203,7 +203,7 @@ impl Cycle {
                 // Only a whole answer can say that something is not listed.
                 self.add_answer(if ends { asked } else { Vec::new() }, page.rows);
                 if ends {
-                    self.next_question(record, turn);
+                    self.next_asked(record, turn);
                 }
             }
             Stage::Histories {
@@ -245,7 +245,7 @@ impl Cycle {
             row.scheduled |= !row.is_plain() && scheduled.contains(&row.identity);
         }
         if self.token.is_none() {
-            self.next_mode(record, turn);
+            self.next_asked(record, turn);
         }
         Ok(())
     }
@@ -263,9 +263,9 @@ impl Cycle {
         match &mut self.stage {
             Stage::Schedules(_) => {
                 self.refused = true;
-                self.next_mode(record, turn);
+                self.next_asked(record, turn);
             }
-            Stage::Questions(_) => self.next_question(record, turn),
+            Stage::Questions(_) => self.next_asked(record, turn),
             Stage::Histories { rows, .. } => {
                 rows.clear();
                 self.next_history(record);
@@ -329,23 +329,22 @@ impl Cycle {
         }
     }
 
-    fn next_question(&mut self, record: &Record, turn: &mut Turn) {
+    /// The list of a mode, or the question, that was asked for is done with.
+    fn next_asked(&mut self, record: &Record, turn: &mut Turn) {
         self.begin_list();
-        if let Stage::Questions(queue) = &mut self.stage {
-            queue.pop_front();
-            if queue.is_empty() {
-                self.plan_histories(record, turn);
+        let is_last = match &mut self.stage {
+            Stage::Schedules(modes) => {
+                modes.pop_front();
+                modes.is_empty()
             }
-        }
-    }
-
-    fn next_mode(&mut self, record: &Record, turn: &mut Turn) {
-        self.begin_list();
-        if let Stage::Schedules(modes) = &mut self.stage {
-            modes.pop_front();
-            if modes.is_empty() {
-                self.plan_histories(record, turn);
+            Stage::Questions(queue) => {
+                queue.pop_front();
+                queue.is_empty()
             }
+            _ => false,
+        };
+        if is_last {
+            self.plan_histories(record, turn);
         }
     }
 
