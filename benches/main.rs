@@ -28,8 +28,14 @@ mod cloud;
 #[path = "../tests/it/exporter.rs"]
 mod exporter;
 #[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/fleet.rs"]
+mod fleet;
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/scrape.rs"]
 mod scrape;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/stage.rs"]
+mod stage;
 
 use std::time::Instant;
 

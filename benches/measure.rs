@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::exporter::of_status;
+
 /// So long one batch of repetitions takes at least: the system counts a thread's time in steps of some milliseconds.
 const BATCH: Duration = Duration::from_millis(60);
 
@@ -77,13 +79,6 @@ pub fn process_time(id: u32) -> Duration {
 pub fn resident(id: u32) -> u64 {
     let own = of_status(id, "VmRSS:");
     own + children(id).into_iter().map(resident).sum::<u64>()
-}
-
-/// A number of bytes from `/proc/ID/status`.
-pub fn of_status(id: u32, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 fn children(id: u32) -> Vec<u32> {

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use simulator::{ALL_REGIONS, AccessKey, Clock, Cloud, Outcome, Received, Simulator, unix_now};
+use simulator::{Outcome, Received, Simulator};
 use tempfile::{TempDir, tempdir};
 
 use crate::cloud::{ACCOUNT, REGION, cloud, config};
-use crate::exporter::{Exporter, eventually, wait_until};
+use crate::exporter::{Exporter, eventually, of_status, wait_until};
+use crate::fleet::many_accounts;
 use crate::http::Scraper;
-use crate::measure::{median, of_status, process_time};
+use crate::measure::{median, process_time, resident};
 use crate::record::{NEW, POLLS, poll_into};
+use crate::stage::Stage;
 use crate::table::{Beside, Targets, digits, header, megabytes, row, time};
 
 const ACCOUNTS: usize = 20;
@@ -23,10 +25,6 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 /// Two polls of every scope.
 const AT_REST: Duration = Duration::from_secs(120);
-
-fn resident(exporter: &Exporter) -> u64 {
-    of_status(exporter.process_id(), "VmRSS:")
-}
 
 fn wait(duration: Duration) {
     let end = Instant::now() + duration;
@@ -48,33 +46,10 @@ struct Fleet {
 impl Fleet {
     fn new(accounts: usize, regions: usize) -> Self {
         let directory = tempdir().unwrap();
-        let mut cloud = Cloud::new(Clock::Manual(unix_now()));
-        let names: Vec<String> = (1..=accounts)
-            .map(|number| format!("account-{number:02}"))
-            .collect();
-        for name in &names {
-            cloud.add_account(
-                name,
-                AccessKey::new(&format!("{name}-key"), &format!("{name}-secret")),
-            );
-            for region in &ALL_REGIONS[..regions] {
-                cloud.region(name, region).add_settled(100, Outcome::success());
-            }
-        }
-        let simulator = Simulator::start(cloud);
+        let (simulator, written) = many_accounts(accounts, regions);
         simulator.set_latency(LATENCY);
-        let url = simulator.url();
-        let accounts: String = names
-            .iter()
-            .map(|name| {
-                format!(
-                    "  - name: {name}\n    endpoint: {url}\n    regions: []\n    credentials: {{type: access_key, \
-                     access_key_id: {name}-key, access_key_secret: {name}-secret}}\n"
-                )
-            })
-            .collect();
         let state = directory.path().join("state");
-        let config = format!("accounts:\n{accounts}state: {{path: {}}}\n", state.display());
+        let config = format!("accounts:\n{written}state: {{path: {}}}\n", state.display());
         let began = Instant::now();
         let exporter = Exporter::start_with(directory.path(), &config, &["--log.level=info"], &[]);
         // Not by scrapes: reading megabytes of text again and again would be what is measured.
@@ -84,7 +59,7 @@ impl Fleet {
         Self {
             exporter,
             simulator,
-            scopes: names.len() * regions,
+            scopes: accounts * regions,
             ready: began.elapsed(),
             _directory: directory,
         }
@@ -97,9 +72,12 @@ fn at_rest(targets: &mut Targets) {
         LATENCY.as_millis()
     );
     let fleets = [Fleet::new(1, 1), Fleet::new(ACCOUNTS, REGIONS)];
-    let first = fleets
-        .each_ref()
-        .map(|fleet| (resident(&fleet.exporter), fleet.simulator.max_in_flight()));
+    let first = fleets.each_ref().map(|fleet| {
+        (
+            resident(fleet.exporter.process_id()),
+            fleet.simulator.max_in_flight(),
+        )
+    });
     // The timetables take over.
     wait(Duration::from_secs(60));
     let cpu = fleets
@@ -126,12 +104,12 @@ fn at_rest(targets: &mut Targets) {
     for ((fleet, (then, in_flight)), before) in fleets.iter().zip(first).zip(cpu) {
         let exporter = &fleet.exporter;
         let cpu = process_time(exporter.process_id()) - before;
-        let rest = resident(exporter);
+        let rest = resident(exporter.process_id());
         let requests = fleet.simulator.requests();
         let (mean, most) = a_second(&requests);
         let [gzip, plain] = [true, false].map(|gzip| {
             let bytes = Scraper::connect(exporter.address(), "/metrics", gzip).scrape();
-            (bytes, resident(exporter))
+            (bytes, resident(exporter.process_id()))
         });
         row(&[
             &fleet.scopes.to_string(),
@@ -212,7 +190,7 @@ fn start(directory: &Path, held: u32) -> (Duration, u64, u64) {
     exporter.polled();
     wait(Duration::from_secs(2));
     let peak = of_status(exporter.process_id(), "VmHWM:");
-    let resident = resident(&exporter);
+    let resident = resident(exporter.process_id());
     assert!(exporter.terminate().0.success());
     (took, resident, peak)
 }
@@ -301,18 +279,14 @@ fn requests_of_poll(simulator: &Simulator, new: usize) -> usize {
 }
 
 fn requests(targets: &mut Targets) {
-    let directory = tempdir().unwrap();
-    let simulator = cloud(&[REGION]);
     let poll = "poll: {interval: 700ms, sweep_interval: 0}\n";
-    let config = config(&simulator, directory.path(), &[REGION], poll);
-    let exporter = Exporter::start(directory.path(), &config);
-    exporter.looked();
+    let Stage { simulator, .. } = &Stage::new(poll, |_| {});
     println!("\n## Requests of a poll\n");
     header(&["new results", "requests", "wanted"]);
     let mut as_wanted = true;
     let (mut quiet, mut busy) = (0, 0);
     for new in [0, 1, 49, 50, 99, 100, 1000, 0] {
-        let asked = requests_of_poll(&simulator, new);
+        let asked = requests_of_poll(simulator, new);
         let wanted = new / 50 + 1;
         as_wanted &= asked == wanted;
         row(&[&new.to_string(), &asked.to_string(), &wanted.to_string()]);
@@ -335,12 +309,10 @@ fn requests(targets: &mut Targets) {
 
 /// How soon a result that has settled is counted on `/metrics`, and how much of it is not waiting for the next poll.
 fn delay() {
-    let directory = tempdir().unwrap();
-    let simulator = cloud(&[REGION]);
     let poll = "poll: {interval: 1s, sweep_interval: 0}\n";
-    let config = config(&simulator, directory.path(), &[REGION], poll);
-    let exporter = Exporter::start(directory.path(), &config);
-    exporter.looked();
+    let Stage {
+        exporter, simulator, ..
+    } = &Stage::new(poll, |_| {});
     let (mut whole, mut ours) = (Vec::new(), Vec::new());
     for number in 1..=15 {
         wait(Duration::from_millis(fastrand::u64(0..1000)));

@@ -23,7 +23,8 @@ use prometheus::Registry;
 use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION};
-use crate::measure::{cpu_time, median, of_status, thread_time};
+use crate::exporter::of_status;
+use crate::measure::{cpu_time, median, thread_time};
 use crate::table::{Beside, Targets, digits, header, megabytes, row, time};
 
 pub const NEW: u32 = 50;

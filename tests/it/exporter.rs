@@ -25,6 +25,13 @@ pub struct Exporter {
     ended: bool,
 }
 
+/// A number of bytes from `/proc/ID/status`.
+pub fn of_status(id: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
 /// An answer over HTTP.
 pub struct Answer {
     pub status: u16,

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use simulator::{ALL_REGIONS, AccessKey, Clock, Cloud, Outcome, Simulator, unix_now};
+
 use crate::exporter::{Exporter, command, config_path};
 
 /// In every secret that a test makes up, and nowhere else.
@@ -30,6 +32,30 @@ pub fn account_with(name: &str, endpoint: &str, regions: &[&str], credentials: &
     format!(
         "  - name: {name}\n    endpoint: {endpoint}\n    regions: [{regions}]\n    credentials: {credentials}\n{more}"
     )
+}
+
+/// A cloud of many accounts, each in so many regions with 100 results that have settled, and the accounts as they are
+/// written.
+pub fn many_accounts(accounts: usize, regions: usize) -> (Simulator, String) {
+    let mut cloud = Cloud::new(Clock::Manual(unix_now()));
+    let names: Vec<String> = (1..=accounts)
+        .map(|number| format!("account-{number:02}"))
+        .collect();
+    for name in &names {
+        let key = AccessKey::new(&format!("{name}-key"), &format!("{MARK}-{name}"));
+        cloud.add_account(name, key);
+        for region in &ALL_REGIONS[..regions] {
+            cloud.region(name, region).add_settled(100, Outcome::success());
+        }
+    }
+    let simulator = Simulator::start(cloud);
+    let url = simulator.url();
+    let written = names.iter().map(|name| {
+        let key =
+            format!("{{type: access_key, access_key_id: {name}-key, access_key_secret: {MARK}-{name}}}");
+        account(name, &url, &[], &key)
+    });
+    (simulator, written.collect())
 }
 
 /// A configuration of these accounts that polls quickly; `poll` has further keys of it.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use simulator::{ALL_REGIONS, AccessKey, Clock, Cloud, Outcome, Received, Simulator, unix_now};
+use simulator::Received;
 use tempfile::tempdir;
 
-use crate::exporter::{Exporter, pause};
-use crate::fleet::account;
+use crate::exporter::{Exporter, of_status, pause};
+use crate::fleet::many_accounts;
 
 const ACCOUNTS: usize = 20;
 const REGIONS: usize = 30;
@@ -37,44 +37,17 @@ fn most_at_once(requests: &[Received]) -> usize {
 
 /// Megabytes.
 fn resident(exporter: &Exporter) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", exporter.process_id())).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1000.0
+    of_status(exporter.process_id(), "VmRSS:") as f64 / 1e6
 }
 
 #[test]
 #[ignore = "takes over a minute and prints figures; make figures"]
 fn twenty_accounts_in_thirty_regions() {
     let directory = tempdir().unwrap();
-    let mut cloud = Cloud::new(Clock::Manual(unix_now()));
-    let names: Vec<String> = (1..=ACCOUNTS)
-        .map(|number| format!("account-{number:02}"))
-        .collect();
-    for name in &names {
-        cloud.add_account(
-            name,
-            AccessKey::new(&format!("{name}-key"), &format!("hunter2-{name}")),
-        );
-        for region in &ALL_REGIONS[..REGIONS] {
-            cloud.region(name, region).add_settled(100, Outcome::success());
-        }
-    }
-    let simulator = Simulator::start(cloud);
+    let (simulator, accounts) = many_accounts(ACCOUNTS, REGIONS);
     simulator.set_latency(LATENCY);
-    let accounts: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let key =
-                format!("{{type: access_key, access_key_id: {name}-key, access_key_secret: hunter2-{name}}}");
-            account(name, &simulator.url(), &[], &key)
-        })
-        .collect();
     let config = format!(
-        "accounts:\n{}poll: {{interval: {INTERVAL}s}}\nstate: {{path: {}}}\n",
-        accounts.concat(),
+        "accounts:\n{accounts}poll: {{interval: {INTERVAL}s}}\nstate: {{path: {}}}\n",
         directory.path().join("state").display()
     );
     let started = Instant::now();
