@@ -123,17 +123,8 @@ fn families() -> Families {
     families
 }
 
-#[test]
-fn every_metric_is_documented_and_none_that_does_not_exist() {
-    let families = families();
-    let of_the_exporter: Families = families
-        .iter()
-        .filter(|(name, _)| !name.starts_with("process_"))
-        .map(|(name, family)| (name.clone(), family.clone()))
-        .collect();
-    assert!(of_the_exporter.len() < families.len(), "process_* is there");
-
-    // README.md: name | type | more labels | meaning.
+/// The table of README.md: name, type, more labels, meaning.
+fn documented() -> Families {
     let mut documented = Families::new();
     for row in table("Metrics") {
         let labels = match row[2].strip_prefix("only ") {
@@ -146,9 +137,11 @@ fn every_metric_is_documented_and_none_that_does_not_exist() {
             documented.insert(name.to_owned(), (row[1].clone(), labels.clone()));
         }
     }
-    assert_same(&documented, &of_the_exporter);
+    documented
+}
 
-    // The vocabulary that the checks of rules, dashboards and runbooks go by.
+/// What the checks of rules, dashboards and runbooks go by.
+fn vocabulary() -> Families {
     let mut vocabulary = Families::new();
     for line in read("deploy/checks/metrics.yml").lines() {
         let Some((name, rest)) = line.split_once(": {type: ").filter(|_| !line.starts_with('#')) else {
@@ -159,6 +152,22 @@ fn every_metric_is_documented_and_none_that_does_not_exist() {
         let labels = words(labels.split(", ").filter(|label| !label.is_empty()));
         vocabulary.insert(name.to_owned(), (kind.to_owned(), labels));
     }
+    vocabulary
+}
+
+#[test]
+fn every_metric_is_documented_and_none_that_does_not_exist() {
+    let families = families();
+    let of_the_exporter: Families = families
+        .iter()
+        .filter(|(name, _)| !name.starts_with("process_"))
+        .map(|(name, family)| (name.clone(), family.clone()))
+        .collect();
+    assert!(of_the_exporter.len() < families.len(), "process_* is there");
+
+    assert_same(&documented(), &of_the_exporter);
+
+    let vocabulary = vocabulary();
     for (name, family) in &vocabulary {
         assert_eq!(
             Some(family),
@@ -262,8 +271,7 @@ fn keys() -> Words {
         keys.iter()
             .any(|other| other.starts_with(&format!("{key}.")) || other.starts_with(&format!("{key}[]")))
     };
-    let leaves: Words = keys.iter().filter(|key| !holds_others(key)).cloned().collect();
-    leaves
+    keys.iter().filter(|key| !holds_others(key)).cloned().collect()
 }
 
 #[test]
@@ -300,11 +308,7 @@ fn every_flag_is_documented_and_none_that_does_not_exist() {
     let help = String::from_utf8(output.stdout).unwrap();
     let flags: Words = help
         .lines()
-        .filter_map(|line| {
-            line.trim_start()
-                .strip_prefix("-h, ")
-                .or_else(|| Some(line.trim_start()))
-        })
+        .map(|line| line.trim_start().trim_start_matches("-h, "))
         .filter(|line| line.starts_with("--"))
         .map(|line| line.split([' ', '<']).next().unwrap().to_owned())
         .collect();
