@@ -53,11 +53,14 @@ const SUBJECTS: [(&str, Subject); 4] = [
 ];
 
 /// Pieces for a profile.
-const PIECES: [(&str, fn()); 4] = [
+const PIECES: [(&str, fn()); 6] = [
     ("decode", decode::profile),
     ("output", decode::profile_output),
     ("record", record::profile),
     ("render", record::profile_render),
+    ("answer", record::profile_answer),
+    // No piece of its own: where the memory of 600 scopes goes. Allocators and their settings come in by the environment.
+    ("fleet", process::look_at_memory),
 ];
 
 fn main() {

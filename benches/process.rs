@@ -364,3 +364,31 @@ pub fn run(targets: &mut Targets) {
     starts(targets);
     at_rest(targets);
 }
+
+/// What the memory of 600 scopes is made of, from their start on.
+pub fn look_at_memory() {
+    let fleet = Fleet::new(ACCOUNTS, REGIONS);
+    let exporter = &fleet.exporter;
+    header(&["when", "resident", "of it anonymous", "at most", "threads"]);
+    let look = |when: &str| {
+        let of = |name: &str| megabytes(of_status(exporter.process_id(), name));
+        row(&[
+            when,
+            &of("VmRSS:"),
+            &of("RssAnon:"),
+            &of("VmHWM:"),
+            &threads(exporter).to_string(),
+        ]);
+    };
+    look("after the first polls");
+    wait(Duration::from_secs(20));
+    look("20 s later");
+    wait(Duration::from_secs(70));
+    look("90 s later");
+    for (gzip, when) in [(true, "after a gzip scrape"), (false, "after a plain scrape")] {
+        Scraper::connect(exporter.address(), "/metrics", gzip).scrape();
+        look(when);
+    }
+    wait(Duration::from_secs(5));
+    look("5 s later");
+}

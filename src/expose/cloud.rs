@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use crate::aliyun::client::Action;
 use crate::aliyun::error::Reason;
 use crate::aliyun::requests::Requests;
-use crate::record::Counts;
+use crate::record::{Counts, ShownTotal};
 use crate::scope::Scope;
 use crate::view::{ScopeView, View};
 
 use super::commands;
-use super::part::Part;
-use super::text::{Family, Format, Kind, canonical, escape, float, labels, sample};
+use super::part::{Body, Deflater, Part};
+use super::text::{Family, Format, Kind, canonical, float, labels, sample};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
 macro_rules! polled {
@@ -25,20 +25,34 @@ macro_rules! polled {
 
 pub(super) use polled;
 
+/// A piece ends with the scope that makes it so long: then what one scope changes costs little, and no buffer is so large
+/// that an allocator keeps it apart.
+const PIECE_BYTES: usize = 48 * 1024;
+
 /// The bodies of both formats, in pieces that they share where their bytes are the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bodies {
     /// Text 0.0.4.
-    pub text: Vec<Part>,
+    pub text: Body,
     /// OpenMetrics 1.0.0, without its end.
-    pub open_metrics: Vec<Part>,
+    pub open_metrics: Body,
 }
 
 /// Bodies in the making.
 pub(super) struct Rendering<'a> {
-    bodies: Bodies,
+    text: Vec<Part>,
+    open_metrics: Vec<Part>,
     /// Those that are served now.
     before: &'a Bodies,
+    deflater: &'a mut Deflater,
+}
+
+/// Samples that are not in a piece yet.
+#[derive(Default)]
+struct Samples {
+    text: String,
+    /// Only where they are not the same.
+    open_metrics: String,
 }
 
 /// A scope with its labels as they are written.
@@ -49,7 +63,7 @@ pub(super) struct Labelled<'a> {
 
 /// Renders everything that is known of the scopes. What is still as it was `before` is neither compressed nor kept again:
 /// in a quiet fleet, that is most of it.
-pub(super) fn render(view: &View, requests: &Requests, before: &Bodies) -> Bodies {
+pub(super) fn render(view: &View, requests: &Requests, before: &Bodies, deflater: &mut Deflater) -> Bodies {
     let scopes: Vec<Labelled<'_>> = view
         .scopes
         .values()
@@ -62,8 +76,10 @@ pub(super) fn render(view: &View, requests: &Requests, before: &Bodies) -> Bodie
         })
         .collect();
     let mut rendering = Rendering {
-        bodies: Bodies::default(),
+        text: Vec::new(),
+        open_metrics: Vec::new(),
         before,
+        deflater,
     };
     results(&mut rendering, &scopes);
     commands::render(&mut rendering, &scopes);
@@ -71,7 +87,10 @@ pub(super) fn render(view: &View, requests: &Requests, before: &Bodies) -> Bodie
     own_work(&mut rendering, &scopes);
     api_requests(&mut rendering, view, requests);
     credentials(&mut rendering, view);
-    rendering.bodies
+    Bodies {
+        text: Body::new(rendering.text),
+        open_metrics: Body::new(rendering.open_metrics),
+    }
 }
 
 fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
@@ -82,8 +101,7 @@ fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     rendering.counts(scopes, family, |to, labels, counts| {
         for shown in counts.recent() {
-            let labels = combination(labels, shown.invocation_status, shown.error_code, shown.exit_code);
-            sample(to, family.name, &labels, shown.value);
+            sample(to, family.name, labels, combination(&shown), shown.value);
         }
     });
     results_total(rendering, scopes);
@@ -97,7 +115,8 @@ fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     rendering.counts(scopes, family, |to, labels, counts| {
         for (status, time) in counts.oldest_open() {
-            sample(to, family.name, &with_status(labels, status), time);
+            let more = [("invocation_status", status)];
+            sample(to, family.name, labels, more, time);
         }
     });
     let family = Family {
@@ -107,7 +126,8 @@ fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     rendering.counts(scopes, family, |to, labels, counts| {
         for (status, time) in counts.newest() {
-            sample(to, family.name, &with_status(labels, status), time);
+            let more = [("invocation_status", status)];
+            sample(to, family.name, labels, more, time);
         }
     });
     rendering.counter_of_counts(
@@ -123,13 +143,8 @@ fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     rendering.counts(scopes, family, |to, scope, counts| {
         for (status, error_code, value) in counts.deliveries() {
-            let more = labels([("delivery_status", status), ("error_code", error_code)]);
-            sample(
-                to,
-                "cloud_assistant_output_deliveries_total",
-                &format!("{scope},{more}"),
-                value,
-            );
+            let more = [("delivery_status", status), ("error_code", error_code)];
+            sample(to, "cloud_assistant_output_deliveries_total", scope, more, value);
         }
     });
     rendering.counter_of_counts(
@@ -147,11 +162,10 @@ fn results_total(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         kind: Kind::Counter,
         help: polled!("Results that settled since the exporter first looked, each counted once."),
     };
-    let (mut text, mut open_metrics) = (String::new(), String::new());
-    for Labelled { view, labels: scope } in scopes {
+    let name = "cloud_assistant_results_total";
+    rendering.family_of_both(family, scopes, |to, Labelled { view, labels: scope }| {
         for shown in view.counts.iter().flat_map(|counts| counts.totals()) {
-            let all = combination(scope, shown.invocation_status, shown.error_code, shown.exit_code);
-            sample(&mut text, "cloud_assistant_results_total", &all, shown.value);
+            sample(&mut to.text, name, scope, combination(&shown), shown.value);
             let exemplar = shown.exemplar.and_then(|exemplar| {
                 let ids = [
                     ("invoke_id", &*exemplar.invoke_id),
@@ -163,10 +177,9 @@ fn results_total(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
                     .then(|| format!("{} # {{{}}} 1 {}", shown.value, labels(ids), exemplar.time))
             });
             let value = exemplar.unwrap_or_else(|| shown.value.to_string());
-            sample(&mut open_metrics, "cloud_assistant_results_total", &all, value);
+            sample(&mut to.open_metrics, name, scope, combination(&shown), value);
         }
-    }
-    rendering.family(family, text, Some(open_metrics));
+    });
 }
 
 fn durations(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
@@ -182,35 +195,16 @@ fn durations(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
             .map(|bound| canonical(*bound))
             .collect();
         for durations in &counts.durations {
-            let labels = with_status(scope, counts.status_of(durations));
+            let status = ("invocation_status", counts.status_of(durations));
+            let name = "cloud_assistant_result_duration_seconds_bucket";
             for (bound, count) in bounds.iter().zip(&durations.buckets) {
-                let labels = format!("{labels},le=\"{bound}\"");
-                sample(
-                    to,
-                    "cloud_assistant_result_duration_seconds_bucket",
-                    &labels,
-                    count,
-                );
+                sample(to, name, scope, [status, ("le", bound)], count);
             }
-            let infinite = format!("{labels},le=\"+Inf\"");
-            sample(
-                to,
-                "cloud_assistant_result_duration_seconds_bucket",
-                &infinite,
-                durations.count,
-            );
-            sample(
-                to,
-                "cloud_assistant_result_duration_seconds_sum",
-                &labels,
-                durations.sum,
-            );
-            sample(
-                to,
-                "cloud_assistant_result_duration_seconds_count",
-                &labels,
-                durations.count,
-            );
+            sample(to, name, scope, [status, ("le", "+Inf")], durations.count);
+            let name = "cloud_assistant_result_duration_seconds_sum";
+            sample(to, name, scope, [status], durations.sum);
+            let name = "cloud_assistant_result_duration_seconds_count";
+            sample(to, name, scope, [status], durations.count);
         }
     });
 }
@@ -250,9 +244,9 @@ fn own_work(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     rendering.scopes(scopes, family, |to, scope, view| {
         for reason in Reason::ALL {
-            let labels = format!("{scope},reason=\"{}\"", reason.as_str());
+            let name = "cloud_assistant_exporter_poll_failures_total";
             let value = view.work.failures[reason as usize];
-            sample(to, "cloud_assistant_exporter_poll_failures_total", &labels, value);
+            sample(to, name, scope, [("reason", reason.as_str())], value);
         }
     });
     rendering.counter(
@@ -291,176 +285,166 @@ fn own_work(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         help: "Results whose label value was folded into other, because the scope has too many values of the label.",
     };
     rendering.counts(scopes, family, |to, scope, counts| {
-        let names = ["invocation_status", "error_code", "exit_code"];
-        for (name, value) in names.into_iter().zip(counts.overflow) {
-            let labels = format!("{scope},label=\"{name}\"");
-            sample(
-                to,
-                "cloud_assistant_exporter_label_overflow_total",
-                &labels,
-                value,
-            );
-        }
-        if let Some(commands) = &counts.commands {
-            let labels = format!("{scope},label=\"command\"");
-            sample(
-                to,
-                "cloud_assistant_exporter_label_overflow_total",
-                &labels,
-                commands.overflow,
-            );
+        let labels = ["invocation_status", "error_code", "exit_code"];
+        let commands = counts.commands.iter().map(|shown| ("command", shown.overflow));
+        for (label, value) in labels.into_iter().zip(counts.overflow).chain(commands) {
+            let name = "cloud_assistant_exporter_label_overflow_total";
+            sample(to, name, scope, [("label", label)], value);
         }
     });
 }
 
 fn api_requests(rendering: &mut Rendering<'_>, view: &View, requests: &Requests) {
-    let (mut sent, mut failed) = (String::new(), String::new());
-    for (scope, tally) in requests.all() {
-        // A scope that is no longer polled leaves every series.
-        let is_polled = view.scopes.contains_key(&scope);
+    let mut tallies = requests.all();
+    // A scope that is no longer polled leaves every series.
+    tallies.retain(|(scope, _)| {
         let is_account = scope.region_id.is_empty() && view.accounts.contains_key(&scope.account);
-        if !is_polled && !is_account {
-            continue;
+        view.scopes.contains_key(scope) || is_account
+    });
+    let family = Family {
+        name: "cloud_assistant_exporter_api_requests",
+        kind: Kind::Counter,
+        help: "Requests sent to the Alibaba Cloud API, tries again included.",
+    };
+    rendering.family(family, &tallies, |to, (scope, tally)| {
+        for (action, labels) in actions(scope) {
+            let name = "cloud_assistant_exporter_api_requests_total";
+            sample(to, name, &labels, [], tally.sent(action));
         }
-        let Scope { account, region_id } = scope;
-        // A scope and an account without a region make different calls.
-        let actions = Action::ALL
-            .into_iter()
-            .filter(|action| action.has_region() != region_id.is_empty());
-        for action in actions {
-            let scope = [
-                ("account", &*account),
-                ("region_id", &*region_id),
-                ("action", action.as_str()),
-            ];
-            let labels = labels(scope);
-            sample(
-                &mut sent,
-                "cloud_assistant_exporter_api_requests_total",
-                &labels,
-                tally.sent(action),
-            );
+    });
+    let family = Family {
+        name: "cloud_assistant_exporter_api_request_failures",
+        kind: Kind::Counter,
+        help: "Requests to the Alibaba Cloud API that failed, by reason.",
+    };
+    rendering.family(family, &tallies, |to, (scope, tally)| {
+        for (action, labels) in actions(scope) {
             for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::State) {
                 let count = tally.failed(action, reason);
                 // DescribeInvocations is rare; what it has not met is not worth a series.
                 if count > 0 || action != Action::DescribeInvocations {
-                    let labels = format!("{labels},reason=\"{}\"", reason.as_str());
-                    sample(
-                        &mut failed,
-                        "cloud_assistant_exporter_api_request_failures_total",
-                        &labels,
-                        count,
-                    );
+                    let name = "cloud_assistant_exporter_api_request_failures_total";
+                    sample(to, name, &labels, [("reason", reason.as_str())], count);
                 }
             }
         }
-    }
-    let help = "Requests sent to the Alibaba Cloud API, tries again included.";
-    let name = "cloud_assistant_exporter_api_requests";
-    rendering.family(
-        Family {
-            name,
-            kind: Kind::Counter,
-            help,
-        },
-        sent,
-        None,
-    );
-    let help = "Requests to the Alibaba Cloud API that failed, by reason.";
-    let name = "cloud_assistant_exporter_api_request_failures";
-    rendering.family(
-        Family {
-            name,
-            kind: Kind::Counter,
-            help,
-        },
-        failed,
-        None,
-    );
+    });
+}
+
+/// The calls that are made for a scope, or for an account without a region, with their labels.
+fn actions(scope: &Scope) -> impl Iterator<Item = (Action, String)> {
+    let Scope { account, region_id } = scope;
+    Action::ALL
+        .into_iter()
+        .filter(|action| action.has_region() != region_id.is_empty())
+        .map(move |action| {
+            let labels = labels([
+                ("account", &**account),
+                ("region_id", &**region_id),
+                ("action", action.as_str()),
+            ]);
+            (action, labels)
+        })
 }
 
 fn credentials(rendering: &mut Rendering<'_>, view: &View) {
-    let (mut expiry, mut failures) = (String::new(), String::new());
-    let name = "cloud_assistant_exporter_credentials_expiry_timestamp_seconds";
-    for (account, shown) in &view.accounts {
-        let labels = labels([("account", &**account)]);
+    let family = Family {
+        name: "cloud_assistant_exporter_credentials_expiry_timestamp_seconds",
+        kind: Kind::Gauge,
+        help: "When the account's temporary credentials end unless renewed, in Unix time; absent for lasting ones.",
+    };
+    rendering.family(family, &view.accounts, |to, (account, shown)| {
         if let Some(at) = shown.credentials.expiry() {
             let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            sample(&mut expiry, name, &labels, at.as_secs());
+            sample(to, family.name, "", [("account", &**account)], at.as_secs());
         }
-        let count = shown.credentials.refresh_failures();
-        sample(
-            &mut failures,
-            "cloud_assistant_exporter_credentials_refresh_failures_total",
-            &labels,
-            count,
-        );
-    }
-    let help =
-        "When the account's temporary credentials end unless renewed, in Unix time; absent for lasting ones.";
-    rendering.family(
-        Family {
-            name,
-            kind: Kind::Gauge,
-            help,
-        },
-        expiry,
-        None,
-    );
-    let help = "How often the account's credentials could not be had or renewed.";
-    let name = "cloud_assistant_exporter_credentials_refresh_failures";
-    rendering.family(
-        Family {
-            name,
-            kind: Kind::Counter,
-            help,
-        },
-        failures,
-        None,
-    );
-}
-
-fn with_status(scope: &str, status: &str) -> String {
-    format!("{scope},invocation_status=\"{}\"", escape(status))
-}
-
-fn combination(scope: &str, status: &str, error_code: &str, exit_code: &str) -> String {
-    format!(
-        "{scope},invocation_status=\"{}\",error_code=\"{}\",exit_code=\"{}\"",
-        escape(status),
-        escape(error_code),
-        escape(exit_code)
-    )
-}
-
-/// Adds a piece: the one that was there before, if its bytes are the same.
-fn add(parts: &mut Vec<Part>, before: &[Part], plain: String) -> Part {
-    let part = match before.get(parts.len()) {
-        Some(before) if before.is(&plain) => before.clone(),
-        // It is held for long, and a String that grew has up to twice the room it needs.
-        _ => Part::new(plain.into_boxed_str().into_string()),
+    });
+    let family = Family {
+        name: "cloud_assistant_exporter_credentials_refresh_failures",
+        kind: Kind::Counter,
+        help: "How often the account's credentials could not be had or renewed.",
     };
-    parts.push(part.clone());
-    part
+    rendering.family(family, &view.accounts, |to, (account, shown)| {
+        let name = "cloud_assistant_exporter_credentials_refresh_failures_total";
+        let failures = shown.credentials.refresh_failures();
+        sample(to, name, "", [("account", &**account)], failures);
+    });
+}
+
+fn combination<'a>(shown: &ShownTotal<'a>) -> [(&'static str, &'a str); 3] {
+    [
+        ("invocation_status", shown.invocation_status),
+        ("error_code", shown.error_code),
+        ("exit_code", shown.exit_code),
+    ]
 }
 
 // === impl Rendering ===
 
 impl Rendering<'_> {
-    /// Adds a family, unless it has no samples. `open_metrics` holds its samples where they differ.
-    fn family(&mut self, family: Family<'_>, text: String, open_metrics: Option<String>) {
-        if text.is_empty() {
+    /// Adds a family of so many items, unless it has no samples.
+    fn family<T>(
+        &mut self,
+        family: Family<'_>,
+        items: impl IntoIterator<Item = T>,
+        samples: impl Fn(&mut String, T),
+    ) {
+        self.family_of_both(family, items, |to, item| samples(&mut to.text, item));
+    }
+
+    /// A family whose samples may be different in OpenMetrics.
+    fn family_of_both<T>(
+        &mut self,
+        family: Family<'_>,
+        items: impl IntoIterator<Item = T>,
+        samples: impl Fn(&mut Samples, T),
+    ) {
+        let mut written = Samples::default();
+        let mut is_begun = false;
+        for item in items {
+            samples(&mut written, item);
+            if written.text.len() >= PIECE_BYTES {
+                self.piece(family, &mut is_begun, &mut written);
+            }
+        }
+        self.piece(family, &mut is_begun, &mut written);
+    }
+
+    /// Adds what has been written of a family, if anything; before its first piece, its header.
+    fn piece(&mut self, family: Family<'_>, is_begun: &mut bool, written: &mut Samples) {
+        if written.text.is_empty() {
             return;
         }
-        let Self { bodies, before } = self;
-        add(&mut bodies.text, &before.text, family.header(Format::Text));
-        let samples = add(&mut bodies.text, &before.text, text);
-        let parts = &mut bodies.open_metrics;
-        add(parts, &before.open_metrics, family.header(Format::OpenMetrics));
-        match open_metrics {
-            Some(samples) => drop(add(parts, &before.open_metrics, samples)),
-            None => parts.push(samples),
+        let Self {
+            text,
+            open_metrics,
+            before,
+            deflater,
+        } = self;
+        let mut add = |parts: &mut Vec<Part>, before: &Body, plain: &str| {
+            let part = match before.parts().get(parts.len()) {
+                Some(before) if before.is(plain) => before.clone(),
+                _ => deflater.part(plain),
+            };
+            parts.push(part);
+        };
+        if !*is_begun {
+            *is_begun = true;
+            let mut header = String::new();
+            family.header(&mut header, Format::Text);
+            add(text, &before.text, &header);
+            header.clear();
+            family.header(&mut header, Format::OpenMetrics);
+            add(open_metrics, &before.open_metrics, &header);
         }
+        add(text, &before.text, &written.text);
+        if written.open_metrics.is_empty() || written.open_metrics == written.text {
+            open_metrics.extend(text.last().cloned());
+        } else {
+            add(open_metrics, &before.open_metrics, &written.open_metrics);
+        }
+        written.text.clear();
+        written.open_metrics.clear();
     }
 
     fn scopes(
@@ -469,11 +453,9 @@ impl Rendering<'_> {
         family: Family<'_>,
         samples: impl Fn(&mut String, &str, &ScopeView),
     ) {
-        let mut text = String::new();
-        for Labelled { view, labels } in scopes {
-            samples(&mut text, labels, view);
-        }
-        self.family(family, text, None);
+        self.family(family, scopes, |to, Labelled { view, labels }| {
+            samples(to, labels, view);
+        });
     }
 
     /// A family of what has counts.
@@ -506,7 +488,7 @@ impl Rendering<'_> {
             },
             |to, labels, view| {
                 if let Some(value) = value(view) {
-                    sample(to, name, labels, value);
+                    sample(to, name, labels, [], value);
                 }
             },
         );
@@ -530,7 +512,7 @@ impl Rendering<'_> {
             },
             |to, labels, view| {
                 if let Some(value) = value(view) {
-                    sample(to, &sample_name, labels, value);
+                    sample(to, &sample_name, labels, [], value);
                 }
             },
         );

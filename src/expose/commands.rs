@@ -14,11 +14,8 @@ pub(super) fn render(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     each(rendering, scopes, family, |to, scope, counts, command| {
         for (status, value) in &command.counted {
-            let labels = format!(
-                "{scope},{}",
-                labels([("invocation_status", counts.status_text(*status))])
-            );
-            sample(to, "cloud_assistant_command_results_total", &labels, value);
+            let more = [("invocation_status", counts.status_text(*status))];
+            sample(to, "cloud_assistant_command_results_total", scope, more, value);
         }
     });
     let family = Family {
@@ -28,11 +25,8 @@ pub(super) fn render(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     each(rendering, scopes, family, |to, scope, counts, command| {
         for (status, value) in &command.recent {
-            let labels = format!(
-                "{scope},{}",
-                labels([("invocation_status", counts.status_text(*status))])
-            );
-            sample(to, family.name, &labels, value);
+            let more = [("invocation_status", counts.status_text(*status))];
+            sample(to, family.name, scope, more, value);
         }
     });
     time(
@@ -57,11 +51,11 @@ pub(super) fn render(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     };
     each(rendering, scopes, family, |to, scope, _, command| {
         for schedule in &command.schedules {
-            let repeats = labels([
+            let repeats = [
                 ("repeat_mode", &*schedule.repeat_mode),
                 ("frequency", &*schedule.frequency),
-            ]);
-            sample(to, family.name, &format!("{scope},{repeats}"), 1);
+            ];
+            sample(to, family.name, scope, repeats, 1);
         }
     });
     time(
@@ -88,14 +82,13 @@ fn durations(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
         };
         let name = "cloud_assistant_command_result_duration_seconds_bucket";
         for (bound, cumulative) in counts.duration_buckets.iter().zip(buckets) {
-            let labels = format!("{labels},le=\"{}\"", canonical(*bound));
-            sample(to, name, &labels, cumulative);
+            sample(to, name, labels, [("le", &*canonical(*bound))], cumulative);
         }
-        sample(to, name, &format!("{labels},le=\"+Inf\""), count);
+        sample(to, name, labels, [("le", "+Inf")], count);
         let name = "cloud_assistant_command_result_duration_seconds_sum";
-        sample(to, name, labels, sum);
+        sample(to, name, labels, [], sum);
         let name = "cloud_assistant_command_result_duration_seconds_count";
-        sample(to, name, labels, count);
+        sample(to, name, labels, [], count);
     });
 }
 
@@ -114,7 +107,7 @@ fn time(
         Family { name, kind, help },
         |to, labels, _, command| {
             if let Some(value) = value(command) {
-                sample(to, name, labels, value);
+                sample(to, name, labels, [], value);
             }
         },
     );

@@ -11,7 +11,7 @@ mod part;
 mod process;
 mod text;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -27,7 +27,7 @@ pub use process::Process;
 use crate::aliyun::requests::Requests;
 use crate::view::{Board, View};
 use cloud::Bodies;
-use part::Part;
+use part::Deflater;
 use text::Format;
 
 /// Rendering takes at most this share of one core: after it took a while, the next waits so many times that while.
@@ -39,6 +39,8 @@ pub struct Exposition {
     registry: Registry,
     requests: Arc<Requests>,
     rendered: ArcSwap<Rendered>,
+    /// Renderings go one after another.
+    deflater: Mutex<Deflater>,
 }
 
 /// A view and its bytes.
@@ -55,13 +57,15 @@ impl Exposition {
             registry,
             requests,
             rendered: ArcSwap::default(),
+            deflater: Mutex::default(),
         }
     }
 
     /// Renders a view; from now on it is served.
     pub fn render(&self, view: Arc<View>) {
+        let mut deflater = self.deflater.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.rendered.load_full();
-        let bodies = cloud::render(&view, &self.requests, &before.bodies);
+        let bodies = cloud::render(&view, &self.requests, &before.bodies, &mut deflater);
         self.rendered.store(Arc::new(Rendered { view, bodies }));
     }
 
@@ -76,7 +80,7 @@ impl Exposition {
         let bodies = &rendered.bodies;
         let families = self.registry.gather();
         let mut tail = own::render(&families, answer.format);
-        let parts = match answer.format {
+        let body = match answer.format {
             Format::Text => &bodies.text,
             Format::OpenMetrics => {
                 tail.push_str("# EOF\n");
@@ -84,12 +88,8 @@ impl Exposition {
             }
         };
         match answer.gzip {
-            true => part::gzip(parts.iter().chain([&Part::new(tail)])),
-            false => {
-                let mut chunks = part::plain(parts);
-                chunks.push(tail.into());
-                chunks
-            }
+            true => body.gzip(&tail),
+            false => body.plain(tail),
         }
     }
 

@@ -2,13 +2,13 @@
 //!
 //! The crate's own encoder has no OpenMetrics, and writes infinity in a way that only some parsers take.
 
-use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::proto::{Histogram, MetricFamily, MetricType};
 
 use super::text::{Family, Format, Kind, canonical, float, labels, sample};
 
 /// Renders what a registry gathered.
 pub(super) fn render(families: &[MetricFamily], format: Format) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(8 * 1024);
     for family in families {
         let kind = match family.get_field_type() {
             MetricType::COUNTER => Kind::Counter,
@@ -16,61 +16,47 @@ pub(super) fn render(families: &[MetricFamily], format: Format) -> String {
             // The exporter registers no summaries.
             _ => Kind::Gauge,
         };
-        let name = match kind {
-            Kind::Counter => family.name().trim_end_matches("_total"),
-            Kind::Gauge | Kind::Histogram => family.name(),
+        let header = Family {
+            name: match kind {
+                Kind::Counter => family.name().trim_end_matches("_total"),
+                Kind::Gauge | Kind::Histogram => family.name(),
+            },
+            kind,
+            help: family.help(),
         };
-        text.push_str(
-            &Family {
-                name,
-                kind,
-                help: family.help(),
-            }
-            .header(format),
-        );
+        header.header(&mut text, format);
         for metric in family.get_metric() {
             let labels = labels(metric.get_label().iter().map(|pair| (pair.name(), pair.value())));
             match kind {
+                // Its samples have the `_total` with which it was registered.
                 Kind::Counter => {
-                    sample(
-                        &mut text,
-                        &format!("{name}_total"),
-                        &labels,
-                        float(metric.get_counter().get_value()),
-                    );
+                    let value = float(metric.get_counter().get_value());
+                    sample(&mut text, family.name(), &labels, [], value);
                 }
-                Kind::Gauge => sample(&mut text, name, &labels, float(metric.get_gauge().get_value())),
-                Kind::Histogram => {
-                    let histogram = metric.get_histogram();
-                    let comma = if labels.is_empty() { "" } else { "," };
-                    let bucket = format!("{name}_bucket");
-                    let finite = histogram
-                        .get_bucket()
-                        .iter()
-                        .filter(|bucket| bucket.upper_bound().is_finite());
-                    for bound in finite {
-                        let le = canonical(bound.upper_bound());
-                        sample(
-                            &mut text,
-                            &bucket,
-                            &format!("{labels}{comma}le=\"{le}\""),
-                            bound.cumulative_count(),
-                        );
-                    }
-                    let count = histogram.get_sample_count();
-                    sample(&mut text, &bucket, &format!("{labels}{comma}le=\"+Inf\""), count);
-                    sample(
-                        &mut text,
-                        &format!("{name}_sum"),
-                        &labels,
-                        float(histogram.get_sample_sum()),
-                    );
-                    sample(&mut text, &format!("{name}_count"), &labels, count);
+                Kind::Gauge => {
+                    let value = float(metric.get_gauge().get_value());
+                    sample(&mut text, family.name(), &labels, [], value);
                 }
+                Kind::Histogram => histogram(&mut text, family.name(), &labels, metric.get_histogram()),
             }
         }
     }
     text
+}
+
+fn histogram(to: &mut String, name: &str, labels: &str, histogram: &Histogram) {
+    let count = histogram.get_sample_count();
+    let bucket = format!("{name}_bucket");
+    for bound in histogram.get_bucket() {
+        if bound.upper_bound().is_finite() {
+            let le = canonical(bound.upper_bound());
+            sample(to, &bucket, labels, [("le", &*le)], bound.cumulative_count());
+        }
+    }
+    sample(to, &bucket, labels, [("le", "+Inf")], count);
+    let sum = float(histogram.get_sample_sum());
+    sample(to, &format!("{name}_sum"), labels, [], sum);
+    sample(to, &format!("{name}_count"), labels, [], count);
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 /// Fixed: no name, no time, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// An empty last block.
-const LAST_BLOCK: [u8; 2] = [3, 0];
+/// What one stored block holds at most.
+const STORED_BYTES: usize = u16::MAX as usize;
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
@@ -23,65 +23,141 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Compresses a piece.
-    pub(super) fn new(plain: impl Into<Bytes>) -> Self {
-        let plain = plain.into();
-        let mut checksum = Hasher::new();
-        checksum.update(&plain);
-        let deflated = deflate(&plain).into_boxed_slice().into();
-        Self {
-            plain,
-            deflated,
-            checksum,
-        }
-    }
-
     /// Whether it is the piece of these bytes.
     pub(super) fn is(&self, plain: &str) -> bool {
         self.plain == plain.as_bytes()
     }
 }
 
-/// The pieces as one plain body.
-pub(super) fn plain<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
-    parts.into_iter().map(|part| part.plain.clone()).collect()
+/// Compresses one piece after another.
+///
+/// It is kept from rendering to rendering: the state of DEFLATE has some 400 KB, and an allocator that hands it out
+/// again and again leaves as large holes.
+#[derive(Debug)]
+pub(super) struct Deflater {
+    compress: Compress,
+    /// What is compressed before its size is known.
+    deflated: Vec<u8>,
 }
 
-/// The pieces as one gzip body.
-pub(super) fn gzip<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Vec<Bytes> {
-    let mut chunks = vec![Bytes::from_static(&GZIP_HEADER)];
-    let mut checksum = Hasher::new();
-    let mut length = 0_u32;
-    for part in parts {
-        chunks.push(part.deflated.clone());
-        checksum.combine(&part.checksum);
-        length = length.wrapping_add(part.plain.len() as u32);
-    }
-    let mut end = LAST_BLOCK.to_vec();
-    end.extend(checksum.finalize().to_le_bytes());
-    end.extend(length.to_le_bytes());
-    chunks.push(end.into());
-    chunks
-}
-
-/// Blocks that are not the last, ending on a byte, that refer to nothing before them.
-fn deflate(plain: &[u8]) -> Vec<u8> {
-    let mut compress = Compress::new(Compression::new(6), false);
-    let mut deflated = Vec::with_capacity(plain.len() / 8 + 64);
-    loop {
-        let read = compress.total_in() as usize;
-        let before = compress.total_out();
-        let status = compress.compress_vec(&plain[read..], &mut deflated, FlushCompress::Full);
-        let is_full = deflated.len() == deflated.capacity();
-        let is_done = compress.total_in() as usize == plain.len() && !is_full;
-        // An error, or no progress with room to write: nothing more will come.
-        if is_done
-            || !matches!(status, Ok(Status::Ok)) && !is_full
-            || (compress.total_out() == before && !is_full)
-        {
-            return deflated;
+impl Default for Deflater {
+    fn default() -> Self {
+        Self {
+            compress: Compress::new(Compression::new(6), false),
+            deflated: Vec::new(),
         }
-        deflated.reserve(deflated.capacity().max(1024));
+    }
+}
+
+impl Deflater {
+    /// Compresses a piece.
+    pub(super) fn part(&mut self, plain: &str) -> Part {
+        let mut checksum = Hasher::new();
+        checksum.update(plain.as_bytes());
+        self.deflate(plain.as_bytes());
+        Part {
+            plain: Bytes::copy_from_slice(plain.as_bytes()),
+            deflated: Bytes::copy_from_slice(&self.deflated),
+            checksum,
+        }
+    }
+
+    /// Blocks that are not the last, ending on a byte, that refer to nothing before them: a full flush forgets it.
+    fn deflate(&mut self, plain: &[u8]) {
+        let Self { compress, deflated } = self;
+        deflated.clear();
+        let begun = compress.total_in();
+        loop {
+            deflated.reserve(plain.len() / 8 + 1024);
+            let read = (compress.total_in() - begun) as usize;
+            let before = deflated.len();
+            let status = compress.compress_vec(&plain[read..], deflated, FlushCompress::Full);
+            // With room left, all there is has been written. An error, or no progress: nothing more will come.
+            let is_full = deflated.len() == deflated.capacity();
+            if !is_full || !matches!(status, Ok(Status::Ok)) || deflated.len() == before {
+                return;
+            }
+        }
+    }
+}
+
+/// A body in pieces, and what every answer made of it has in common.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    parts: Vec<Part>,
+    /// Header and pieces, one write for all of them.
+    deflated: Bytes,
+    checksum: Hasher,
+    length: u32,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl Body {
+    /// Joins pieces.
+    pub(super) fn new(parts: Vec<Part>) -> Self {
+        let mut checksum = Hasher::new();
+        let mut length = 0_u32;
+        let deflated_bytes: usize = parts.iter().map(|part| part.deflated.len()).sum();
+        let mut deflated = Vec::with_capacity(GZIP_HEADER.len() + deflated_bytes);
+        deflated.extend(GZIP_HEADER);
+        for part in &parts {
+            deflated.extend_from_slice(&part.deflated);
+            checksum.combine(&part.checksum);
+            length = length.wrapping_add(part.plain.len() as u32);
+        }
+        Self {
+            parts,
+            deflated: deflated.into(),
+            checksum,
+            length,
+        }
+    }
+
+    /// In their order.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// As it is, and more text behind it.
+    pub(super) fn plain(&self, more: String) -> Vec<Bytes> {
+        let parts = self.parts.iter().map(|part| part.plain.clone());
+        parts.chain([more.into()]).collect()
+    }
+
+    /// As one gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
+    pub(super) fn gzip(&self, more: &str) -> Vec<Bytes> {
+        let mut checksum = self.checksum.clone();
+        let mut behind = Hasher::new();
+        behind.update(more.as_bytes());
+        checksum.combine(&behind);
+        let length = self.length.wrapping_add(more.len() as u32);
+        let mut end = stored(more.as_bytes());
+        end.extend(checksum.finalize().to_le_bytes());
+        end.extend(length.to_le_bytes());
+        vec![self.deflated.clone(), end.into()]
+    }
+}
+
+/// Blocks that are stored as they are, the last of a member among them (RFC 1951, 3.2.4).
+fn stored(plain: &[u8]) -> Vec<u8> {
+    let mut blocks = Vec::with_capacity(plain.len() + 64);
+    let mut left = plain;
+    loop {
+        let (block, rest) = left.split_at(left.len().min(STORED_BYTES));
+        let length = block.len() as u16;
+        blocks.push(u8::from(rest.is_empty()));
+        blocks.extend(length.to_le_bytes());
+        blocks.extend((!length).to_le_bytes());
+        blocks.extend_from_slice(block);
+        if rest.is_empty() {
+            return blocks;
+        }
+        left = rest;
     }
 }
 
@@ -90,8 +166,24 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// What one gzip member holds; that is all there may be.
+    fn read(body: &[Bytes]) -> String {
+        let body = body.concat();
+        let mut decoder = GzDecoder::new(&body[..]);
+        let mut read = String::new();
+        decoder.read_to_string(&mut read).unwrap();
+        assert!(decoder.into_inner().is_empty(), "one member is all");
+        read
+    }
+
+    fn body(texts: &[String]) -> Body {
+        let mut deflater = Deflater::default();
+        Body::new(texts.iter().map(|text| deflater.part(text)).collect())
+    }
 
     #[test]
     fn joined_pieces_are_one_member() {
@@ -102,26 +194,34 @@ mod tests {
             "# EOF\n".to_owned(),
         ];
         for count in 0..=texts.len() {
-            let parts: Vec<Part> = texts[..count]
-                .iter()
-                .map(|text| Part::new(text.clone()))
-                .collect();
-            let body = gzip(&parts).concat();
-            // Reads one member only.
-            let mut decoder = GzDecoder::new(&body[..]);
-            let mut read = String::new();
-            decoder.read_to_string(&mut read).unwrap();
-            assert_eq!(read, texts[..count].concat());
-            assert!(decoder.into_inner().is_empty(), "one member is all");
+            for more in &texts {
+                let body = body(&texts[..count]);
+                let expected = texts[..count].concat() + more;
+                assert!(read(&body.gzip(more)) == expected);
+                assert!(body.plain(more.clone()).concat() == expected.as_bytes());
+            }
+        }
+    }
+
+    /// Pieces are joined anew in other bodies, behind other pieces.
+    #[test]
+    fn a_piece_refers_to_none_before_it() {
+        let mut deflater = Deflater::default();
+        let text = "metric{x=\"y\"} 1\n".repeat(100);
+        let [_, second] = [(); 2].map(|()| deflater.part(&text));
+        assert!(read(&Body::new(vec![second]).gzip("")) == text);
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_whole_too(texts in prop::collection::vec("\\PC{0,3000}", 0..6), more in "\\PC{0,300}") {
+            prop_assert_eq!(read(&body(&texts).gzip(&more)), texts.concat() + &more);
         }
     }
 
     #[test]
-    fn noise_is_whole_too() {
-        let noise: Vec<u8> = (0..300_000).map(|_| fastrand::u8(..)).collect();
-        let body = gzip(&[Part::new(noise.clone())]).concat();
-        let mut read = Vec::new();
-        GzDecoder::new(&body[..]).read_to_end(&mut read).unwrap();
-        assert!(read == noise);
+    fn much_noise_is_whole_too() {
+        let noise: String = (0..300_000).map(|_| fastrand::alphanumeric()).collect();
+        assert!(read(&body(std::slice::from_ref(&noise)).gzip(&noise)) == noise.repeat(2));
     }
 }

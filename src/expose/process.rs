@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge, Opts};
+use rustix::process::{Resource, getrlimit};
 
 /// Linux shows times of processes in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -63,33 +64,16 @@ impl Process {
     fn read(&self) -> Option<()> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         // The name of the program, in brackets, may hold anything; fields are counted from behind it.
-        let fields: Vec<f64> = stat
-            .rsplit_once(')')?
-            .1
-            .split_whitespace()
-            .map(|field| field.parse().unwrap_or(0.0))
-            .collect();
-        let [user, system] = [*fields.get(11)?, *fields.get(12)?];
-        let cpu = (user + system) / TICKS_PER_SECOND;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let field = |number: usize| fields.get(number)?.parse::<f64>().ok();
+        let cpu = (field(11)? + field(12)?) / TICKS_PER_SECOND;
         self.cpu_seconds.inc_by((cpu - self.cpu_seconds.get()).max(0.0));
-        self.threads.set(*fields.get(17)?);
-        self.virtual_memory.set(*fields.get(20)?);
-        self.resident_memory.set(*fields.get(21)? * self.page_size);
-        self.open_fds
-            .set(fs::read_dir("/proc/self/fd").ok()?.count() as f64);
-        let limits = fs::read_to_string("/proc/self/limits").ok()?;
-        let limit = |name: &str| {
-            let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-            let soft = line.split_whitespace().next()?;
-            // Go's client shows no limit as the largest number; so do we, for the same dashboards.
-            Some(if soft == "unlimited" {
-                u64::MAX as f64
-            } else {
-                soft.parse().ok()?
-            })
-        };
-        self.max_fds.set(limit("Max open files")?);
-        self.virtual_memory_max.set(limit("Max address space")?);
+        self.threads.set(field(17)?);
+        self.virtual_memory.set(field(20)?);
+        self.resident_memory.set(field(21)? * self.page_size);
+        self.open_fds.set(open_fds()? as f64);
+        self.max_fds.set(soft_limit(Resource::Nofile));
+        self.virtual_memory_max.set(soft_limit(Resource::As));
         Some(())
     }
 
@@ -104,6 +88,20 @@ impl Process {
             &self.start_time,
         ]
     }
+}
+
+/// Linux 6.2 and later say the number as the size of the directory, before it is 0.
+fn open_fds() -> Option<u64> {
+    const PATH: &str = "/proc/self/fd";
+    match fs::metadata(PATH).ok()?.len() {
+        0 => Some(fs::read_dir(PATH).ok()?.count() as u64),
+        open => Some(open),
+    }
+}
+
+/// Go's client shows no limit as the largest number; so do we, for the same dashboards.
+fn soft_limit(resource: Resource) -> f64 {
+    getrlimit(resource).current.unwrap_or(u64::MAX) as f64
 }
 
 impl Collector for Process {
@@ -139,6 +137,9 @@ mod tests {
             "{}",
             process.resident_memory.get()
         );
+        let listed = fs::read_dir("/proc/self/fd").unwrap().count() as f64;
+        // Other tests open and close some at the same time.
+        assert!((process.open_fds.get() - listed).abs() < 30.0, "{listed}");
         assert!(process.open_fds.get() >= 3.0 && process.max_fds.get() >= process.open_fds.get());
         assert!(process.threads.get() >= 1.0);
     }

@@ -3,7 +3,10 @@
 //! Sources: Prometheus exposition formats, text 0.0.4; OpenMetrics 1.0.0. Sample lines are the same bytes in both,
 //! but for exemplars; `le` too, in OpenMetrics' canonical form, since Prometheus 2.x takes `1` and `1.0` for two series.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+
+/// The units that a name may end with, which OpenMetrics wants told apart.
+const UNITS: [&str; 2] = ["seconds", "bytes"];
 
 /// A format that is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub(super) struct Family<'a> {
 }
 
 impl Family<'_> {
-    /// The lines before the samples.
-    pub(super) fn header(&self, format: Format) -> String {
+    /// Adds the lines before the samples.
+    pub(super) fn header(&self, to: &mut String, format: Format) {
         let Self { name, kind, help } = self;
         let (kind, suffix) = match (kind, format) {
             (Kind::Counter, Format::Text) => ("counter", "_total"),
@@ -46,48 +49,67 @@ impl Family<'_> {
             (Kind::Gauge, _) => ("gauge", ""),
             (Kind::Histogram, _) => ("histogram", ""),
         };
-        let mut header = format!("# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
-        let unit = ["seconds", "bytes"]
-            .into_iter()
-            .find(|unit| name.ends_with(&format!("_{unit}")));
+        // Writing to a String cannot fail.
+        let _ = write!(to, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
+        let unit = name.rsplit('_').next().filter(|unit| UNITS.contains(unit));
         if let (Format::OpenMetrics, Some(unit)) = (format, unit) {
-            header.push_str(&format!("# UNIT {name} {unit}\n"));
-        }
-        header
-    }
-}
-
-/// A value of a label, as it is written between quotes.
-pub(super) fn escape(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            '\\' => escaped.push_str("\\\\"),
-            '"' => escaped.push_str("\\\""),
-            '\n' => escaped.push_str("\\n"),
-            other => escaped.push(other),
+            let _ = writeln!(to, "# UNIT {name} {unit}");
         }
     }
-    escaped
 }
 
 /// `name="value"` for each pair, joined by commas.
 pub(super) fn labels<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
-        let comma = if text.is_empty() { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{name}=\"{}\"", escape(value));
+        if !text.is_empty() {
+            text.push(',');
+        }
+        label(&mut text, name, value);
     }
     text
 }
 
-/// One line: `name{labels} value`.
-pub(super) fn sample(to: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
-    let _ = match labels {
-        "" => writeln!(to, "{name} {value}"),
-        labels => writeln!(to, "{name}{{{labels}}} {value}"),
-    };
+fn label(to: &mut String, name: &str, value: &str) {
+    to.push_str(name);
+    to.push_str("=\"");
+    let mut left = value;
+    while let Some(at) = left.find(['\\', '"', '\n']) {
+        let (before, special) = left.split_at(at);
+        to.push_str(before);
+        to.push_str(match special.as_bytes() {
+            [b'\\', ..] => "\\\\",
+            [b'"', ..] => "\\\"",
+            _ => "\\n",
+        });
+        left = &special[1..];
+    }
+    to.push_str(left);
+    to.push('"');
+}
+
+/// One line: `name{labels,more} value`.
+pub(super) fn sample<'a>(
+    to: &mut String,
+    name: &str,
+    labels: &str,
+    more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    value: impl Display,
+) {
+    to.push_str(name);
+    let mut begin = '{';
+    if !labels.is_empty() {
+        to.push(begin);
+        to.push_str(labels);
+        begin = ',';
+    }
+    for (name, value) in more {
+        to.push(begin);
+        label(to, name, value);
+        begin = ',';
+    }
+    let end = if begin == ',' { "}" } else { "" };
+    let _ = writeln!(to, "{end} {value}");
 }
 
 /// A float as a sample's value: the shortest text that reads back the same.
@@ -102,22 +124,20 @@ pub(super) fn float(value: f64) -> String {
 
 /// A float in OpenMetrics' canonical form, as Go's `%g` with a fraction: `0.5`, `1.0`, `1e+06`.
 pub(super) fn canonical(value: f64) -> String {
-    if !value.is_finite() || value == 0.0 {
-        return if value == 0.0 {
-            "0.0".to_owned()
-        } else {
-            float(value)
+    if value.is_finite() && value != 0.0 && !(1e-4..1e6).contains(&value.abs()) {
+        let scientific = format!("{value:e}");
+        let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+        let (sign, exponent) = match exponent.strip_prefix('-') {
+            Some(exponent) => ('-', exponent),
+            None => ('+', exponent),
         };
+        return format!("{digits}e{sign}{exponent:0>2}");
     }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if !(-4..6).contains(&exponent) {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
+    let mut plain = float(value);
+    if value.is_finite() && !plain.contains('.') {
+        plain.push_str(".0");
     }
-    let plain = value.to_string();
-    if plain.contains('.') { plain } else { plain + ".0" }
+    plain
 }
 
 #[cfg(test)]
@@ -135,6 +155,10 @@ mod tests {
             (1_500_000.0, "1.5e+06"),
             (0.0001, "0.0001"),
             (1e-5, "1e-05"),
+            (-1e-5, "-1e-05"),
+            (1e100, "1e+100"),
+            (-2.0, "-2.0"),
+            (999_999.999_999_999_9, "999999.9999999999"),
             (0.0, "0.0"),
             (f64::INFINITY, "+Inf"),
         ];
@@ -150,19 +174,36 @@ mod tests {
             kind: Kind::Counter,
             help: "What.",
         };
+        let header = |format| {
+            let mut header = String::new();
+            family.header(&mut header, format);
+            header
+        };
         assert_eq!(
-            family.header(Format::Text),
+            header(Format::Text),
             "# HELP a_b_bytes_total What.\n# TYPE a_b_bytes_total counter\n"
         );
-        let open_metrics = "# HELP a_b_bytes What.\n# TYPE a_b_bytes counter\n# UNIT a_b_bytes bytes\n";
-        assert_eq!(family.header(Format::OpenMetrics), open_metrics);
+        assert_eq!(
+            header(Format::OpenMetrics),
+            "# HELP a_b_bytes What.\n# TYPE a_b_bytes counter\n# UNIT a_b_bytes bytes\n"
+        );
     }
 
     #[test]
     fn label_values_are_escaped() {
         assert_eq!(labels([("a", "x\"y\\z\n"), ("b", "")]), r#"a="x\"y\\z\n",b="""#);
-        let mut line = String::new();
-        sample(&mut line, "up", "", float(1.5));
-        assert_eq!(line, "up 1.5\n");
+    }
+
+    #[test]
+    fn samples_with_and_without_labels() {
+        let mut lines = String::new();
+        sample(&mut lines, "up", "", [], float(1.5));
+        sample(&mut lines, "up", "a=\"1\"", [], 1);
+        sample(&mut lines, "up", "", [("b", "2")], 1);
+        sample(&mut lines, "up", "a=\"1\"", [("b", "2"), ("c", "\"")], 1);
+        assert_eq!(
+            lines,
+            "up 1.5\nup{a=\"1\"} 1\nup{b=\"2\"} 1\nup{a=\"1\",b=\"2\",c=\"\\\"\"} 1\n"
+        );
     }
 }
