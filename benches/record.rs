@@ -21,6 +21,7 @@ use cloud_assistant_exporter::timestamp;
 use cloud_assistant_exporter::view::{Board, ScopeView};
 use prometheus::Registry;
 use tempfile::tempdir;
+use tokio::runtime;
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::exporter::of_status;
@@ -118,11 +119,13 @@ fn written() -> u64 {
 pub fn poll_into(directory: &Path, held: u32) -> Poll {
     let now = now();
     let scope = Scope::new(ACCOUNT, REGION);
-    let store = Store::open(directory).unwrap();
+    let store = Arc::new(Store::open(directory).unwrap());
+    let runtime = runtime::Builder::new_current_thread().build().unwrap();
     let mut record = Record::new(settings(86_400));
     record.apply(first_look((0..held).map(|n| settled(n, now)).collect()), now);
-    store.save(&scope, record.take_changes(), now).unwrap();
-    let (mut count, mut save, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    let save = |changes| runtime.block_on(store.save(&scope, changes, now)).unwrap();
+    save(record.take_changes());
+    let (mut count, mut saved, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     for poll in 0..POLLS {
         let first = held + poll * NEW;
         let found = Findings {
@@ -136,13 +139,13 @@ pub fn poll_into(directory: &Path, held: u32) -> Poll {
         count.push(began.elapsed());
         let before = written();
         let began = Instant::now();
-        store.save(&scope, changes, now).unwrap();
-        save.push(began.elapsed());
+        save(changes);
+        saved.push(began.elapsed());
         bytes.push(written() - before);
     }
     Poll {
         count: count.into_iter().min().unwrap(),
-        save: save.into_iter().min().unwrap(),
+        save: saved.into_iter().min().unwrap(),
         written: median(bytes),
     }
 }

@@ -1,6 +1,7 @@
 //! What the binary does: the command line's choices, the signals, and the exit code.
 
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
@@ -9,6 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, Options, check, load_config};
 use crate::cli::Cli;
 use crate::{healthcheck, telemetry, version};
+
+/// Polls and scrapes keep few cores busy, and memory must not grow with those of the machine.
+const MAX_WORKER_THREADS: usize = 4;
 
 /// Rendering and saves, which wait for one disk: more threads than a few would only cost memory.
 const MAX_BLOCKING_THREADS: usize = 16;
@@ -71,8 +75,10 @@ pub fn main(cli: Cli) -> ExitCode {
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
+    let cores = available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(cores.min(MAX_WORKER_THREADS))
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()
         .context("the runtime cannot be started")

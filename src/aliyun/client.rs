@@ -208,7 +208,8 @@ impl Client {
         let started = Instant::now();
         let answer = timeout_at(
             started + self.pace.request_timeout,
-            self.exchange(action, parameters, credentials),
+            // Boxed: hundreds of pollers that wait for their turn need no room for it.
+            Box::pin(self.exchange(action, parameters, credentials)),
         )
         .await
         .unwrap_or_else(|_| {

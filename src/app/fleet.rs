@@ -27,6 +27,9 @@ use crate::view::{Board, Work};
 /// How often scopes are looked through for those that have not been configured for long.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
+/// Of first polls, on average. The memory that an instant with hundreds of answers takes would be kept for good.
+const APART: Duration = Duration::from_millis(5);
+
 /// A new configuration, and where to say that it is in force.
 pub(super) struct Reload {
     pub(super) config: Config,
@@ -85,8 +88,10 @@ impl Fleet {
         };
         fleet.set_accounts(config).await?;
         let wanted = fleet.wanted().into_iter().collect();
-        for (scope, plan, record) in fleet.load(wanted).await? {
-            fleet.start_poller(scope, plan, Some(record?));
+        let loaded = fleet.load(wanted).await?;
+        let within = spread(loaded.len());
+        for (scope, plan, record) in loaded {
+            fleet.start_poller(scope, plan, Some(record?), within);
         }
         fleet.publish_accounts();
         Ok(fleet)
@@ -191,12 +196,14 @@ impl Fleet {
             .into_iter()
             .filter(|(scope, _)| !self.pollers.contains_key(scope))
             .collect();
-        for (scope, plan, record) in self.load(missing).await? {
+        let loaded = self.load(missing).await?;
+        let within = spread(loaded.len());
+        for (scope, plan, record) in loaded {
             // A record that cannot be read fails this scope's polls, and no other's.
             let record = record
                 .inspect_err(|error| tracing::error!(%scope, %error, "the saved record cannot be read"))
                 .ok();
-            self.start_poller(scope, plan, record);
+            self.start_poller(scope, plan, record, within);
         }
         Ok(())
     }
@@ -222,7 +229,7 @@ impl Fleet {
         .await
     }
 
-    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>) {
+    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>, within: Duration) {
         let Some(account) = self.accounts.get(&*scope.account) else {
             return;
         };
@@ -240,6 +247,7 @@ impl Fleet {
             record,
         )
         .logging(plan.logged_results)
+        .beginning_within(within)
         .after(self.past_work.get(&scope).copied().unwrap_or_default());
         let poller = if tried_again {
             poller.unseen()
@@ -349,6 +357,11 @@ impl Fleet {
             Err(error) => tracing::warn!(%error, "unused state could not be looked through"),
         }
     }
+}
+
+/// Over how long the first polls of so many scopes are spread.
+fn spread(scopes: usize) -> Duration {
+    APART.saturating_mul(u32::try_from(scopes).unwrap_or(u32::MAX))
 }
 
 /// Never, where there is nothing to wait for.

@@ -34,6 +34,10 @@ use reload::Reloader;
 /// Requests to the cloud in flight, of all accounts.
 const MAX_IN_FLIGHT: usize = 256;
 
+/// Connections to a host that are kept for the next poll. Polls are spread over the interval; those that a start has
+/// made beyond this would only cost memory.
+const MAX_IDLE_PER_HOST: usize = 4;
+
 /// How long connecting may take; the answer has `poll.request_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -243,9 +247,14 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
 
 /// What all accounts share.
 fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::Result<Shared> {
+    let http = http_client()?;
     Ok(Shared {
-        http: http_client()?,
-        services: services(environment)?,
+        services: Services {
+            client: http.clone(),
+            metadata: metadata_client().context("the HTTP client cannot be set up")?,
+            environment: environment.iter().cloned().collect::<Environment>(),
+        },
+        http,
         overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         requests,
     })
@@ -256,17 +265,10 @@ fn http_client() -> anyhow::Result<reqwest::Client> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
         .user_agent(concat!("cloud-assistant-exporter/", env!("CARGO_PKG_VERSION")))
         .build()
         .context("the HTTP client cannot be set up")
-}
-
-fn services(environment: &[(String, String)]) -> anyhow::Result<Services> {
-    Ok(Services {
-        client: http_client()?,
-        metadata: metadata_client().context("the HTTP client cannot be set up")?,
-        environment: environment.iter().cloned().collect::<Environment>(),
-    })
 }
 
 fn register_build_info(registry: &Registry) -> anyhow::Result<()> {

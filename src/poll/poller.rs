@@ -28,9 +28,6 @@ use crate::state::{StateError, Store};
 use crate::timestamp;
 use crate::view::{Board, Failed, LastPoll, Progress, ScopeView, Work};
 
-/// The longest wait before a scope's first poll, so that many scopes do not begin in one instant.
-const FIRST_JITTER: Duration = Duration::from_secs(1);
-
 /// How often the progress of a long scan is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -82,6 +79,8 @@ pub struct Poller {
     progress_logged: Instant,
     /// Not to be shown before the first poll has ended.
     unseen: bool,
+    /// The longest wait before the first poll.
+    first_within: Duration,
 }
 
 #[derive(Debug)]
@@ -137,6 +136,7 @@ impl Poller {
             no_sweep_before: Instant::now(),
             progress_logged: Instant::now(),
             unseen: false,
+            first_within: Duration::ZERO,
         }
     }
 
@@ -171,12 +171,21 @@ impl Poller {
         self
     }
 
+    /// Begins at some time within so long, as others do that start together, but within the interval.
+    #[must_use]
+    pub fn beginning_within(self, longest: Duration) -> Self {
+        Self {
+            first_within: longest.min(self.times.interval),
+            ..self
+        }
+    }
+
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
     /// nothing: its results are found again.
     pub async fn run(mut self, stop: CancellationToken) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
-        let mut next = now + self.times.interval.min(FIRST_JITTER).mul_f64(fastrand::f64());
+        let mut next = now + self.first_within.mul_f64(fastrand::f64());
         if !self.unseen {
             self.show(next).await;
         }
@@ -349,12 +358,11 @@ impl Poller {
             return Err(lost_record());
         };
         let changes = record.take_changes();
-        let (store, scope) = (Arc::clone(&self.store), self.view.scope.clone());
-        let saved = on_disk(move || store.save(&scope, changes, now)).await;
+        let saved = self.store.save(&self.view.scope, changes, now).await;
         if saved.is_err() {
             self.record = None;
         }
-        saved
+        saved.map_err(not_on_disk)
     }
 
     /// A poll or sweep has failed: one line in the log, one reason in the metrics, and the scope is not up.
@@ -387,7 +395,10 @@ impl Poller {
                 self.settings.clone(),
             );
             let now = timestamp::seconds(SystemTime::now());
-            let record = on_disk(move || store.load(&scope, &settings, now)).await?;
+            let record = spawn_blocking(move || store.load(&scope, &settings, now))
+                .await
+                .map_err(|error| CallError::new(Reason::State, error.to_string()))?
+                .map_err(not_on_disk)?;
             // What a sweep has read belongs to the record that is gone.
             self.sweep = None;
             self.record = Some(record);
@@ -652,14 +663,8 @@ fn take(
     }
 }
 
-/// Does what blocks on the disk where it blocks nobody else.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StateError> + Send + 'static,
-) -> Result<T, CallError> {
-    match spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| CallError::new(Reason::State, error.to_string())),
-        Err(error) => Err(CallError::new(Reason::State, error.to_string())),
-    }
+fn not_on_disk(error: StateError) -> CallError {
+    CallError::new(Reason::State, error.to_string())
 }
 
 /// Cannot happen: the record is there whenever a poll is under way.

@@ -8,6 +8,7 @@
 mod error;
 mod lock;
 mod quiet;
+mod saves;
 #[cfg(test)]
 mod tests;
 mod witness;
@@ -15,7 +16,7 @@ mod witness;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -29,6 +30,7 @@ use crate::record::{Change, Key, Record, Settings};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use lock::Lock;
+use saves::{Save, Saves};
 use witness::Witness;
 
 /// The version of the format that this program writes.
@@ -66,24 +68,9 @@ pub struct Store {
     /// None after a failure: what the last commit wrote is then unknown, and the file is opened anew.
     database: Mutex<Option<Database>>,
     witness: Witness,
-    /// Saves that nobody has begun yet.
-    waiting: Mutex<Vec<Save>>,
-    /// Held by the one that saves those that wait.
-    turn: Mutex<()>,
+    saves: Saves,
     _lock: Option<Lock>,
 }
-
-/// What a poll changed, and what came of saving it.
-#[derive(Debug)]
-struct Save {
-    scope: Scope,
-    changes: Vec<Change>,
-    now: Seconds,
-    outcome: Arc<OnceLock<Outcome>>,
-}
-
-/// What came of a save, until whoever asked for it takes it.
-type Outcome = Mutex<Option<Result<(), StateError>>>;
 
 /// How to open the file.
 struct Opener(Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>);
@@ -152,8 +139,7 @@ impl Store {
             opener: Opener(Box::new(opener)),
             database: Mutex::new(None),
             witness,
-            waiting: Mutex::default(),
-            turn: Mutex::default(),
+            saves: Saves::default(),
             _lock: lock,
         }
     }
@@ -239,57 +225,6 @@ impl Store {
             .restored(now)
             .map(|()| record)
             .map_err(|error| damaged(error.to_string())))
-    }
-
-    /// Saves what a poll changed, all of it or nothing. When this returns, it outlives a crash.
-    ///
-    /// Those that wait for the disk meanwhile are saved together by the next of them: hundreds of scopes that begin
-    /// at once would else wait for hundreds of commits.
-    ///
-    /// # Errors
-    /// When the disk refuses. Whether the changes were written is then unknown: the record must be loaded again.
-    pub fn save(&self, scope: &Scope, changes: Vec<Change>, now: Seconds) -> Result<(), StateError> {
-        let outcome = Arc::new(OnceLock::new());
-        let mine = Save {
-            scope: scope.clone(),
-            changes,
-            now,
-            outcome: Arc::clone(&outcome),
-        };
-        lock(&self.waiting).push(mine);
-        let turn = lock(&self.turn);
-        // Whoever had the turn before may have saved this as well.
-        if outcome.get().is_none() {
-            let together = std::mem::take(&mut *lock(&self.waiting));
-            self.save_together(together);
-        }
-        drop(turn);
-        match outcome.get().and_then(|outcome| lock(outcome).take()) {
-            Some(outcome) => outcome,
-            // Cannot happen: whoever takes a save from those that wait sets its outcome.
-            None => Err(StateError::Damaged {
-                path: self.path.clone(),
-                what: "a save was lost".to_owned(),
-            }),
-        }
-    }
-
-    fn save_together(&self, saves: Vec<Save>) {
-        let together = self.write(|transaction| {
-            let mut saves = saves.iter();
-            saves.try_for_each(|save| write_changes(transaction, save))
-        });
-        let alone = saves.len() == 1;
-        let mut together = Some(together);
-        for save in saves {
-            let outcome = match together.take_if(|together| together.is_err() && alone) {
-                Some(error) => error,
-                None if matches!(together, Some(Ok(()))) => Ok(()),
-                // What fails together is tried one by one: one that is too large for the disk fails no other.
-                None => self.write(|transaction| write_changes(transaction, &save)),
-            };
-            let _ = save.outcome.set(Mutex::new(Some(outcome)));
-        }
     }
 
     /// Forgets scopes that have not been configured for 30 days, and says which. `in_use` are those that are.

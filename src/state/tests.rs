@@ -5,9 +5,11 @@ use std::fs;
 use std::io::Read;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{Builder, TableDefinition};
 use tempfile::{TempDir, tempdir};
+use tokio::runtime;
 
 use super::*;
 use crate::record::{Findings, History, Sweep};
@@ -81,9 +83,15 @@ fn sweep(rows: impl IntoIterator<Item = Row>) -> Findings {
 }
 
 /// Applies and saves, as a poller does.
-fn record(store: &Store, scope: &Scope, record: &mut Record, findings: Findings) -> Result<(), StateError> {
+fn record(
+    store: &Arc<Store>,
+    scope: &Scope,
+    record: &mut Record,
+    findings: Findings,
+) -> Result<(), StateError> {
     record.apply(findings, NOW);
-    store.save(scope, record.take_changes(), NOW)
+    let runtime = runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.save(scope, record.take_changes(), NOW))
 }
 
 fn load(store: &Store, scope: &Scope) -> Result<Record, StateError> {
@@ -102,7 +110,7 @@ fn counted(record: &mut Record) -> (u64, usize) {
 
 /// A first look at 20 results, and then saves of ten more each.
 fn grown(directory: &Path, saves: u32) -> (u64, usize) {
-    let store = Store::open(directory).unwrap();
+    let store = Arc::new(Store::open(directory).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     let old = (0..20).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
@@ -118,7 +126,7 @@ fn what_is_saved_is_there_again() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("made/on/demand");
     assert_eq!(grown(&path, 3), (30, 50));
-    let store = Store::open(&path).unwrap();
+    let store = Arc::new(Store::open(&path).unwrap());
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
     assert!(load(&store, &scope("b")).unwrap().needs_first_look());
@@ -137,7 +145,7 @@ fn what_is_saved_is_there_again() {
 #[test]
 fn a_second_process_is_refused_and_told_who_has_it() {
     let directory = tempdir().unwrap();
-    let first = Store::open(directory.path()).unwrap();
+    let first = Arc::new(Store::open(directory.path()).unwrap());
     let refused = Store::open(directory.path()).unwrap_err().to_string();
     let expected = format!(
         "the state in {} is in use by process {}; stop that one, or give this one another state.path",
@@ -158,7 +166,7 @@ fn a_file_that_was_being_made_is_made_anew() {
 
 #[test]
 fn memory_ends_with_the_process() {
-    let store = Store::in_memory().unwrap();
+    let store = Arc::new(Store::in_memory().unwrap());
     let mut held = Record::new(settings());
     record(
         &store,
@@ -173,7 +181,7 @@ fn memory_ends_with_the_process() {
 #[test]
 fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
     const DAY: Seconds = 86_400;
-    let store = Store::in_memory().unwrap();
+    let store = Arc::new(Store::in_memory().unwrap());
     for region_id in ["a", "b"] {
         let mut held = Record::new(settings());
         record(
@@ -200,7 +208,7 @@ fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
 #[test]
 fn a_write_is_as_large_as_what_changed() {
     let directory = tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     let mut held = Record::new(settings());
     let old = (0..20_000).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
@@ -214,9 +222,9 @@ fn a_write_is_as_large_as_what_changed() {
 #[test]
 fn saves_that_meet_are_saved_together_and_none_is_lost() {
     let directory = tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     let names: Vec<String> = (0..64).map(|number| format!("region-{number:02}")).collect();
-    let turn = lock(&store.turn);
+    let turn = store.saves.turn.blocking_lock();
     std::thread::scope(|threads| {
         for name in &names {
             threads.spawn(|| {
@@ -226,7 +234,7 @@ fn saves_that_meet_are_saved_together_and_none_is_lost() {
                 record(&store, &scope(name), &mut held, poll(new)).unwrap();
             });
         }
-        while lock(&store.waiting).len() < names.len() {
+        while lock(&store.saves.waiting).len() < names.len() {
             std::thread::yield_now();
         }
         drop(turn);
@@ -234,7 +242,7 @@ fn saves_that_meet_are_saved_together_and_none_is_lost() {
     let commits = store.witness.revision();
     assert!(commits < 2 * 64, "{commits}");
     drop(store);
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     for name in &names {
         let mut loaded = load(&store, &scope(name)).unwrap();
         assert_eq!(counted(&mut loaded), (7, 7), "{name}");

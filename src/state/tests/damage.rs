@@ -93,7 +93,7 @@ fn flipped_bits_are_noticed_or_do_no_harm() {
 #[test]
 fn damage_to_a_file_that_was_not_closed_is_noticed_too() {
     let mut sound = Sound::new();
-    let store = Store::open(sound.directory.path()).unwrap();
+    let store = Arc::new(Store::open(sound.directory.path()).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     record(
         &store,
@@ -152,7 +152,7 @@ fn other_files_are_refused() {
 #[test]
 fn a_newer_version_is_refused() {
     let directory = tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     store
         .write(|transaction| {
             transaction.open_table(FORMAT)?.insert("version", VERSION + 1)?;
@@ -192,7 +192,7 @@ fn pairs_that_do_not_decode_are_refused() {
     ] {
         fs::write(directory.path().join(FILE), &good).unwrap();
         let _ = fs::remove_file(directory.path().join("revision"));
-        let store = Store::open(directory.path()).unwrap();
+        let store = Arc::new(Store::open(directory.path()).unwrap());
         store
             .write(|transaction| {
                 transaction.open_table(RECORD)?.insert((0, kind, number), value)?;
@@ -213,7 +213,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     grown(directory.path(), 2);
     let file = directory.path().join(FILE);
     let older = fs::read(&file).unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     record(
         &store,
@@ -248,7 +248,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     );
     // As each message says.
     fs::remove_file(&witness).unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     assert!(load(&store, &scope("a")).unwrap().needs_first_look());
 }
 

@@ -199,7 +199,7 @@ impl StorageBackend for Disk {
     }
 }
 
-fn store_on(disk: &Disk) -> Store {
+fn store_on(disk: &Disk) -> Arc<Store> {
     let disk = disk.clone();
     let open = move || -> Result<Database, redb::Error> {
         disk.power_on();
@@ -208,7 +208,8 @@ fn store_on(disk: &Disk) -> Store {
             .set_check_integrity_on_open(true)
             .create_with_backend(disk.clone())?)
     };
-    Store::with_opener(PathBuf::from("DISK"), open, Witness::in_memory(), None)
+    let store = Store::with_opener(PathBuf::from("DISK"), open, Witness::in_memory(), None);
+    Arc::new(store)
 }
 
 /// A sound disk with a first look at 200 results on it.
@@ -229,7 +230,7 @@ const POLLS: u32 = 4;
 const NEW: u32 = 15;
 
 /// Polls that find results, each again and again until it could be saved; and what was told on the way.
-fn poll_until_saved(disk: &Disk, messages: &mut BTreeMap<String, u64>) -> Store {
+fn poll_until_saved(disk: &Disk, messages: &mut BTreeMap<String, u64>) -> Arc<Store> {
     let store = store_on(disk);
     let mut held = None;
     let mut acknowledged = 0;

@@ -13,7 +13,7 @@ fn fixture() -> PathBuf {
 }
 
 /// One of everything that a state can hold.
-fn everything(store: &Store) {
+fn everything(store: &Arc<Store>) {
     let mut held = Record::new(settings());
     let mut rows: Vec<Row> = (0..10).map(|n| row(n, KnownStatus::Success)).collect();
     rows.push(row(10, KnownStatus::Running));
@@ -68,7 +68,7 @@ fn version_1_is_read() {
         .read_to_end(&mut bytes)
         .unwrap();
     fs::write(directory.path().join(FILE), bytes).unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     assert_eq!(
         store.scopes().unwrap(),
         [scope("cn-hangzhou"), scope("eu-central-1")]
@@ -122,7 +122,7 @@ fn version_1_is_read() {
 #[ignore = "writes the fixture; never again for a version that was released"]
 fn write_the_fixture() {
     let directory = tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
     everything(&store);
     drop(store);
     fs::create_dir_all(fixture().parent().unwrap()).unwrap();
