@@ -87,17 +87,18 @@ impl App {
             web_config: cli.web_config_file.clone(),
         })?;
         let registry = Registry::new();
-        registry.register(Box::new(Process::new(started)?))?;
         register_build_info(&registry)?;
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
         let shared = shared(&environment, Arc::clone(&requests))?;
         let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
         let (sender, reloads) = mpsc::channel(1);
-        let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level)?;
-        let exposition = Arc::new(Exposition::new(registry, Arc::clone(&requests)));
+        let exposition = Exposition::new(registry.clone(), Process::new(started), Arc::clone(&requests));
+        let exposition = Arc::new(exposition);
+        let shown = (board.clone(), Arc::clone(&exposition));
+        let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level, shown)?;
         // Before the first scrape: what was saved must not seem to be gone.
-        exposition.render(board.view());
+        exposition.render(&board);
         let stop = CancellationToken::new();
         let site = Site {
             board: board.clone(),

@@ -5,12 +5,15 @@ use std::time::SystemTime;
 
 use prometheus::{Gauge, IntGauge, Registry};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use super::fleet;
 use crate::cli::Cli;
 use crate::config::{Config, Level};
+use crate::expose::Exposition;
 use crate::pages::ReloadFn;
 use crate::telemetry::LogLevel;
+use crate::view::Board;
 use crate::web::notify;
 
 /// Takes a new configuration as a whole, or leaves the old one in force.
@@ -29,6 +32,8 @@ struct Inner {
     log_level: Option<LogLevel>,
     successful: IntGauge,
     success_timestamp: Gauge,
+    board: Board,
+    exposition: Arc<Exposition>,
 }
 
 impl Reloader {
@@ -40,6 +45,7 @@ impl Reloader {
         config: Config,
         fleet: mpsc::Sender<fleet::Reload>,
         log_level: Option<LogLevel>,
+        (board, exposition): (Board, Arc<Exposition>),
     ) -> prometheus::Result<Self> {
         let successful = IntGauge::new(
             "cloud_assistant_exporter_config_last_reload_successful",
@@ -59,6 +65,8 @@ impl Reloader {
             log_level,
             successful,
             success_timestamp,
+            board,
+            exposition,
         };
         inner.note(true);
         Ok(Self {
@@ -74,6 +82,9 @@ impl Reloader {
         notify::reloading();
         let done = self.inner.reload().await;
         self.inner.note(done.is_ok());
+        // Whoever is told of the end finds it on /metrics.
+        let inner = Arc::clone(&self.inner);
+        let _ = spawn_blocking(move || inner.exposition.render(&inner.board)).await;
         match &done {
             Ok(()) => tracing::info!("configuration reloaded"),
             Err(reason) => {

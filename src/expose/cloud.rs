@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use prometheus::proto::MetricFamily;
+
 use crate::aliyun::client::Action;
 use crate::aliyun::error::Reason;
 use crate::aliyun::requests::Requests;
@@ -10,6 +12,7 @@ use crate::scope::Scope;
 use crate::view::{ScopeView, View};
 
 use super::commands;
+use super::own;
 use super::part::{Body, Deflater, Part};
 use super::text::{Family, Format, Kind, canonical, float, labels, sample};
 
@@ -63,7 +66,13 @@ pub(super) struct Labelled<'a> {
 
 /// Renders everything that is known of the scopes. What is still as it was `before` is neither compressed nor kept again:
 /// in a quiet fleet, that is most of it.
-pub(super) fn render(view: &View, requests: &Requests, before: &Bodies, deflater: &mut Deflater) -> Bodies {
+pub(super) fn render(
+    view: &View,
+    requests: &Requests,
+    own: &[MetricFamily],
+    before: &Bodies,
+    deflater: &mut Deflater,
+) -> Bodies {
     let scopes: Vec<Labelled<'_>> = view
         .scopes
         .values()
@@ -87,6 +96,7 @@ pub(super) fn render(view: &View, requests: &Requests, before: &Bodies, deflater
     own_work(&mut rendering, &scopes);
     api_requests(&mut rendering, view, requests);
     credentials(&mut rendering, view);
+    rendering.registered(own);
     Bodies {
         text: Body::new(rendering.text),
         open_metrics: Body::new(rendering.open_metrics),
@@ -379,6 +389,15 @@ fn combination<'a>(shown: &ShownTotal<'a>) -> [(&'static str, &'a str); 3] {
     ]
 }
 
+/// Adds a piece: the one that was there before, if its bytes are the same.
+fn add(parts: &mut Vec<Part>, before: &Body, plain: &str, deflater: &mut Deflater) {
+    let part = match before.parts().get(parts.len()) {
+        Some(before) if before.is(plain) => before.clone(),
+        _ => deflater.part(plain),
+    };
+    parts.push(part);
+}
+
 // === impl Rendering ===
 
 impl Rendering<'_> {
@@ -421,30 +440,41 @@ impl Rendering<'_> {
             before,
             deflater,
         } = self;
-        let mut add = |parts: &mut Vec<Part>, before: &Body, plain: &str| {
-            let part = match before.parts().get(parts.len()) {
-                Some(before) if before.is(plain) => before.clone(),
-                _ => deflater.part(plain),
-            };
-            parts.push(part);
-        };
         if !*is_begun {
             *is_begun = true;
             let mut header = String::new();
             family.header(&mut header, Format::Text);
-            add(text, &before.text, &header);
+            add(text, &before.text, &header, deflater);
             header.clear();
             family.header(&mut header, Format::OpenMetrics);
-            add(open_metrics, &before.open_metrics, &header);
+            add(open_metrics, &before.open_metrics, &header, deflater);
         }
-        add(text, &before.text, &written.text);
+        add(text, &before.text, &written.text, deflater);
         if written.open_metrics.is_empty() || written.open_metrics == written.text {
             open_metrics.extend(text.last().cloned());
         } else {
-            add(open_metrics, &before.open_metrics, &written.open_metrics);
+            add(
+                open_metrics,
+                &before.open_metrics,
+                &written.open_metrics,
+                deflater,
+            );
         }
         written.text.clear();
         written.open_metrics.clear();
+    }
+
+    /// Adds what was registered with the `prometheus` crate.
+    fn registered(&mut self, families: &[MetricFamily]) {
+        let Self {
+            text,
+            open_metrics,
+            before,
+            deflater,
+        } = self;
+        add(text, &before.text, &own::render(families, Format::Text), deflater);
+        let rendered = own::render(families, Format::OpenMetrics);
+        add(open_metrics, &before.open_metrics, &rendered, deflater);
     }
 
     fn scopes(

@@ -1,7 +1,7 @@
 //! From the view to the bytes of `/metrics`.
 //!
-//! The families of all scopes are rendered and compressed once, when the view has changed; a scrape shares those
-//! bytes, and adds the freshly encoded metrics of the process behind them. It waits for nothing.
+//! Everything is rendered and compressed once, when the view has changed; a scrape shares those bytes, and adds the
+//! metrics of the process as they are now behind them. It waits for nothing.
 
 mod cloud;
 mod commands;
@@ -37,6 +37,7 @@ const REST: u32 = 20;
 #[derive(Debug)]
 pub struct Exposition {
     registry: Registry,
+    process: Process,
     requests: Arc<Requests>,
     rendered: ArcSwap<Rendered>,
     /// Renderings go one after another.
@@ -52,20 +53,23 @@ struct Rendered {
 
 impl Exposition {
     /// An exposition of the process alone, until a view is rendered.
-    pub fn new(registry: Registry, requests: Arc<Requests>) -> Self {
+    pub fn new(registry: Registry, process: Process, requests: Arc<Requests>) -> Self {
         Self {
             registry,
+            process,
             requests,
             rendered: ArcSwap::default(),
             deflater: Mutex::default(),
         }
     }
 
-    /// Renders a view; from now on it is served.
-    pub fn render(&self, view: Arc<View>) {
+    /// Renders what the board and the registry show now; from now on it is served.
+    pub fn render(&self, board: &Board) {
         let mut deflater = self.deflater.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = board.view();
         let before = self.rendered.load_full();
-        let bodies = cloud::render(&view, &self.requests, &before.bodies, &mut deflater);
+        let own = self.registry.gather();
+        let bodies = cloud::render(&view, &self.requests, &own, &before.bodies, &mut deflater);
         self.rendered.store(Arc::new(Rendered { view, bodies }));
     }
 
@@ -78,8 +82,7 @@ impl Exposition {
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
         let rendered = self.rendered.load();
         let bodies = &rendered.bodies;
-        let families = self.registry.gather();
-        let mut tail = own::render(&families, answer.format);
+        let mut tail = self.process.render(answer.format);
         let body = match answer.format {
             Format::Text => &bodies.text,
             Format::OpenMetrics => {
@@ -110,9 +113,9 @@ impl Exposition {
     async fn render_changes(&self, board: Board, stop: CancellationToken) {
         let mut changes = board.subscribe();
         loop {
-            let view = Arc::clone(&changes.borrow_and_update());
+            changes.mark_unchanged();
             let started = Instant::now();
-            self.render(view);
+            self.render(&board);
             let rest: Duration = started.elapsed() * REST;
             tokio::select! {
                 () = stop.cancelled() => return,
