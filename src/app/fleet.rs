@@ -27,7 +27,7 @@ use crate::view::{Board, Work};
 /// How often scopes are looked through for those that have not been configured for long.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
-/// Of first polls, on average. The memory that an instant with hundreds of answers takes would be kept for good.
+/// Of first polls: what an instant with hundreds of answers takes in memory would be kept for good.
 const APART: Duration = Duration::from_millis(5);
 
 /// A new configuration, and where to say that it is in force.
@@ -50,6 +50,8 @@ pub(super) struct Fleet {
     tasks: JoinSet<(Scope, End)>,
     discoveries: JoinSet<(String, Result<Regions, CallError>)>,
     next_housekeeping: Instant,
+    /// When the next poller that is started may begin.
+    next_first_poll: Instant,
 }
 
 /// A poller under way.
@@ -85,13 +87,12 @@ impl Fleet {
             tasks: JoinSet::new(),
             discoveries: JoinSet::new(),
             next_housekeeping: Instant::now(),
+            next_first_poll: Instant::now(),
         };
         fleet.set_accounts(config).await?;
         let wanted = fleet.wanted().into_iter().collect();
-        let loaded = fleet.load(wanted).await?;
-        let within = spread(loaded.len());
-        for (scope, plan, record) in loaded {
-            fleet.start_poller(scope, plan, Some(record?), within);
+        for (scope, plan, record) in fleet.load(wanted).await? {
+            fleet.start_poller(scope, plan, Some(record?));
         }
         fleet.publish_accounts();
         Ok(fleet)
@@ -196,14 +197,12 @@ impl Fleet {
             .into_iter()
             .filter(|(scope, _)| !self.pollers.contains_key(scope))
             .collect();
-        let loaded = self.load(missing).await?;
-        let within = spread(loaded.len());
-        for (scope, plan, record) in loaded {
+        for (scope, plan, record) in self.load(missing).await? {
             // A record that cannot be read fails this scope's polls, and no other's.
             let record = record
                 .inspect_err(|error| tracing::error!(%scope, %error, "the saved record cannot be read"))
                 .ok();
-            self.start_poller(scope, plan, record, within);
+            self.start_poller(scope, plan, record);
         }
         Ok(())
     }
@@ -229,7 +228,7 @@ impl Fleet {
         .await
     }
 
-    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>, within: Duration) {
+    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>) {
         let Some(account) = self.accounts.get(&*scope.account) else {
             return;
         };
@@ -247,13 +246,13 @@ impl Fleet {
             record,
         )
         .logging(plan.logged_results)
-        .beginning_within(within)
+        .beginning_at(self.next_first_poll())
         .after(self.past_work.get(&scope).copied().unwrap_or_default());
-        let poller = if tried_again {
+        let mut poller = Box::new(if tried_again {
             poller.unseen()
         } else {
             poller.seen()
-        };
+        });
         let stop = CancellationToken::new();
         let (name, stopping) = (scope.clone(), stop.clone());
         let task = self
@@ -261,6 +260,13 @@ impl Fleet {
             .spawn(async move { (name, poller.run(stopping).await) })
             .id();
         self.pollers.insert(scope, Running { plan, stop, task });
+    }
+
+    /// One after another, however many begin together.
+    fn next_first_poll(&mut self) -> Instant {
+        let at = self.next_first_poll.max(Instant::now());
+        self.next_first_poll = at + APART;
+        at
     }
 
     async fn ended(
@@ -357,11 +363,6 @@ impl Fleet {
             Err(error) => tracing::warn!(%error, "unused state could not be looked through"),
         }
     }
-}
-
-/// Over how long the first polls of so many scopes are spread.
-fn spread(scopes: usize) -> Duration {
-    APART.saturating_mul(u32::try_from(scopes).unwrap_or(u32::MAX))
 }
 
 /// Never, where there is nothing to wait for.

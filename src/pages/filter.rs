@@ -109,7 +109,7 @@ impl Filter {
         let scopes = view.scopes.iter().filter(|(scope, _)| self.matches_scope(scope));
         let mut matching: Vec<(&Scope, &ShownFailure)> = scopes
             .filter_map(|(scope, shown)| Some((scope, shown.counts.as_ref()?)))
-            .flat_map(|(scope, counts)| counts.failures.iter().map(move |failure| (scope, failure)))
+            .flat_map(|(scope, counts)| counts.failures().map(move |failure| (scope, failure)))
             .filter(|(_, failure)| self.matches(failure))
             .collect();
         let total = matching.len();

@@ -79,8 +79,8 @@ pub struct Poller {
     progress_logged: Instant,
     /// Not to be shown before the first poll has ended.
     unseen: bool,
-    /// The longest wait before the first poll.
-    first_within: Duration,
+    /// When the first poll begins.
+    first: Instant,
 }
 
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Poller {
             no_sweep_before: Instant::now(),
             progress_logged: Instant::now(),
             unseen: false,
-            first_within: Duration::ZERO,
+            first: Instant::now(),
         }
     }
 
@@ -171,21 +171,18 @@ impl Poller {
         self
     }
 
-    /// Begins at some time within so long, as others do that start together, but within the interval.
+    /// Begins then, since others begin now.
     #[must_use]
-    pub fn beginning_within(self, longest: Duration) -> Self {
-        Self {
-            first_within: longest.min(self.times.interval),
-            ..self
-        }
+    pub fn beginning_at(self, first: Instant) -> Self {
+        Self { first, ..self }
     }
 
     /// Polls until stopped. A poll in hand is then finished if it is being saved, and else abandoned, which loses
     /// nothing: its results are found again.
-    pub async fn run(mut self, stop: CancellationToken) -> End {
+    pub async fn run(&mut self, stop: CancellationToken) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
-        let mut next = now + self.first_within.mul_f64(fastrand::f64());
+        let mut next = self.first;
         if !self.unseen {
             self.show(next).await;
         }
@@ -193,7 +190,8 @@ impl Poller {
             if !self.wait(next, &stop).await {
                 return End::Stopped;
             }
-            match self.poll(&stop).await {
+            // Boxed: most of the time there is no poll, and room for it would be kept by hundreds of pollers.
+            match Box::pin(self.poll(&stop)).await {
                 Ok(()) => {}
                 Err(Unfinished::Stopped) => return End::Stopped,
                 Err(Unfinished::Failed(_)) => return End::NotSupported,
@@ -215,7 +213,7 @@ impl Poller {
                 () = stop.cancelled() => return false,
                 () = sleep_until(next) => return true,
                 () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next).await,
-                reply = next_reply(&mut self.sweep) => self.sweep_goes_on(reply, next).await,
+                reply = next_reply(&mut self.sweep) => Box::pin(self.sweep_goes_on(reply, next)).await,
             }
         }
     }

@@ -49,8 +49,7 @@ pub struct Counts {
     pub window: u32,
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
-    /// The newest results that did not succeed, newest first.
-    pub failures: Arc<[ShownFailure]>,
+    failures: Arc<[Arc<ShownFailure>]>,
     /// When a series that is held at 0 will show its value; the picture is to be made again then.
     pub next_change: Option<Seconds>,
 }
@@ -241,34 +240,27 @@ impl Record {
         oldest.into_iter().collect()
     }
 
-    fn shown_failures(&mut self) -> Arc<[ShownFailure]> {
-        if self
-            .unsaved
-            .iter()
-            .any(|key| matches!(key, Key::Failure(_) | Key::Command(_)))
-        {
-            self.shown_failures = None;
-        }
+    fn shown_failures(&mut self) -> Arc<[Arc<ShownFailure>]> {
+        self.note_names();
         let (labels, commands) = (&self.labels, self.commands.as_ref());
-        let shown = self.shown_failures.get_or_insert_with(|| {
-            self.failures
-                .newest_first()
-                .map(|failure| ShownFailure {
-                    time: failure.time,
-                    ids: failure.ids.clone(),
-                    invocation_status: labels.status_text(failure.combination.status).into(),
-                    error_code: labels.error_codes.text(failure.combination.error_code).into(),
-                    exit_code: labels.exit_codes.text(failure.combination.exit_code).into(),
-                    command: commands.and_then(|commands| {
-                        match commands.known.name(&failure.ids.command_id) {
-                            Name::Is(name) => Some(name.into()),
-                            Name::Gone | Name::Unknown => None,
-                        }
-                    }),
-                })
-                .collect()
-        });
-        Arc::clone(shown)
+        self.failures.shown(|failure| ShownFailure {
+            time: failure.time,
+            ids: failure.ids.clone(),
+            invocation_status: labels.status_text(failure.combination.status).into(),
+            error_code: labels.error_codes.text(failure.combination.error_code).into(),
+            exit_code: labels.exit_codes.text(failure.combination.exit_code).into(),
+            command: commands.and_then(|commands| match commands.known.name(&failure.ids.command_id) {
+                Name::Is(name) => Some(name.into()),
+                Name::Gone | Name::Unknown => None,
+            }),
+        })
+    }
+
+    /// Failures are shown with the names of their commands.
+    pub(super) fn note_names(&mut self) {
+        if self.unsaved.iter().any(|key| matches!(key, Key::Command(_))) {
+            self.failures.forget_shown();
+        }
     }
 }
 
@@ -325,6 +317,11 @@ impl Counts {
             let status = if *finished { "Finished" } else { "Failed" };
             (status, self.labels.error_codes.text(*error_code), *value)
         })
+    }
+
+    /// The newest results that did not succeed, newest first.
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = &ShownFailure> {
+        self.failures.iter().map(|failure| &**failure)
     }
 
     /// The text of an InvocationStatus.

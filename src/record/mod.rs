@@ -93,8 +93,6 @@ pub struct Record {
     failures: Failures,
     /// None where no commands are selected.
     commands: Option<Commands>,
-    /// `failures` as they are shown, made anew when they have changed.
-    shown_failures: Option<Arc<[ShownFailure]>>,
     /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
     touched: Option<HashSet<Slot>>,
     /// Which counted results [`Record::apply`] is to tell of.
@@ -159,7 +157,6 @@ impl Record {
             durations: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             failures: Failures::default(),
-            shown_failures: None,
             touched: None,
             wanted: Wanted::default(),
             listed: 0,

@@ -11,13 +11,7 @@ use crate::result::Seconds;
 impl Record {
     /// What has changed since the last call, and must be saved before it is shown.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        if self
-            .unsaved
-            .iter()
-            .any(|key| matches!(key, Key::Failure(_) | Key::Command(_)))
-        {
-            self.shown_failures = None;
-        }
+        self.note_names();
         let unsaved = std::mem::take(&mut self.unsaved);
         unsaved
             .into_iter()

@@ -162,7 +162,7 @@ fn form(html: &mut Html, view: &View, asked: &Asked) {
     let known = KnownStatus::ALL.iter().map(|status| status.as_str());
     let of_failures = |text: fn(&ShownFailure) -> &str| {
         let counts = view.scopes.values().filter_map(|scope| scope.counts.as_ref());
-        counts.flat_map(move |counts| counts.failures.iter().map(text))
+        counts.flat_map(move |counts| counts.failures().map(text))
     };
     let statuses: BTreeSet<&str> = known
         .filter(|status| Kind::of(status) == Kind::Failure)

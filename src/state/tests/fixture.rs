@@ -102,7 +102,7 @@ fn version_1_is_read() {
     assert_eq!(deliveries, [("Failed", "BucketGone", 1)]);
     let durations: u64 = counts.durations.iter().map(|durations| durations.count).sum();
     assert_eq!(durations, 5);
-    assert_eq!(counts.failures.len(), 3);
+    assert_eq!(counts.failures().len(), 3);
     let (_, schedule) = held.schedules().next().unwrap();
     assert!(schedule.knows(3) && schedule.knows(4) && !schedule.knows(5) && schedule.knows(6));
     let mut other = load(&store, &scope("eu-central-1")).unwrap();
