@@ -3,7 +3,8 @@
 //! Not the collector of the `prometheus` crate: it counts whole seconds of CPU, and cannot tell the start time where
 //! systemd hides `/proc/stat`. And a scrape is answered in microseconds, of which a registry would take most.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use rustix::process::{Resource, getrlimit};
@@ -13,12 +14,19 @@ use super::text::{Family, Format, Kind, float, sample};
 /// Linux shows times of processes in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The process that is scraped.
+const FDS: &str = "/proc/self/fd";
+
+/// Its 52 fields are numbers, but for the name and a letter.
+const STAT_BYTES: usize = 2048;
+
+/// The process that is scraped. Its files are kept open: a scrape is spared the way to them.
 #[derive(Debug)]
 pub struct Process {
     /// Unix time.
     start_time: f64,
     page_size: f64,
+    stat: Option<File>,
+    fds: Option<File>,
 }
 
 /// What `/proc/self/stat` says.
@@ -36,6 +44,8 @@ impl Process {
         Self {
             start_time: start.as_secs_f64(),
             page_size: rustix::param::page_size() as f64,
+            stat: File::open("/proc/self/stat").ok(),
+            fds: File::open(FDS).ok(),
         }
     }
 
@@ -64,7 +74,7 @@ impl Process {
             "Most open file descriptors that are allowed.",
             Some(soft_limit(Resource::Nofile)),
         );
-        gauge("process_open_fds", "Open file descriptors.", open_fds());
+        gauge("process_open_fds", "Open file descriptors.", self.open_fds());
         gauge(
             "process_resident_memory_bytes",
             "Resident memory.",
@@ -94,7 +104,9 @@ impl Process {
     }
 
     fn stat(&self) -> Option<Stat> {
-        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        let mut bytes = [0; STAT_BYTES];
+        let length = self.stat.as_ref()?.read_at(&mut bytes, 0).ok()?;
+        let stat = String::from_utf8_lossy(&bytes[..length]);
         // The name of the program, in brackets, may hold anything; fields are counted from behind it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number)?.parse::<f64>().ok();
@@ -105,14 +117,13 @@ impl Process {
             resident_memory: field(21)? * self.page_size,
         })
     }
-}
 
-/// Linux 6.2 and later say the number as the size of the directory, before it is 0.
-fn open_fds() -> Option<f64> {
-    const PATH: &str = "/proc/self/fd";
-    match fs::metadata(PATH).ok()?.len() {
-        0 => Some(fs::read_dir(PATH).ok()?.count() as f64),
-        open => Some(open as f64),
+    /// Linux 6.2 and later say the number as the size of the directory, before it is 0.
+    fn open_fds(&self) -> Option<f64> {
+        match self.fds.as_ref()?.metadata().ok()?.len() {
+            0 => Some(fs::read_dir(FDS).ok()?.count() as f64),
+            open => Some(open as f64),
+        }
     }
 }
 
