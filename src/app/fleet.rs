@@ -18,6 +18,7 @@ use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
 use crate::config::{Config, LoggedResults};
 use crate::poll::poller::{End, Poller};
+use crate::poll::timetable::FirstPolls;
 use crate::record::Record;
 use crate::scope::Scope;
 use crate::state::{StateError, Store};
@@ -26,9 +27,6 @@ use crate::view::{Board, Work};
 
 /// How often scopes are looked through for those that have not been configured for long.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
-
-/// Of first polls: what an instant with hundreds of answers takes in memory would be kept for good.
-const APART: Duration = Duration::from_millis(5);
 
 /// A new configuration, and where to say that it is in force.
 pub(super) struct Reload {
@@ -50,8 +48,7 @@ pub(super) struct Fleet {
     tasks: JoinSet<(Scope, End)>,
     discoveries: JoinSet<(String, Result<Regions, CallError>)>,
     next_housekeeping: Instant,
-    /// When the next poller that is started may begin.
-    next_first_poll: Instant,
+    first_polls: FirstPolls,
 }
 
 /// A poller under way.
@@ -87,7 +84,7 @@ impl Fleet {
             tasks: JoinSet::new(),
             discoveries: JoinSet::new(),
             next_housekeeping: Instant::now(),
-            next_first_poll: Instant::now(),
+            first_polls: FirstPolls::new(Instant::now()),
         };
         fleet.set_accounts(config).await?;
         let wanted = fleet.wanted().into_iter().collect();
@@ -246,7 +243,7 @@ impl Fleet {
             record,
         )
         .logging(plan.logged_results)
-        .beginning_at(self.next_first_poll())
+        .beginning_at(self.first_polls.next(Instant::now()))
         .after(self.past_work.get(&scope).copied().unwrap_or_default());
         let mut poller = Box::new(if tried_again {
             poller.unseen()
@@ -260,13 +257,6 @@ impl Fleet {
             .spawn(async move { (name, poller.run(stopping).await) })
             .id();
         self.pollers.insert(scope, Running { plan, stop, task });
-    }
-
-    /// One after another, however many begin together.
-    fn next_first_poll(&mut self) -> Instant {
-        let at = self.next_first_poll.max(Instant::now());
-        self.next_first_poll = at + APART;
-        at
     }
 
     async fn ended(

@@ -31,7 +31,7 @@ use part::Deflater;
 use text::Format;
 
 /// Rendering takes at most this share of one core: after it took a while, the next waits so many times that while.
-const REST: u32 = 20;
+const REST: u32 = 50;
 
 /// `/metrics`.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! When the polls of a scope begin: the first soon, the others spread over the interval.
+//! When the polls of a scope begin: the first soon after the start, the others spread over the interval.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -6,6 +6,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::scope::Scope;
+
+/// Of first polls: what an instant with hundreds of answers takes in memory would be kept for good.
+const APART: Duration = Duration::from_millis(5);
+
+/// When pollers that start begin: one after another, however many start together.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstPolls {
+    next: Instant,
+}
+
+impl FirstPolls {
+    /// The first poll may begin at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { next: now }
+    }
+
+    /// When that of a poller begins which starts at `now`.
+    pub fn next(&mut self, now: Instant) -> Instant {
+        let at = self.next.max(now);
+        self.next = at + APART;
+        at
+    }
+}
 
 /// The instants at which one scope is polled.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +66,20 @@ impl Timetable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn those_that_start_together_begin_one_after_another() {
+        let start = Instant::now();
+        let mut first_polls = FirstPolls::new(start);
+        let begun: Vec<Instant> = (0..3).map(|_| first_polls.next(start)).collect();
+        assert_eq!(begun, [start, start + APART, start + APART * 2]);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(
+            first_polls.next(later),
+            later,
+            "nobody waits for those that have begun"
+        );
+    }
 
     #[tokio::test]
     async fn missed_instants_are_skipped() {
