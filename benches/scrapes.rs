@@ -21,10 +21,10 @@ use crate::table::{Beside, Targets, digits, header, megabytes, row, time};
 const SIZES: [(usize, usize); 3] = [(500, 1), (10_000, 10), (100_000, 30)];
 
 /// So often exporter and nginx take turns, so that what else the machine does meets both.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 /// Of one round.
-const ROUND: Duration = Duration::from_millis(1500);
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Of a run while polls go on.
 const WITH_POLLS: Duration = Duration::from_secs(4);

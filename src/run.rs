@@ -14,7 +14,7 @@ use crate::{healthcheck, telemetry, version};
 /// Polls and scrapes keep few cores busy, and memory must not grow with those of the machine.
 const MAX_WORKER_THREADS: usize = 4;
 
-/// Rendering and saves, which wait for one disk: more threads than a few would only cost memory.
+/// Rendering, one save at a time, and looking up hosts: more threads than a few would only cost memory.
 const MAX_BLOCKING_THREADS: usize = 16;
 
 /// Does what the command line says, to its end.

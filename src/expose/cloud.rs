@@ -7,14 +7,14 @@ use prometheus::proto::MetricFamily;
 use crate::aliyun::client::Action;
 use crate::aliyun::error::Reason;
 use crate::aliyun::requests::Requests;
-use crate::record::{Counts, ShownTotal};
+use crate::record::ShownTotal;
 use crate::scope::Scope;
-use crate::view::{ScopeView, View};
+use crate::view::View;
 
 use super::commands;
-use super::own;
-use super::part::{Body, Deflater, Part};
-use super::text::{Family, Format, Kind, canonical, float, labels, sample};
+use super::part::Deflater;
+use super::rendering::{Bodies, Labelled, Rendering};
+use super::text::{Family, Kind, canonical, float, labels, sample};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
 macro_rules! polled {
@@ -28,42 +28,6 @@ macro_rules! polled {
 
 pub(super) use polled;
 
-/// A piece ends with the scope that makes it so long: then what one scope changes costs little, and no buffer is so large
-/// that an allocator keeps it apart.
-const PIECE_BYTES: usize = 48 * 1024;
-
-/// The bodies of both formats, in pieces that they share where their bytes are the same.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Bodies {
-    /// Text 0.0.4.
-    pub text: Body,
-    /// OpenMetrics 1.0.0, without its end.
-    pub open_metrics: Body,
-}
-
-/// Bodies in the making.
-pub(super) struct Rendering<'a> {
-    text: Vec<Part>,
-    open_metrics: Vec<Part>,
-    /// Those that are served now.
-    before: &'a Bodies,
-    deflater: &'a mut Deflater,
-}
-
-/// Samples that are not in a piece yet.
-#[derive(Default)]
-struct Samples {
-    text: String,
-    /// Only where they are not the same.
-    open_metrics: String,
-}
-
-/// A scope with its labels as they are written.
-pub(super) struct Labelled<'a> {
-    view: &'a ScopeView,
-    labels: String,
-}
-
 /// Renders everything that is known of the scopes. What is still as it was `before` is neither compressed nor kept again:
 /// in a quiet fleet, that is most of it.
 pub(super) fn render(
@@ -73,23 +37,8 @@ pub(super) fn render(
     before: &Bodies,
     deflater: &mut Deflater,
 ) -> Bodies {
-    let scopes: Vec<Labelled<'_>> = view
-        .scopes
-        .values()
-        .map(|view| Labelled {
-            view,
-            labels: labels([
-                ("account", &*view.scope.account),
-                ("region_id", &*view.scope.region_id),
-            ]),
-        })
-        .collect();
-    let mut rendering = Rendering {
-        text: Vec::new(),
-        open_metrics: Vec::new(),
-        before,
-        deflater,
-    };
+    let scopes: Vec<Labelled<'_>> = view.scopes.values().map(|view| Labelled::new(view)).collect();
+    let mut rendering = Rendering::new(before, deflater);
     results(&mut rendering, &scopes);
     commands::render(&mut rendering, &scopes);
     scope_state(&mut rendering, &scopes);
@@ -97,10 +46,7 @@ pub(super) fn render(
     api_requests(&mut rendering, view, requests);
     credentials(&mut rendering, view);
     rendering.registered(own);
-    Bodies {
-        text: Body::new(rendering.text),
-        open_metrics: Body::new(rendering.open_metrics),
-    }
+    rendering.done()
 }
 
 fn results(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
@@ -387,174 +333,4 @@ fn combination<'a>(shown: &ShownTotal<'a>) -> [(&'static str, &'a str); 3] {
         ("error_code", shown.error_code),
         ("exit_code", shown.exit_code),
     ]
-}
-
-/// Adds a piece: the one that was there before, if its bytes are the same.
-fn add(parts: &mut Vec<Part>, before: &Body, plain: &str, deflater: &mut Deflater) {
-    let part = match before.parts().get(parts.len()) {
-        Some(before) if before.is(plain) => before.clone(),
-        _ => deflater.part(plain),
-    };
-    parts.push(part);
-}
-
-// === impl Rendering ===
-
-impl Rendering<'_> {
-    /// Adds a family of so many items, unless it has no samples.
-    fn family<T>(
-        &mut self,
-        family: Family<'_>,
-        items: impl IntoIterator<Item = T>,
-        samples: impl Fn(&mut String, T),
-    ) {
-        self.family_of_both(family, items, |to, item| samples(&mut to.text, item));
-    }
-
-    /// A family whose samples may be different in OpenMetrics.
-    fn family_of_both<T>(
-        &mut self,
-        family: Family<'_>,
-        items: impl IntoIterator<Item = T>,
-        samples: impl Fn(&mut Samples, T),
-    ) {
-        let mut written = Samples::default();
-        let mut is_begun = false;
-        for item in items {
-            samples(&mut written, item);
-            if written.text.len() >= PIECE_BYTES {
-                self.piece(family, &mut is_begun, &mut written);
-            }
-        }
-        self.piece(family, &mut is_begun, &mut written);
-    }
-
-    /// Adds what has been written of a family, if anything; before its first piece, its header.
-    fn piece(&mut self, family: Family<'_>, is_begun: &mut bool, written: &mut Samples) {
-        if written.text.is_empty() {
-            return;
-        }
-        let Self {
-            text,
-            open_metrics,
-            before,
-            deflater,
-        } = self;
-        if !*is_begun {
-            *is_begun = true;
-            let mut header = String::new();
-            family.header(&mut header, Format::Text);
-            add(text, &before.text, &header, deflater);
-            header.clear();
-            family.header(&mut header, Format::OpenMetrics);
-            add(open_metrics, &before.open_metrics, &header, deflater);
-        }
-        add(text, &before.text, &written.text, deflater);
-        if written.open_metrics.is_empty() || written.open_metrics == written.text {
-            open_metrics.extend(text.last().cloned());
-        } else {
-            add(
-                open_metrics,
-                &before.open_metrics,
-                &written.open_metrics,
-                deflater,
-            );
-        }
-        written.text.clear();
-        written.open_metrics.clear();
-    }
-
-    /// Adds what was registered with the `prometheus` crate.
-    fn registered(&mut self, families: &[MetricFamily]) {
-        let Self {
-            text,
-            open_metrics,
-            before,
-            deflater,
-        } = self;
-        add(text, &before.text, &own::render(families, Format::Text), deflater);
-        let rendered = own::render(families, Format::OpenMetrics);
-        add(open_metrics, &before.open_metrics, &rendered, deflater);
-    }
-
-    fn scopes(
-        &mut self,
-        scopes: &[Labelled<'_>],
-        family: Family<'_>,
-        samples: impl Fn(&mut String, &str, &ScopeView),
-    ) {
-        self.family(family, scopes, |to, Labelled { view, labels }| {
-            samples(to, labels, view);
-        });
-    }
-
-    /// A family of what has counts.
-    pub(super) fn counts(
-        &mut self,
-        scopes: &[Labelled<'_>],
-        family: Family<'_>,
-        samples: impl Fn(&mut String, &str, &Counts),
-    ) {
-        self.scopes(scopes, family, |to, labels, view| {
-            if let Some(counts) = &view.counts {
-                samples(to, labels, counts);
-            }
-        });
-    }
-
-    fn gauge(
-        &mut self,
-        scopes: &[Labelled<'_>],
-        name: &str,
-        help: &str,
-        value: impl Fn(&ScopeView) -> Option<String>,
-    ) {
-        self.scopes(
-            scopes,
-            Family {
-                name,
-                kind: Kind::Gauge,
-                help,
-            },
-            |to, labels, view| {
-                if let Some(value) = value(view) {
-                    sample(to, name, labels, [], value);
-                }
-            },
-        );
-    }
-
-    /// A counter with one series a scope.
-    fn counter(
-        &mut self,
-        scopes: &[Labelled<'_>],
-        name: &str,
-        help: &str,
-        value: impl Fn(&ScopeView) -> Option<u64>,
-    ) {
-        let sample_name = format!("{name}_total");
-        self.scopes(
-            scopes,
-            Family {
-                name,
-                kind: Kind::Counter,
-                help,
-            },
-            |to, labels, view| {
-                if let Some(value) = value(view) {
-                    sample(to, &sample_name, labels, [], value);
-                }
-            },
-        );
-    }
-
-    fn counter_of_counts(
-        &mut self,
-        scopes: &[Labelled<'_>],
-        name: &str,
-        help: &str,
-        value: impl Fn(&Counts) -> u64,
-    ) {
-        self.counter(scopes, name, help, |view| view.counts.as_deref().map(&value));
-    }
 }

@@ -2,7 +2,8 @@
 
 use crate::record::{Counts, ShownCommand};
 
-use super::cloud::{Labelled, Rendering, polled};
+use super::cloud::polled;
+use super::rendering::{Labelled, Rendering};
 use super::text::{Family, Kind, canonical, labels, sample};
 
 /// Renders what is known of selected commands; nothing where none are.

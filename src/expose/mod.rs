@@ -9,6 +9,7 @@ mod negotiate;
 mod own;
 mod part;
 mod process;
+mod rendering;
 mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,12 +27,15 @@ pub use process::Process;
 
 use crate::aliyun::requests::Requests;
 use crate::view::{Board, View};
-use cloud::Bodies;
 use part::Deflater;
+use rendering::Bodies;
 use text::Format;
 
-/// Rendering takes at most this share of one core: after it took a while, the next waits so many times that while.
+/// Rendering takes about this share of one core: after it took a while, the next waits so many times that while.
 const REST: u32 = 50;
+
+/// But no longer, however much there is: so far `/metrics` may be behind.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// `/metrics`.
 #[derive(Debug)]
@@ -116,7 +120,7 @@ impl Exposition {
             changes.mark_unchanged();
             let started = Instant::now();
             self.render(&board);
-            let rest: Duration = started.elapsed() * REST;
+            let rest: Duration = (started.elapsed() * REST).min(LONGEST_REST);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
