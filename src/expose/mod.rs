@@ -32,7 +32,7 @@ use rendering::Bodies;
 use text::Format;
 
 /// Rendering takes about this share of one core: after it took a while, the next waits so many times that while.
-const REST: u32 = 50;
+const REST: u32 = 20;
 
 /// But no longer, however much there is: so far `/metrics` may be behind.
 const LONGEST_REST: Duration = Duration::from_secs(2);

@@ -91,8 +91,8 @@ fn a_schedule_that_stops_is_seen_by_a_rule_of_one_line_and_one_that_is_late_is_n
         let mut cloud = simulator.cloud();
         cloud.region(ACCOUNT, REGION).schedule(name, "rate(2s)", 3)
     });
-    // Twice the interval, and what polling and scraping take.
-    let rule = format!("time() - {LAST_RUN} > 2 * {INTERVAL} + 2");
+    // Twice the interval, what polling and scraping take, and how long before this the cloud's clock began.
+    let rule = format!("time() - {LAST_RUN} > 2 * {INTERVAL} + 4");
     let Some(prometheus) = Prometheus::start(directory.path(), exporter.address(), &rule) else {
         println!("skipped: prometheus is not installed");
         return;
