@@ -1,5 +1,7 @@
 //! Families of samples, cut into pieces.
 
+use std::fmt::Display;
+
 use prometheus::proto::MetricFamily;
 
 use crate::record::Counts;
@@ -175,6 +177,7 @@ impl<'a> Rendering<'a> {
         });
     }
 
+    /// A gauge with one series a scope.
     pub(super) fn gauge(
         &mut self,
         scopes: &[Labelled<'_>],
@@ -182,19 +185,8 @@ impl<'a> Rendering<'a> {
         help: &str,
         value: impl Fn(&ScopeView) -> Option<String>,
     ) {
-        self.scopes(
-            scopes,
-            Family {
-                name,
-                kind: Kind::Gauge,
-                help,
-            },
-            |to, labels, view| {
-                if let Some(value) = value(view) {
-                    sample(to, name, labels, [], value);
-                }
-            },
-        );
+        let kind = Kind::Gauge;
+        self.one_each(scopes, Family { name, kind, help }, name, value);
     }
 
     /// A counter with one series a scope.
@@ -205,20 +197,27 @@ impl<'a> Rendering<'a> {
         help: &str,
         value: impl Fn(&ScopeView) -> Option<u64>,
     ) {
-        let sample_name = format!("{name}_total");
-        self.scopes(
+        let kind = Kind::Counter;
+        self.one_each(
             scopes,
-            Family {
-                name,
-                kind: Kind::Counter,
-                help,
-            },
-            |to, labels, view| {
-                if let Some(value) = value(view) {
-                    sample(to, &sample_name, labels, [], value);
-                }
-            },
+            Family { name, kind, help },
+            &format!("{name}_total"),
+            value,
         );
+    }
+
+    fn one_each<V: Display>(
+        &mut self,
+        scopes: &[Labelled<'_>],
+        family: Family<'_>,
+        name: &str,
+        value: impl Fn(&ScopeView) -> Option<V>,
+    ) {
+        self.scopes(scopes, family, |to, labels, view| {
+            if let Some(value) = value(view) {
+                sample(to, name, labels, [], value);
+            }
+        });
     }
 
     pub(super) fn counter_of_counts(
