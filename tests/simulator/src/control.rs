@@ -1,5 +1,7 @@
 //! The control plane: unsigned, for scripts that have no other hold on a simulator than its port.
 
+mod misbehaviour;
+
 use std::collections::BTreeMap;
 
 use hyper::Response;
@@ -16,6 +18,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Response<Answer> {
     let name = request.path.trim_start_matches("/simulator/");
     let done = match (request.method.as_str(), name) {
         ("GET", "truth") => Ok(truth(shared)),
+        ("GET", "misbehaviour") => Ok(misbehaviours(shared)),
         ("GET", "requests") => Ok(requests(shared)),
         ("GET", "errors") => Ok(documented_errors()),
         ("POST", name) => change(shared, name, &parameters),
@@ -44,6 +47,18 @@ fn truth(shared: &Shared) -> Value {
         })
         .collect();
     json!({ "now": cloud.now_text(), "scopes": scopes })
+}
+
+fn misbehaviours(shared: &Shared) -> Value {
+    let cloud = shared.cloud();
+    let scopes = cloud.scopes().into_iter();
+    scopes
+        .filter_map(|(account, region_id)| {
+            let region = cloud.find_region(&account, &region_id)?;
+            let all = misbehaviour::show(region);
+            Some(json!({"account": account, "region_id": region_id, "misbehaviour": all}))
+        })
+        .collect()
 }
 
 /// Every documented error, for those who want to see each.
@@ -131,6 +146,20 @@ fn change(shared: &Shared, name: &str, parameters: &BTreeMap<String, String>) ->
                 .region(text("account")?, text("region")?)
                 .add_settled(count, outcome);
         }
+        "misbehave" | "behave" => {
+            if !cloud.accounts.contains_key(text("account")?) {
+                return Err("no such account".to_owned());
+            }
+            let region = cloud.region(text("account")?, text("region")?);
+            if name == "misbehave" {
+                let number = region.misbehave(misbehaviour::read(parameters, region.now)?);
+                return Ok(json!({ "number": number }));
+            }
+            match misbehaviour::number(parameters, "number")? {
+                Some(number) => region.lift(number),
+                None => region.behave(),
+            }
+        }
         "trouble" => cloud.trouble(text("account")?, text("region")?, text("kind")?)?,
         "fault" => shared.faults.add(fault(parameters)?),
         "clear-faults" => shared.faults.clear(),
@@ -143,7 +172,8 @@ fn change(shared: &Shared, name: &str, parameters: &BTreeMap<String, String>) ->
     Ok(json!({ "done": name }))
 }
 
-/// `kind=Html502&times=2&action=…&account=…&region=…&skip=1`, or `kind=Error&status=…&code=…&message=…`.
+/// `kind=Html502&times=2&action=…&account=…&region=…&skip=1`, or `kind=Error&status=…&code=…&message=…`, or
+/// `kind=ThrottleHeader&retry_after_ms=…`. `times=forever` is for good.
 fn fault(parameters: &BTreeMap<String, String>) -> Result<Fault, String> {
     let text = |name: &str| parameters.get(name).cloned();
     let number = |name: &str, usual: usize| match parameters.get(name) {
@@ -159,6 +189,9 @@ fn fault(parameters: &BTreeMap<String, String>) -> Result<Fault, String> {
             let code = text("code").unwrap_or_default();
             FaultKind::Error(ApiError::new(status, code, text("message").unwrap_or_default()))
         }
+        "ThrottleHeader" => FaultKind::ThrottleHeader {
+            retry_after_ms: misbehaviour::number(parameters, "retry_after_ms")?.unwrap_or(50),
+        },
         name => FaultKind::every()
             .into_iter()
             .find(|kind| kind.name() == name)
@@ -170,7 +203,10 @@ fn fault(parameters: &BTreeMap<String, String>) -> Result<Fault, String> {
         region: text("region"),
         parameter: text("parameter"),
         skip: number("skip", 0)?,
-        times: number("times", 1)?,
+        times: match parameters.get("times").map(String::as_str) {
+            Some("forever") => Fault::FOREVER,
+            _ => number("times", 1)?,
+        },
         kind,
     })
 }

@@ -27,6 +27,8 @@
 //!   itself. `command`, `schedule`, `agenda` and `outcome` say how rows come about and end, `truth` counts them,
 //!   `retention` forgets them.
 //! - `listing` and `page_token` put rows in order and cut pages; `api` turns parameters into the documented JSON.
+//! - A [`Misbehaviour`] hides rows and runs, or changes what is shown of them, for a while: what answers say, never
+//!   what is true.
 //! - `signature` checks who asks, [`Faults`] say what goes wrong, `http` joins them, and [`Simulator`] runs it all on
 //!   a thread of its own. `control` is the unsigned plane for scripts.
 //! - `keys`, `roles`, `sts` and `metadata` give out temporary keys: by AssumeRole, for an OIDC token, as the metadata
@@ -51,6 +53,7 @@ mod invocation;
 mod keys;
 mod listing;
 mod metadata;
+mod misbehaviour;
 mod outcome;
 mod page_token;
 mod received;
@@ -77,6 +80,7 @@ pub use instances::{InstanceAt, Instances};
 pub use invocation::{Invocation, InvokeId, RepeatMode, Row};
 pub use keys::{AccessKey, Issued};
 pub use metadata::{CredentialsUri, Metadata};
+pub use misbehaviour::{List, Misbehaviour};
 pub use outcome::{Delivery, Outcome};
 pub use received::Received;
 pub use region::{EndOfList, Order, Paging, RETENTION, RETENTION_ROWS, Region};

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::Region;
 use crate::invocation::{Invocation, Row};
+use crate::misbehaviour::{List, Wrong};
 use crate::page_token::Place;
 use crate::region::{Order, Paging};
 
@@ -38,10 +39,27 @@ pub(crate) struct Entry {
     run: Option<usize>,
 }
 
+/// What an entry stands for: a row, or a run of its history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) invocation: &'a Invocation,
+    pub(crate) instance: &'a Row,
+    pub(crate) run: Option<&'a Row>,
+}
+
+impl<'a> Subject<'a> {
+    /// What is shown for it.
+    pub(crate) fn row(&self) -> &'a Row {
+        self.run.unwrap_or(self.instance)
+    }
+}
+
 /// A part of the list.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
+    /// How many entries come before it.
+    pub(crate) first: usize,
     /// Where the next page begins; none behind the last.
     pub(crate) next: Option<Place>,
     pub(crate) total: usize,
@@ -65,6 +83,19 @@ struct Cached {
 }
 
 impl Filter {
+    /// Which list of DescribeInvocationResults it asks for.
+    pub(crate) fn list(&self) -> List {
+        if self.history {
+            List::History
+        } else if self.invoke_id.is_some() {
+            List::Question
+        } else if self.record_status.is_some() {
+            List::Status
+        } else {
+            List::Pages
+        }
+    }
+
     /// Whether every row passes.
     fn is_open(&self) -> bool {
         self.invoke_id.is_none()
@@ -135,8 +166,8 @@ impl Region {
         place.write(filter.fingerprint(self))
     }
 
-    /// The entries from a place on.
-    pub(crate) fn page(&mut self, filter: &Filter, place: Place, size: usize) -> Page {
+    /// The entries from a place on, as far as nothing hides them.
+    pub(crate) fn page(&mut self, filter: &Filter, place: Place, size: usize, wrong: &Wrong) -> Page {
         self.refresh(filter);
         let filtered;
         let entries: &[Entry] = if filter.history {
@@ -150,6 +181,14 @@ impl Region {
         } else {
             filtered = self.filtered_entries(filter, &self.listing.rows.entries);
             &filtered
+        };
+        let shown: Vec<Entry>;
+        let entries = if wrong.hides_anything() {
+            let is_shown = |entry: &&Entry| self.entry(entry).is_some_and(|subject| !wrong.hides(&subject));
+            shown = entries.iter().filter(is_shown).copied().collect();
+            &shown
+        } else {
+            entries
         };
         let first = match place {
             Place::Offset(offset) => offset.min(entries.len()),
@@ -166,19 +205,25 @@ impl Region {
             });
         Page {
             entries: page.to_vec(),
+            first,
             next,
             total: entries.len(),
         }
     }
 
     /// What an entry stands for.
-    pub(crate) fn entry(&self, entry: &Entry) -> Option<(&Invocation, &Row)> {
+    pub(crate) fn entry(&self, entry: &Entry) -> Option<Subject<'_>> {
         let invocation = self.invocations.get(&entry.sequence)?;
-        let row = invocation.rows.get(entry.row)?;
-        match entry.run {
-            None => Some((invocation, row)),
-            Some(run) => Some((invocation, row.history.get(run)?)),
-        }
+        let instance = invocation.rows.get(entry.row)?;
+        let run = match entry.run {
+            None => None,
+            Some(run) => Some(instance.history.get(run)?),
+        };
+        Some(Subject {
+            invocation,
+            instance,
+            run,
+        })
     }
 
     fn refresh(&mut self, filter: &Filter) {
@@ -239,13 +284,13 @@ impl Region {
         };
         let mut taken = HashMap::new();
         let passes = |entry: &&Entry| {
-            let Some((invocation, row)) = self.entry(entry) else {
+            let Some(subject) = self.entry(entry) else {
                 return false;
             };
             *taken
                 .entry(entry.sequence)
-                .or_insert_with(|| filter.takes_invocation(invocation))
-                && filter.takes_row(row)
+                .or_insert_with(|| filter.takes_invocation(subject.invocation))
+                && filter.takes_row(subject.row())
         };
         entries.iter().filter(passes).take(limit).copied().collect()
     }
@@ -258,8 +303,9 @@ impl Region {
             return Vec::new();
         };
         let passes = |entry: &&Entry| {
-            self.entry(entry)
-                .is_some_and(|(invocation, row)| filter.takes_invocation(invocation) && filter.takes_row(row))
+            self.entry(entry).is_some_and(|subject| {
+                filter.takes_invocation(subject.invocation) && filter.takes_row(subject.row())
+            })
         };
         cached.entries.iter().filter(passes).copied().collect()
     }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::instances::{InstanceAt, Instances};
 use crate::invocation::{Invocation, InvokeId, Row};
 use crate::listing::Listing;
+use crate::misbehaviour::Misbehaviours;
 use crate::{Command, InvocationStatus, Outcome, Truth};
 
 /// The order of the list, and of a history. The API documents none.
@@ -75,6 +76,7 @@ pub struct Region {
     pub(crate) schedules: BTreeSet<u64>,
     pub(crate) agenda: Agenda,
     pub(crate) listing: Listing,
+    pub(crate) misbehaviours: Misbehaviours,
     /// Tokens of another epoch are not accepted.
     pub(crate) token_epoch: u64,
     /// Counts the changes that may change the list or a history.
@@ -107,6 +109,7 @@ impl Region {
             schedules: BTreeSet::new(),
             agenda: Agenda::default(),
             listing: Listing::default(),
+            misbehaviours: Misbehaviours::default(),
             token_epoch: 0,
             version: 0,
             prefix,

@@ -162,7 +162,7 @@ impl Seen {
         Some(Self {
             class: (row.status.to_string(), row.error_code.clone(), exit_code),
             open: row.status.is_open(),
-            dropped: row.dropped.max(0).unsigned_abs(),
+            dropped: dropped(row.dropped),
             duration: finished
                 .map(|(start, end)| end - start)
                 .filter(|seconds| *seconds >= 0),
@@ -193,10 +193,15 @@ impl Seen {
             open: status
                 .parse::<InvocationStatus>()
                 .is_ok_and(InvocationStatus::is_open),
-            dropped: row.get("Dropped").and_then(Value::as_u64).unwrap_or(0),
+            dropped: row.get("Dropped").and_then(Value::as_i64).map_or(0, dropped),
             duration: duration.filter(|seconds| *seconds >= 0),
         })
     }
+}
+
+/// Dropped is an int32: what is none cannot be used.
+fn dropped(sent: i64) -> u64 {
+    i32::try_from(sent).map_or(0, |dropped| dropped.max(0).unsigned_abs().into())
 }
 
 fn add_all<K: Ord + Clone>(into: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::clock::utc;
 use crate::error::ApiError;
 use crate::invocation::{Invocation, Row, tags_json};
-use crate::listing::{Filter, Page};
+use crate::listing::{Filter, Page, Subject};
+use crate::misbehaviour::{List, Wrong};
 use crate::page_token::Place;
 use crate::{Region, RepeatMode};
 
@@ -55,10 +56,14 @@ pub(super) fn describe(
     let Place::Offset(first) = asked.place else {
         return Err(ApiError::invalid("NextToken"));
     };
+    let asked_id = wanted.filter.invoke_id.as_deref();
+    let now = region.now;
+    let wrong = region.misbehaviours.of_answer(List::Invocations, asked_id, now);
+    region.misbehaviours.refuse(&wrong, first)?;
     // Few invocations make many rows, so that these are looked through anew for each page.
     let mut found: Vec<&Invocation> = region
         .invocations()
-        .filter(|invocation| wanted.takes(invocation))
+        .filter(|invocation| wanted.takes(invocation) && !hides(&wrong, invocation))
         .collect();
     // Of those created in one second the last one is the newest.
     found.reverse();
@@ -82,6 +87,7 @@ pub(super) fn describe(
     };
     let page = Page {
         entries: Vec::new(),
+        first,
         next,
         total,
     };
@@ -90,6 +96,18 @@ pub(super) fn describe(
     body.insert("RequestId".to_owned(), request_id.into());
     body.insert("Invocations".to_owned(), json!({ "Invocation": list }));
     Ok(Value::Object(body))
+}
+
+/// An invocation is hidden with the last of its instances.
+fn hides(wrong: &Wrong, invocation: &Invocation) -> bool {
+    let hidden = |instance: &Row| {
+        wrong.hides(&Subject {
+            invocation,
+            instance,
+            run: None,
+        })
+    };
+    wrong.hides_anything() && invocation.rows.iter().all(hidden)
 }
 
 impl Wanted {

@@ -32,17 +32,25 @@ pub(super) fn describe(
     let filter = filter(region, parameters)?;
     let encoding = parameters.encoding()?;
     let asked = Asked::read(parameters, region, &filter)?;
-    let page = region.page(&filter, asked.place, asked.size);
+    let now = region.now;
+    let wrong = region
+        .misbehaviours
+        .of_answer(filter.list(), filter.invoke_id.as_deref(), now);
+    let page = region.page(&filter, asked.place, asked.size, &wrong);
+    region.misbehaviours.refuse(&wrong, page.first)?;
     let mut rows: Vec<Value> = Vec::with_capacity(page.entries.len());
     // Neighbours are mostly of one invocation, whose status takes a look at all its rows.
     let mut last: Option<(&InvokeId, &str)> = None;
-    for (invocation, row) in page.entries.iter().filter_map(|entry| region.entry(entry)) {
+    for subject in page.entries.iter().filter_map(|entry| region.entry(entry)) {
+        let invocation = subject.invocation;
         let status = match last {
             Some((id, status)) if *id == invocation.invoke_id => status,
             _ => invocation.record_status(),
         };
         last = Some((&invocation.invoke_id, status));
-        rows.push(row_json(invocation, status, row, encoding));
+        let mut row = row_json(invocation, status, subject.row(), encoding);
+        wrong.change(&subject, &mut row);
+        rows.push(row);
     }
     let mut invocation = paging_json(region, &filter, &asked, &page);
     invocation.insert(

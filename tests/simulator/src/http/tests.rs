@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{ACTION, ask, get, read_from, resign, send, signed, wait_until, write_to};
 use crate::clock::{unix_now, utc};
@@ -390,6 +390,55 @@ fn the_control_plane_tells_the_truth_and_changes_it() {
         "run?account=b&region=x&command=x&instances=1",
     ] {
         assert_eq!(post(wrong).status, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn the_control_plane_makes_a_region_misbehave_and_behave() {
+    let simulator = simulator();
+    let post = |path: &str| get(&simulator, "POST", &format!("/simulator/{path}"));
+    let rows = || {
+        let body = ask(&simulator, "RegionId=cn-hangzhou&MaxResults=50")
+            .unwrap()
+            .json();
+        let rows = &body["Invocation"]["InvocationResults"]["InvocationResult"];
+        (rows.as_array().unwrap().len(), rows[0]["Dropped"].clone())
+    };
+    let scope = "account=a&region=cn-hangzhou";
+    let before = rows();
+    let begun = post(&format!("misbehave?{scope}&effect=hide&list=Pages&answers=1"));
+    assert_eq!((begun.status, begun.json()), (200, json!({"number": 1})));
+    let shown = get(&simulator, "GET", "/simulator/misbehaviour").json();
+    assert_eq!(shown[0]["misbehaviour"][0]["number"], 1);
+    assert_eq!(rows().0, 0);
+    assert_eq!(rows(), before);
+    let begun = post(&format!(
+        "misbehave?{scope}&effect=show&field=Dropped&value=null&for=60"
+    ));
+    assert_eq!(begun.json(), json!({"number": 2}));
+    assert_eq!(rows(), (50, Value::Null));
+    assert_eq!(post("advance?seconds=60").status, 200);
+    assert_eq!(rows(), before);
+    let refuse = "effect=refuse&code=InvalidParameter.NextToken";
+    assert_eq!(post(&format!("misbehave?{scope}&{refuse}&in=10")).status, 200);
+    assert_eq!(rows(), before, "not yet");
+    assert_eq!(post("advance?seconds=10").status, 200);
+    assert_eq!(ask(&simulator, "RegionId=cn-hangzhou").unwrap().status, 400);
+    assert_eq!(post(&format!("behave?{scope}&number=3")).status, 200);
+    assert_eq!(rows(), before);
+    assert_eq!(post(&format!("behave?{scope}")).status, 200);
+    let pause = "fault?kind=ThrottleHeader&retry_after_ms=60000&times=forever&action=DescribeInvocations";
+    assert_eq!(post(pause).status, 200);
+    assert_eq!(rows(), before, "another action has the pause");
+    for wrong in [
+        "misbehave?account=b&region=x&effect=hide".to_owned(),
+        format!("misbehave?{scope}"),
+        format!("misbehave?{scope}&effect=show&field=x"),
+        format!("misbehave?{scope}&effect=hide&list=Nonsense"),
+        format!("misbehave?{scope}&effect=hide&run=x"),
+        format!("behave?{scope}&number=x"),
+    ] {
+        assert_eq!(post(&wrong).status, 400, "{wrong}");
     }
 }
 

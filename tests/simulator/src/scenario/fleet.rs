@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use super::Moods;
 use crate::cloud::Driver;
 use crate::{AccessKey, Clock, Cloud, Delivery, InvokeId, Outcome, Region};
 
@@ -39,12 +40,14 @@ enum Trouble {
     Slow,
     /// Schedules do not run. It comes only when it is asked for.
     SchedulesStopped,
+    /// Lists and histories are not what they should be. It comes only when it is asked for.
+    Moody,
 }
 
 impl Trouble {
     fn named(name: &str) -> Option<Self> {
-        use Trouble::{AgentsOffline, BadRollout, None, SchedulesStopped, Slow};
-        [None, BadRollout, AgentsOffline, Slow, SchedulesStopped]
+        use Trouble::{AgentsOffline, BadRollout, Moody, None, SchedulesStopped, Slow};
+        [None, BadRollout, AgentsOffline, Slow, SchedulesStopped, Moody]
             .into_iter()
             .find(|trouble| format!("{trouble:?}") == name)
     }
@@ -63,6 +66,7 @@ struct Part {
     instances: usize,
     random: Rng,
     trouble: Trouble,
+    moods: Moods,
     /// The trouble was asked for, and does not go by itself.
     lasting: bool,
     next_launch: i64,
@@ -88,6 +92,7 @@ pub fn fleet(clock: Clock, seed: u64) -> Cloud {
             instances,
             random: Rng::with_seed(seed.wrapping_mul(1_000).wrapping_add(number as u64)),
             trouble: Trouble::None,
+            moods: Moods::new(Rng::with_seed(seed ^ number as u64)),
             lasting: false,
             next_launch: now,
             next_trouble: now + clock.scaled(300),
@@ -147,6 +152,11 @@ impl Part {
             if *due < missed {
                 *due = now;
             }
+        }
+        if self.trouble == Trouble::Moody {
+            self.moods.step(region);
+        } else {
+            self.moods.end(region);
         }
         while self.next_trouble <= now {
             if !self.lasting {
@@ -320,6 +330,17 @@ mod tests {
             cloud.advance(60);
         }
         assert!(runs(&mut cloud) > stopped);
+        cloud.trouble(place.0, place.1, "Moody").unwrap();
+        let before = cloud.truth(place.0, place.1).total();
+        let mut most = 0;
+        for _ in 0..60 {
+            cloud.advance(60);
+            most = most.max(cloud.region(place.0, place.1).misbehaviours().count());
+        }
+        assert!(most > 0 && cloud.truth(place.0, place.1).total() > before);
+        cloud.trouble(place.0, place.1, "None").unwrap();
+        cloud.advance(60);
+        assert_eq!(cloud.region(place.0, place.1).misbehaviours().count(), 0);
         for (account, region, name) in [
             ("staging", "cn-beijing", "Locusts"),
             ("staging", "cn-hangzhou", "Slow"),

@@ -2,8 +2,10 @@
 
 mod credentials;
 mod fleet;
+mod moods;
 mod sdk;
 
 pub use credentials::credentials;
 pub use fleet::{Fleet, fleet};
+pub use moods::Moods;
 pub use sdk::sdk;
