@@ -31,20 +31,21 @@ fn next_poll(stage: &Stage, change: impl FnOnce(&mut Region)) -> Vec<Received> {
         }
         is_quiet
     });
-    // A poll is what lies between two requests for the first page of the list.
-    let begins = |request: &Received| {
-        let asked = |parameter: &str| request.parameters.contains_key(parameter);
-        request.action == "DescribeInvocationResults"
-            && !["NextToken", "InvokeId", "InvokeRecordStatus"]
-                .into_iter()
-                .any(asked)
-    };
     eventually("the poll after the next one begins", || {
         let requests = simulator.requests().split_off(before);
-        let first = requests.iter().position(begins)?;
-        let length = requests[first + 1..].iter().position(begins)? + 1;
+        let first = requests.iter().position(begins_a_poll)?;
+        let length = requests[first + 1..].iter().position(begins_a_poll)? + 1;
         Some(requests[first..first + length].to_vec())
     })
+}
+
+/// A poll is what lies between two requests for the first page of the list.
+pub fn begins_a_poll(request: &Received) -> bool {
+    let asked = |parameter: &str| request.parameters.contains_key(parameter);
+    request.action == "DescribeInvocationResults"
+        && !["NextToken", "InvokeId", "InvokeRecordStatus"]
+            .into_iter()
+            .any(asked)
 }
 
 fn assert_fifty_a_page(requests: &[Received]) {

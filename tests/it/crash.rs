@@ -5,7 +5,7 @@
 
 mod away;
 mod churn;
-mod disk;
+pub mod disk;
 mod holds;
 mod order;
 mod schedules;

@@ -14,16 +14,20 @@ use crate::cloud::{ACCOUNT, REGION, config};
 use crate::exporter::Exporter;
 
 /// A small file system of its own, gone with the test.
-struct Mount(PathBuf);
+pub struct Mount(PathBuf);
 
 impl Mount {
     /// None where this user may not mount one.
-    fn small(at: &Path) -> Option<Self> {
+    pub fn small(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mount = Self(at.to_owned());
         mount
             .run("mount", &["-t", "tmpfs", "-o", "size=2m", "small"])
             .then_some(mount)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn remount(&self, options: &str) -> bool {
@@ -44,7 +48,7 @@ impl Drop for Mount {
 }
 
 /// Takes all the room that is left.
-fn fill(path: &Path) {
+pub fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
 }
