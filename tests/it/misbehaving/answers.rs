@@ -1,12 +1,11 @@
 //! One wrong answer among right ones.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind, Misbehaviour, Outcome};
+use tempfile::tempdir;
 
-use crate::cloud::{ACCOUNT, REGION};
-use crate::exporter::eventually;
+use crate::cloud::{ACCOUNT, REGION, cloud, config};
+use crate::exporter::Exporter;
 use crate::stage::*;
 
 const DROPPED: &str = "cloud_assistant_output_dropped_bytes_total";
@@ -56,33 +55,44 @@ fn odd_values_of_dropped_cost_nothing_but_themselves() {
     assert!([0.0, 12.0].contains(&scrape.value(DROPPED, &[])));
 }
 
+/// Of a region that is named, and of one that was found.
 #[test]
 fn one_answer_that_the_region_is_not_supported_takes_no_counts_away() {
-    let stage = Stage::new("", |region| {
-        region.add_settled(60, Outcome::success());
-    });
-    stage.region(|region| region.add_settled(5, Outcome::failed(3)));
-    stage.exact();
-    let wrong = FaultKind::documented("RegionId.ApiNotSupported");
-    stage
-        .simulator
-        .faults()
-        .add(Fault::once(wrong).on("DescribeInvocationResults"));
-    eventually("it is answered", || {
-        (stage.simulator.faults().left() == 0).then_some(())
-    });
-    let scrape = stage
-        .exporter
-        .scrape_until("it is counted as a failure", |scrape| {
+    for regions in ["[cn-hangzhou]", "[]"] {
+        let directory = tempdir().unwrap();
+        let simulator = cloud(&[REGION]);
+        simulator
+            .cloud()
+            .region(ACCOUNT, REGION)
+            .add_settled(60, Outcome::success());
+        simulator.cloud().mark_baseline();
+        let config = config(&simulator, directory.path(), &[REGION], "");
+        let config = config.replace("regions: [cn-hangzhou]", &format!("regions: {regions}"));
+        let exporter = Exporter::start(directory.path(), &config);
+        exporter.looked();
+        let settle = |code| {
+            let mut cloud = simulator.cloud();
+            cloud
+                .region(ACCOUNT, REGION)
+                .add_settled(5, Outcome::failed(code));
+        };
+        let truth = || simulator.cloud().truth_since_baseline(ACCOUNT, REGION);
+        settle(3);
+        assert_exact(&exporter.polled(), REGION, &truth());
+        let wrong = FaultKind::documented("RegionId.ApiNotSupported");
+        simulator
+            .faults()
+            .add(Fault::once(wrong).on("DescribeInvocationResults"));
+        exporter.scrape_until("it is counted as a failure", |scrape| {
             let shown = scrape.counts(RESULTS, ACCOUNT, REGION);
-            let expected: BTreeMap<_, _> = stage.truth().results;
-            assert_eq!(shown, expected, "no series goes away");
+            assert_eq!(shown, truth().results, "{regions}: no series goes away");
             scrape.sum(FAILURES, &[("reason", "rejected")]) == Some(1.0)
         });
-    assert_eq!(scrape.counts(RESULTS, ACCOUNT, REGION), stage.truth().results);
-    stage.region(|region| region.add_settled(5, Outcome::failed(4)));
-    let scrape = stage.exact();
-    assert_eq!(scrape.value(UP, &[]), 1.0);
+        settle(4);
+        let scrape = exporter.polled();
+        assert_exact(&scrape, REGION, &truth());
+        assert_eq!(scrape.value(UP, &[]), 1.0);
+    }
 }
 
 #[test]

@@ -12,11 +12,11 @@ const POLLING: &str = "poll: {interval: 200ms, sweep_interval: 1h, request_timeo
 fn long_history() -> (Stage, InvokeId) {
     let mut schedule = None;
     let stage = Stage::new(POLLING, |region| {
+        region.add_settled(60, Outcome::success());
         let id = region.schedule("s", "rate(60s)", ["i-1"]);
         for _ in 0..2_000 {
             region.run_once(&id, "i-1", Outcome::success());
         }
-        region.add_settled(60, Outcome::success());
         schedule = Some(id);
     });
     stage.exporter.polled();
@@ -52,7 +52,7 @@ fn a_run_under_way_that_the_history_does_not_show_yet() {
 fn repeats_that_jump_and_come_back() {
     let (stage, schedule) = long_history();
     let jump = Misbehaviour::shows("Repeats", 1_000_000).of(&schedule);
-    stage.region(|region| region.misbehave(jump.for_answers(1)));
+    stage.region(|region| region.misbehave(jump.for_answers(2)));
     assert_cheap("a jump", &costs(&stage, 12), 5);
     let (stage, _) = stage.restart();
     assert_cheap("after a restart", &costs(&stage, 8), 5);
@@ -66,15 +66,11 @@ fn repeats_that_jump_and_come_back() {
 #[test]
 fn a_run_that_never_settles() {
     let (stage, schedule) = long_history();
-    let run = stage.region(|region| {
+    stage.region(|region| {
         region.run_once(&schedule, "i-1", Outcome::failed(3));
         let run = region.row(&schedule, "i-1").repeats;
-        region.misbehave(
-            Misbehaviour::shows("InvocationStatus", "Running")
-                .of(&schedule)
-                .run(run),
-        );
-        run
+        let stuck = Misbehaviour::shows("InvocationStatus", "Running");
+        region.misbehave(stuck.of(&schedule).run(run));
     });
     polls(&stage, 2);
     let mut all = Vec::new();
@@ -98,7 +94,6 @@ fn a_run_that_never_settles() {
         total <= 30 * 3 + 2 * 21,
         "{total} requests in 30 polls: {quiet:?}"
     );
-    let _ = run;
     stage.region(|region| region.behave());
     stage.exporter.scrape_until("it is counted", |scrape| {
         scrape.sum(RESULTS, &class("Failed", "ExitCodeNonzero", "3")) == Some(1.0)
@@ -168,36 +163,50 @@ fn a_hundred_histories_that_are_rejected() {
     assert_eq!(scrape.value(UP, &[]), 1.0);
 }
 
+/// Whether or not a run before it has settled.
 #[test]
 fn a_history_that_shows_a_counted_run_open_again() {
-    let (stage, schedule) = long_history();
-    let run = stage.region(|region| {
-        region.run_once(&schedule, "i-1", Outcome::failed(3).dropping(4));
-        region.row(&schedule, "i-1").repeats
-    });
-    stage.exact();
-    let reopened = Misbehaviour::shows("InvocationStatus", "Running")
-        .of(&schedule)
-        .run(run);
-    stage.region(|region| {
-        region.misbehave(reopened);
-        region.run_once(&schedule, "i-1", Outcome::success());
-    });
-    stage.exporter.scrape_until("the next run", |scrape| {
-        scrape.sum(RESULTS, &class("Success", "", "0")) == Some(1.0)
-    });
-    polls(&stage, 3);
-    stage.region(|region| {
-        region.behave();
-        region.run_once(&schedule, "i-1", Outcome::success());
-    });
-    stage.exporter.scrape_until("one more run", |scrape| {
-        scrape.sum(RESULTS, &class("Success", "", "0")) == Some(2.0)
-    });
-    polls(&stage, 3);
-    stage.exact();
-    let (stage, _) = stage.restart();
-    stage.exact();
+    for one_is_stuck in [false, true] {
+        let (stage, schedule) = long_history();
+        let open = |run| {
+            Misbehaviour::shows("InvocationStatus", "Running")
+                .of(&schedule)
+                .run(run)
+        };
+        let run_once = |code| {
+            stage.region(|region| {
+                region.run_once(&schedule, "i-1", Outcome::failed(code).dropping(4));
+                region.row(&schedule, "i-1").repeats
+            })
+        };
+        let counted = |code: &str| {
+            let labels = class("Failed", "ExitCodeNonzero", code);
+            stage.exporter.scrape_until("a run is counted", |scrape| {
+                scrape.sum(RESULTS, &labels) == Some(1.0)
+            });
+        };
+        if one_is_stuck {
+            let next = stage.region(|region| region.row(&schedule, "i-1").repeats + 1);
+            stage.region(|region| region.misbehave(open(next)));
+            run_once(1);
+        }
+        let reopened = run_once(2);
+        counted("2");
+        stage.region(|region| region.misbehave(open(reopened)));
+        run_once(3);
+        counted("3");
+        polls(&stage, 3);
+        stage.region(|region| region.behave());
+        run_once(4);
+        counted("4");
+        if one_is_stuck {
+            counted("1");
+        }
+        polls(&stage, 3);
+        stage.exact();
+        let (stage, _) = stage.restart();
+        stage.exact();
+    }
 }
 
 #[test]
