@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::measure::{cpu_time, cpu_times};
-use crate::record::settings;
+use crate::record::{at, settings};
 use crate::table::{Beside, Targets, digits, header, row, time};
 
 const ROWS: u32 = 50;
@@ -225,7 +225,7 @@ fn looked() -> Record {
         sweep: Some(Sweep { front: 0 }),
         ..Findings::default()
     };
-    record.apply(first, NOW);
+    record.apply(first, at(NOW));
     record.take_changes();
     record
 }
@@ -240,7 +240,7 @@ fn to_changes(pages: &[Vec<u8>]) -> usize {
                 pages: decode(body, None).unwrap().rows,
                 ..Findings::default()
             };
-            record.apply(found, NOW);
+            record.apply(found, at(NOW));
             record.take_changes().len()
         })
         .sum()

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cloud_assistant_exporter::aliyun::ecs::Filter;
 use cloud_assistant_exporter::aliyun::requests::Requests;
+use cloud_assistant_exporter::clock::Now;
 use cloud_assistant_exporter::expose::{Answer, Exposition, Process};
-use cloud_assistant_exporter::record::{Change, Findings, Key, Record, Settings, Sweep};
+use cloud_assistant_exporter::record::{Change, Findings, Key, Pauses, Record, Settings, Sweep};
 use cloud_assistant_exporter::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::state::Store;
@@ -34,6 +35,12 @@ pub const POLLS: u32 = 20;
 /// The hidden argument of the process that holds results and says what they take.
 pub const HOLD: &str = "--hold";
 
+/// An instant of a process whose own time is as old as that.
+pub fn at(wall: Seconds) -> Now {
+    let steady = Duration::from_secs(u64::from(wall));
+    Now { wall, steady }
+}
+
 pub fn settings(window: u32) -> Settings {
     Settings {
         window,
@@ -44,6 +51,7 @@ pub fn settings(window: u32) -> Settings {
             1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
         ],
         filter: Filter::default().fingerprint(),
+        pauses: Pauses::default(),
         commands: None,
     }
 }
@@ -119,10 +127,10 @@ fn written() -> u64 {
 pub fn poll_into(directory: &Path, held: u32) -> Poll {
     let now = now();
     let scope = Scope::new(ACCOUNT, REGION);
-    let store = Arc::new(Store::open(directory).unwrap());
+    let store = Arc::new(Store::open(directory, 0).unwrap());
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     let mut record = Record::new(settings(86_400));
-    record.apply(first_look((0..held).map(|n| settled(n, now)).collect()), now);
+    record.apply(first_look((0..held).map(|n| settled(n, now)).collect()), at(now));
     let save = |changes| runtime.block_on(store.save(&scope, changes, now)).unwrap();
     save(record.take_changes());
     let (mut count, mut saved, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
@@ -133,9 +141,9 @@ pub fn poll_into(directory: &Path, held: u32) -> Poll {
             ..Findings::default()
         };
         let began = Instant::now();
-        record.apply(found, now);
+        record.apply(found, at(now));
         let changes = record.take_changes();
-        black_box(record.counts(now));
+        black_box(record.counts(at(now).steady));
         count.push(began.elapsed());
         let before = written();
         let began = Instant::now();
@@ -176,7 +184,7 @@ pub fn hold(arguments: &[String]) {
         record.restored(now).unwrap();
     } else {
         // As polls do that find a little each.
-        record.apply(first_look(Vec::new()), now);
+        record.apply(first_look(Vec::new()), at(now));
         let mut changes = vec![record.take_changes()];
         for first in (0..held).step_by(NEW as usize) {
             let pages = (first..held.min(first + NEW)).map(result).collect();
@@ -185,7 +193,7 @@ pub fn hold(arguments: &[String]) {
                     pages,
                     ..Findings::default()
                 },
-                now,
+                at(now),
             );
             let changed = record.take_changes();
             if how == "saved" {
@@ -255,7 +263,7 @@ struct Shown {
 fn shown(series: u32) -> Shown {
     let now = now();
     let mut record = Record::new(settings(86_400));
-    record.apply(first_look(Vec::new()), now);
+    record.apply(first_look(Vec::new()), at(now));
     // A combination is a series in the gauge and one in the counter.
     let pages = (0..series / 2)
         .map(|n| Row {
@@ -268,13 +276,13 @@ fn shown(series: u32) -> Shown {
             pages,
             ..Findings::default()
         },
-        now,
+        at(now),
     );
     record.take_changes();
     let counts = cpu_time(|| {
-        black_box(record.counts(now));
+        black_box(record.counts(at(now).steady));
     });
-    let picture = record.counts(now).unwrap();
+    let picture = record.counts(at(now).steady).unwrap();
     let series = picture.recent().count() + picture.totals().count();
     let mut view = ScopeView::new(Scope::new(ACCOUNT, REGION));
     view.counts = Some(Arc::new(picture));
@@ -406,7 +414,7 @@ pub fn run(targets: &mut Targets) {
 pub fn profile() {
     let now = now();
     let mut record = Record::new(settings(86_400));
-    record.apply(first_look(Vec::new()), now);
+    record.apply(first_look(Vec::new()), at(now));
     for first in (0..100_000).step_by(NEW as usize) {
         let pages = (first..first + NEW).map(|n| settled(n, now)).collect();
         record.apply(
@@ -414,10 +422,10 @@ pub fn profile() {
                 pages,
                 ..Findings::default()
             },
-            now,
+            at(now),
         );
         black_box(record.take_changes());
-        black_box(record.counts(now));
+        black_box(record.counts(at(now).steady));
     }
 }
 

@@ -21,7 +21,7 @@
 //! | [`cli`], [`run`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`] | plain values of the field | JSON, counting |
+//! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
@@ -56,6 +56,7 @@ pub mod version;
 pub mod config;
 pub mod secret;
 
+pub mod clock;
 pub mod fingerprint;
 pub mod result;
 pub mod scope;

@@ -63,6 +63,8 @@ pub struct ScopeView {
 pub struct Work {
     /// Polls that ended.
     pub polls: u64,
+    /// Those that succeeded, sweeps among them.
+    pub successes: u64,
     /// Those that failed, by the place of their reason in [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
     /// Sweeps that were completed.

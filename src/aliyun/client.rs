@@ -13,6 +13,7 @@ use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
 use super::error::{CallError, Reason, bounded, classify};
 use super::limit::{Limit, Priority};
+use super::pause::ScopePauses;
 use super::requests::Tally;
 use super::sign::{Request, SigningKey, canonical_query, sign};
 use crate::timestamp;
@@ -89,6 +90,7 @@ pub struct Client {
     credentials: Arc<Provider>,
     pace: Pace,
     limits: [Limit; Action::ALL.len()],
+    pauses: Arc<ScopePauses>,
     tally: Arc<Tally>,
 }
 
@@ -99,6 +101,7 @@ impl Client {
         endpoint: Endpoint,
         credentials: Arc<Provider>,
         pace: Pace,
+        pauses: Arc<ScopePauses>,
         tally: Arc<Tally>,
     ) -> Self {
         let limits = Action::ALL.map(|_| Limit::new(pace.per_second, pace.burst));
@@ -108,18 +111,14 @@ impl Client {
             credentials,
             pace,
             limits,
+            pauses,
             tally,
         }
     }
 
-    /// How long the API has told this scope to wait, if it has.
-    pub fn paused_for(&self) -> Duration {
-        let now = Instant::now();
-        self.limits
-            .iter()
-            .map(|limit| limit.paused_for(now))
-            .max()
-            .unwrap_or_default()
+    /// How long the API has told this scope to wait with an action, if it has.
+    pub fn paused_for(&self, action: Action) -> Duration {
+        self.pauses[action as usize].left()
     }
 
     /// Makes the call and decodes the body of a 2xx answer.
@@ -151,11 +150,13 @@ impl Client {
         decode: &Decode<'_, T>,
     ) -> Result<T, CallError> {
         let limit = &self.limits[action as usize];
+        let pause = &self.pauses[action as usize];
         let mut renewed = false;
         let mut backoff = FIRST_BACKOFF;
         let mut attempt = 1;
         loop {
             limit.take(priority).await;
+            pause.over().await;
             let credentials = self
                 .credentials
                 .current()
@@ -166,7 +167,7 @@ impl Client {
                 Err(error) => error,
             };
             if let Some(wait) = error.retry_after {
-                limit.pause(wait);
+                pause.begin(wait);
             }
             if error.refuses_key() && !renewed {
                 renewed = true;

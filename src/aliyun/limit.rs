@@ -26,8 +26,6 @@ pub struct Limit {
 struct Bucket {
     tokens: f64,
     at: Instant,
-    /// Nothing is sent before: what `x-acs-retry-after` said.
-    not_before: Option<Instant>,
 }
 
 impl Limit {
@@ -37,7 +35,6 @@ impl Limit {
         let bucket = Bucket {
             tokens: burst,
             at: Instant::now(),
-            not_before: None,
         };
         Self {
             per_second,
@@ -53,28 +50,8 @@ impl Limit {
         }
     }
 
-    /// Sends nothing for so long.
-    pub fn pause(&self, duration: Duration) {
-        let mut bucket = self.lock();
-        let until = Instant::now() + duration;
-        bucket.not_before = Some(bucket.not_before.map_or(until, |before| before.max(until)));
-    }
-
-    /// How long the pause goes on.
-    pub fn paused_for(&self, now: Instant) -> Duration {
-        self.lock()
-            .not_before
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
-    }
-
     fn try_take(&self, priority: Priority, now: Instant) -> Result<(), Duration> {
         let mut bucket = self.lock();
-        if let Some(until) = bucket.not_before {
-            if until > now {
-                return Err(until - now);
-            }
-            bucket.not_before = None;
-        }
         let elapsed = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.burst);
         bucket.at = now;
@@ -134,15 +111,5 @@ mod tests {
         );
         limit.take(Priority::Sweep).await;
         assert!(start.elapsed().as_secs_f64() >= 5.0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_everything() {
-        let limit = Limit::new(100.0, 10);
-        limit.pause(Duration::from_secs(7));
-        limit.pause(Duration::from_secs(3));
-        let start = Instant::now();
-        limit.take(Priority::Poll).await;
-        assert!(start.elapsed() >= Duration::from_secs(7));
     }
 }

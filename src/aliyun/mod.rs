@@ -8,6 +8,7 @@ pub mod error;
 pub mod invocations;
 pub mod last_hour;
 pub mod limit;
+pub mod pause;
 pub mod regions;
 pub mod requests;
 pub mod rows;

@@ -11,6 +11,7 @@ use crate::aliyun::client::{Client, Pace};
 use crate::aliyun::credentials::{Provider, Services, Source};
 use crate::aliyun::endpoint::Endpoint;
 use crate::aliyun::error::CallError;
+use crate::aliyun::pause::Pauses;
 use crate::aliyun::regions::Regions;
 use crate::aliyun::requests::Requests;
 use crate::config::{self, Config};
@@ -60,6 +61,7 @@ pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) overall: Arc<Semaphore>,
     pub(super) requests: Arc<Requests>,
+    pub(super) pauses: Pauses,
 }
 
 impl Account {
@@ -101,6 +103,7 @@ impl Account {
                 endpoint,
                 Arc::clone(&provider),
                 pace(config, shared, &in_flight),
+                shared.pauses.of(&account.name, ""),
                 shared.requests.tally(&account.name, ""),
             );
             let known = before.and_then(|before| before.discovery);
@@ -136,6 +139,7 @@ impl Account {
             endpoint,
             Arc::clone(&self.provider),
             pace(config, shared, &self.in_flight),
+            shared.pauses.of(&self.config.name, region_id),
             shared.requests.tally(&self.config.name, region_id),
         )
     }

@@ -31,7 +31,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 /// A new configuration, and where to say that it is in force.
 pub(super) struct Reload {
     pub(super) config: Config,
-    pub(super) done: oneshot::Sender<()>,
+    pub(super) done: oneshot::Sender<Result<(), StateError>>,
 }
 
 /// The accounts and the pollers of their scopes.
@@ -86,7 +86,8 @@ impl Fleet {
             next_housekeeping: Instant::now(),
             first_polls: FirstPolls::new(Instant::now()),
         };
-        fleet.set_accounts(config).await?;
+        let saved = blocking(&fleet.store, Store::scopes).await?;
+        fleet.set_accounts(config, &saved);
         let wanted = fleet.wanted().into_iter().collect();
         for (scope, plan, record) in fleet.load(wanted).await? {
             fleet.start_poller(scope, plan, Some(record?));
@@ -109,9 +110,9 @@ impl Fleet {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(reload) = reloads.recv() => {
-                    self.reload(reload.config).await?;
+                    let done = self.reload(reload.config).await?;
                     // Whoever asked may have gone away.
-                    let _ = reload.done.send(());
+                    let _ = reload.done.send(done);
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended).await?,
                 Some(found) = self.discoveries.join_next() => {
@@ -131,15 +132,21 @@ impl Fleet {
         Ok(())
     }
 
-    async fn reload(&mut self, config: Config) -> anyhow::Result<()> {
-        self.set_accounts(config).await?;
+    /// Takes a new configuration, or changes nothing where the state cannot be read.
+    async fn reload(&mut self, config: Config) -> anyhow::Result<Result<(), StateError>> {
+        let saved = match blocking(&self.store, Store::scopes).await {
+            Ok(saved) => saved,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.set_accounts(config, &saved);
+        // What the API answers to the configuration before is not for this one.
+        self.discoveries = JoinSet::new();
         self.reconcile().await?;
         self.publish_accounts();
-        Ok(())
+        Ok(Ok(()))
     }
 
-    async fn set_accounts(&mut self, config: Config) -> Result<(), StateError> {
-        let saved = blocking(&self.store, Store::scopes).await?;
+    fn set_accounts(&mut self, config: Config, saved: &[Scope]) {
         let mut before = std::mem::take(&mut self.accounts);
         self.accounts = config
             .accounts
@@ -153,7 +160,6 @@ impl Fleet {
             })
             .collect();
         self.config = config;
-        Ok(())
     }
 
     /// Every scope that should be polled, and how.
@@ -343,7 +349,12 @@ impl Fleet {
     async fn keep_house(&mut self) {
         self.next_housekeeping = Instant::now() + HOUSEKEEPING;
         let in_use: Vec<Scope> = self.pollers.keys().cloned().collect();
-        let now = timestamp::seconds(SystemTime::now());
+        // The machine's clock alone is no reason to forget: a poll since the start has shown that it is right.
+        let view = self.board.view();
+        let polled = view.scopes.values().filter(|scope| scope.work.successes > 0);
+        let Some(now) = polled.filter_map(|scope| scope.last_success).max() else {
+            return;
+        };
         match blocking(&self.store, move |store| store.forget_unused(&in_use, now)).await {
             Ok(forgotten) => {
                 for scope in forgotten {

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::aliyun::credentials::{Environment, Services, metadata_client};
+use crate::aliyun::pause::Pauses;
 use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
 use crate::config::{self, Config};
@@ -235,7 +236,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
         Some(path) => {
             let path: &PathBuf = path;
             tracing::info!(path = %path.display(), "opening the state");
-            Ok(Store::open(path)?)
+            let hold = u32::try_from(config.metrics.new_series_hold.as_secs()).unwrap_or(u32::MAX);
+            Ok(Store::open(path, hold)?)
         }
         None => {
             tracing::warn!(
@@ -258,6 +260,7 @@ fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::
         http,
         overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         requests,
+        pauses: Pauses::default(),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::aliyun::ecs::Filter;
 use crate::aliyun::endpoint::Endpoint;
 use crate::config::{Account, Config, Credentials, LoggedResults, RateLimit};
 use crate::poll::poller::Times;
-use crate::record::{CommandSettings, Settings};
+use crate::record::{CommandSettings, Pauses, Settings};
 use crate::result::Seconds;
 use crate::selection::Selection;
 
@@ -17,6 +17,9 @@ const HISTORY_SHARE: f64 = 0.5;
 
 /// But never less than so many requests, or nothing would move with short intervals.
 const LEAST_HISTORY_BUDGET: u64 = 10;
+
+/// Between looks in vain where there are no sweeps.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 /// Everything that a scope's poller depends on: one with an equal plan goes on undisturbed through a reload.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +61,14 @@ impl Plan {
                 max_exit_codes: metrics.max_exit_codes,
                 duration_buckets: metrics.duration_buckets.clone(),
                 filter: filter.fingerprint(),
+                pauses: Pauses {
+                    least: poll.interval,
+                    most: if poll.sweep_interval.is_zero() {
+                        LONGEST_PAUSE
+                    } else {
+                        poll.sweep_interval
+                    },
+                },
                 commands: (!metrics.commands.is_empty()).then(|| CommandSettings {
                     selection: Arc::new(metrics.commands.clone()),
                     max_commands: metrics.max_commands,

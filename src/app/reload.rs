@@ -118,7 +118,10 @@ impl Inner {
         };
         let gone = |_| "the exporter is stopping".to_owned();
         self.fleet.send(reload).await.map_err(|_| gone(()))?;
-        taken.await.map_err(|_| gone(()))?;
+        taken
+            .await
+            .map_err(|_| gone(()))?
+            .map_err(|error| error.to_string())?;
         if let Some(log_level) = &self.log_level {
             let level: Level = self.cli.log_level.unwrap_or(config.log.level);
             log_level.set(level);

@@ -219,6 +219,13 @@ fn own_work(rendering: &mut Rendering<'_>, scopes: &[Labelled<'_>]) {
     );
     rendering.counter_of_counts(
         scopes,
+        "cloud_assistant_exporter_old_results",
+        "Results and runs of schedules from before the first look that only a later look has shown: they are known and \
+         not counted.",
+        |counts| counts.old,
+    );
+    rendering.counter_of_counts(
+        scopes,
         "cloud_assistant_exporter_reclassified_results",
         "Settled results whose InvocationStatus, ErrorCode or ExitCode changed afterwards.",
         |counts| counts.reclassified,

@@ -52,6 +52,7 @@ fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
         max_exit_codes: 100,
         duration_buckets: vec![1.0],
         filter: 0,
+        pauses: crate::record::Pauses::default(),
         commands: None,
     });
     let sweep = Some(Sweep { front: rows.len() });
@@ -60,9 +61,15 @@ fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
         pages: rows,
         ..Findings::default()
     };
-    record.apply(findings, NOW);
+    record.apply(
+        findings,
+        crate::clock::Now {
+            wall: NOW,
+            ..Default::default()
+        },
+    );
     ScopeView {
-        counts: record.counts(NOW).map(Arc::new),
+        counts: record.counts(Duration::ZERO).map(Arc::new),
         last_poll: Some(LastPoll {
             up: true,
             took: Duration::from_millis(250),

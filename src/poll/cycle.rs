@@ -4,15 +4,17 @@
 //! is known, what is open and was not among them, the histories of schedules that have moved, and the names of
 //! commands where some are selected. A sweep reads every page instead, and asks which invocations are schedules.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::follow::{Follow, Waiting, follow};
-use super::history::{Behind, Progress, Reading, Turn, readings};
+use super::history::{HistoryCursor, Reading, UnreadRuns, readings};
 use super::names::{Lookup, Names};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
-use crate::record::{Answer, Findings, History, Record, Schedule, Sweep, Trouble};
+use crate::clock::Now;
+use crate::record::{Answer, Findings, History, Record, Schedule, Sought, Sweep, Trouble};
 use crate::result::{Identity, Row};
 
 /// No list is longer; the API keeps 100,000 results at most.
@@ -59,14 +61,26 @@ impl About {
     pub fn can_be_left_out(&self) -> bool {
         !matches!(self, Self::List | Self::Running)
     }
+
+    /// Whether the poll can do without the answer, whatever has become of it: DescribeInvocations.
+    pub fn can_fail(&self) -> bool {
+        matches!(self, Self::Schedules(_) | Self::Names(_))
+    }
 }
 
 /// One poll, or one sweep, under way.
 #[derive(Debug)]
 pub struct Cycle {
     sweep: bool,
-    /// Requests that histories may take.
+    /// Requests that histories may still take.
     history_budget: u64,
+    /// Histories that were refused in this poll.
+    refused_histories: usize,
+    /// Whether DescribeInvocations is asked: not while it is paused, and not after it has failed.
+    asks_invocations: bool,
+    /// Whether it is still to be asked which invocations are schedules, and whether it was at the beginning.
+    asks_schedules: bool,
+    was_to_ask_schedules: bool,
     stage: Stage,
     /// Of the list that is being read.
     token: Option<String>,
@@ -77,53 +91,100 @@ pub struct Cycle {
     /// What the pages and answers have shown.
     seen: HashSet<Identity>,
     findings: Findings,
-    /// DescribeInvocations was refused in this very poll.
-    refused: bool,
+    /// What has become of asking DescribeInvocations.
+    invocations: Invocations,
 }
+
+/// What has become of asking DescribeInvocations in a poll: what it tells never holds results back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invocations {
+    /// It was not asked.
+    NotAsked,
+    /// It has answered.
+    Answered,
+    /// It has not.
+    Failed(Trouble),
+}
+
+/// So many histories may be refused in one poll: where one is, others may be, and each costs a request.
+const MAX_REFUSED: usize = 3;
 
 #[derive(Debug)]
 enum Stage {
-    List {
-        at_most: usize,
-    },
-    Running {
-        left: usize,
-    },
+    List { at_most: usize },
+    Running { left: usize },
     Schedules(VecDeque<&'static str>),
     Questions(VecDeque<Waiting>),
-    Histories {
-        queue: VecDeque<Reading>,
-        progress: Option<Progress>,
-        rows: Vec<Row>,
-    },
+    Histories(VecDeque<Reading>),
     Names(Names),
     Done,
 }
 
 impl Cycle {
-    /// An ordinary poll, whose histories may take about so many requests.
-    pub fn poll(history_budget: u64) -> Self {
-        Self::new(false, history_budget)
+    /// An ordinary poll that begins now, whose histories may take about so many requests.
+    pub fn poll(began: Now, history_budget: u64) -> Self {
+        Self::new(false, began, history_budget)
     }
 
     /// A sweep.
-    pub fn sweep(history_budget: u64) -> Self {
-        Self::new(true, history_budget)
+    pub fn sweep(began: Now, history_budget: u64) -> Self {
+        Self::new(true, began, history_budget)
     }
 
-    fn new(sweep: bool, history_budget: u64) -> Self {
+    fn new(sweep: bool, began: Now, history_budget: u64) -> Self {
         Self {
             sweep,
             history_budget,
+            refused_histories: 0,
+            asks_invocations: true,
+            asks_schedules: sweep,
+            was_to_ask_schedules: sweep,
             stage: Stage::List { at_most: MAX_PAGES },
             token: None,
             tokens: HashSet::new(),
             pages: 0,
             front: None,
             seen: HashSet::new(),
-            findings: Findings::default(),
-            refused: false,
+            findings: Findings {
+                began,
+                ..Findings::default()
+            },
+            invocations: Invocations::NotAsked,
         }
+    }
+
+    /// Without DescribeInvocations, which is paused.
+    #[must_use]
+    pub fn without_invocations(self) -> Self {
+        Self {
+            asks_invocations: false,
+            ..self
+        }
+    }
+
+    /// Which asks for schedules too, as a sweep does: the last one could not.
+    #[must_use]
+    pub fn asking_schedules(self) -> Self {
+        Self {
+            asks_schedules: true,
+            was_to_ask_schedules: true,
+            ..self
+        }
+    }
+
+    /// What has become of asking DescribeInvocations.
+    pub fn invocations(&self) -> Invocations {
+        self.invocations
+    }
+
+    /// Whether it was to ask which invocations are schedules.
+    pub fn was_to_ask_schedules(&self) -> bool {
+        self.was_to_ask_schedules
+    }
+
+    /// When the poll began.
+    pub fn began(&self) -> Now {
+        self.findings.began
     }
 
     /// How many rows of the list have been read.
@@ -132,7 +193,7 @@ impl Cycle {
     }
 
     /// The next request; none when the poll is complete.
-    pub fn next(&self) -> Option<Ask> {
+    pub fn next(&self, cursor: &HistoryCursor) -> Option<Ask> {
         let about = match &self.stage {
             Stage::List { .. } => About::List,
             Stage::Running { .. } => About::Running,
@@ -145,12 +206,15 @@ impl Cycle {
                     instance_id: one,
                 }
             }
-            Stage::Histories { queue, .. } => {
-                let reading = queue.front()?;
-                About::History {
-                    invoke_id: reading.invoke_id.clone(),
-                    instance_id: reading.instance_id.clone(),
-                }
+            Stage::Histories(_) => {
+                let under_way = cursor.under_way.as_ref()?;
+                return Some(Ask {
+                    about: About::History {
+                        invoke_id: under_way.reading.invoke_id.clone(),
+                        instance_id: under_way.reading.instance_id.clone(),
+                    },
+                    token: under_way.next_token.clone(),
+                });
             }
             Stage::Names(names) => About::Names(names.next()?),
             Stage::Done => return None,
@@ -165,9 +229,13 @@ impl Cycle {
     ///
     /// # Errors
     /// When the list goes round in a circle, or has no end.
-    pub fn page(&mut self, record: &Record, turn: &mut Turn, page: Page) -> Result<(), CallError> {
-        self.turn_page(page.next_token)?;
+    pub fn page(&mut self, record: &Record, cursor: &mut HistoryCursor, page: Page) -> Result<(), CallError> {
         self.findings.skipped += page.skipped;
+        if let Stage::Histories(_) = self.stage {
+            self.history_page(record, cursor, page.rows, page.next_token);
+            return Ok(());
+        }
+        self.turn_page(page.next_token)?;
         let has_more = self.token.is_some();
         match &mut self.stage {
             Stage::List { at_most } => {
@@ -180,7 +248,7 @@ impl Cycle {
                 // A poll that reads on for what is open has a limit of its own, and does not stop at what is known.
                 let stops = !self.sweep && at_known && *at_most == MAX_PAGES;
                 if !has_more || stops || self.pages >= *at_most {
-                    self.list_read(record, turn);
+                    self.list_read(record, cursor);
                 }
             }
             Stage::Running { left } => {
@@ -189,7 +257,7 @@ impl Cycle {
                 self.seen.extend(page.rows.iter().map(|row| row.identity));
                 self.add_answer(Vec::new(), page.rows);
                 if !goes_on {
-                    self.ask_for_open(record, turn);
+                    self.ask_for_open(record, cursor);
                 }
             }
             Stage::Questions(queue) => {
@@ -203,28 +271,10 @@ impl Cycle {
                 // Only a whole answer can say that something is not listed.
                 self.add_answer(if ends { asked } else { Vec::new() }, page.rows);
                 if ends {
-                    self.next_asked(record, turn);
+                    self.next_asked(record, cursor);
                 }
             }
-            Stage::Histories {
-                queue,
-                progress,
-                rows,
-            } => {
-                let Some(reading) = queue.front() else {
-                    return Ok(());
-                };
-                let progress = progress.get_or_insert_with(|| Progress::new(reading));
-                progress.take(&page.rows);
-                rows.extend(page.rows);
-                if !has_more || progress.is_done() {
-                    let asked = reading.rows.iter().map(|row| row.identity).collect();
-                    let rows = std::mem::take(rows);
-                    self.findings.histories.push(History { asked, rows });
-                    self.next_history(record);
-                }
-            }
-            Stage::Schedules(_) | Stage::Names(_) | Stage::Done => {}
+            Stage::Histories(_) | Stage::Schedules(_) | Stage::Names(_) | Stage::Done => {}
         }
         Ok(())
     }
@@ -233,45 +283,56 @@ impl Cycle {
     ///
     /// # Errors
     /// As [`Cycle::page`].
-    pub fn schedules(&mut self, record: &Record, turn: &mut Turn, page: Scheduled) -> Result<(), CallError> {
+    pub fn schedules(
+        &mut self,
+        record: &Record,
+        cursor: &mut HistoryCursor,
+        page: Scheduled,
+    ) -> Result<(), CallError> {
+        self.invocations = Invocations::Answered;
         if let Stage::Names(_) = self.stage {
             self.named(page);
             return Ok(());
         }
         self.turn_page(page.next_token)?;
         self.findings.naming.found.extend(page.commands);
+        self.findings.scheduled.extend(&page.rows);
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
         for row in &mut self.findings.pages {
             row.scheduled |= !row.is_plain() && scheduled.contains(&row.identity);
         }
         if self.token.is_none() {
-            self.next_asked(record, turn);
+            self.next_asked(record, cursor);
         }
         Ok(())
     }
 
-    /// A name could not be had: the poll goes on without it.
-    pub fn nameless(&mut self, trouble: Trouble) {
-        if let Stage::Names(names) = &mut self.stage {
-            names.fail(trouble);
-            self.names_asked();
+    /// DescribeInvocations could not be had: the poll goes on without what it would tell.
+    pub fn invocations_failed(&mut self, record: &Record, cursor: &mut HistoryCursor, trouble: Trouble) {
+        self.invocations = Invocations::Failed(trouble);
+        self.asks_invocations = false;
+        match &mut self.stage {
+            Stage::Names(names) => {
+                names.fail(trouble);
+                self.names_asked();
+            }
+            Stage::Schedules(_) => {
+                self.findings.naming.trouble = Some(trouble);
+                self.plan_histories(record, cursor);
+            }
+            _ => {}
         }
     }
 
     /// The question that is next is denied or rejected by itself: the poll goes on without its answer.
-    pub fn leave_out(&mut self, record: &Record, turn: &mut Turn) {
+    pub fn leave_out(&mut self, record: &Record, cursor: &mut HistoryCursor) {
         match &mut self.stage {
-            Stage::Schedules(_) => {
-                self.refused = true;
-                self.next_asked(record, turn);
+            Stage::Questions(_) => self.next_asked(record, cursor),
+            Stage::Histories(_) => {
+                self.refused_histories += 1;
+                self.history_read(record, cursor, false);
             }
-            Stage::Questions(_) => self.next_asked(record, turn),
-            Stage::Histories { rows, .. } => {
-                rows.clear();
-                self.next_history(record);
-            }
-            Stage::Names(_) => self.nameless(Trouble::Refused),
-            Stage::List { .. } | Stage::Running { .. } | Stage::Done => {}
+            _ => {}
         }
     }
 
@@ -302,9 +363,9 @@ impl Cycle {
         self.findings.answers.push(Answer { asked, rows });
     }
 
-    fn list_read(&mut self, record: &Record, turn: &mut Turn) {
+    fn list_read(&mut self, record: &Record, cursor: &mut HistoryCursor) {
         if self.sweep {
-            self.start(Stage::Schedules(VecDeque::from(["Period", "EveryReboot"])));
+            self.plan_histories(record, cursor);
             return;
         }
         let reading_on = matches!(self.stage, Stage::List { at_most } if at_most < MAX_PAGES);
@@ -316,21 +377,21 @@ impl Cycle {
                 };
             }
             Follow::Running(pages) if !reading_on => self.start(Stage::Running { left: pages }),
-            Follow::Nothing => self.plan_histories(record, turn),
-            Follow::ReadOn(_) | Follow::Running(_) | Follow::Ask => self.ask_for_open(record, turn),
+            Follow::Nothing => self.plan_histories(record, cursor),
+            Follow::ReadOn(_) | Follow::Running(_) | Follow::Ask => self.ask_for_open(record, cursor),
         }
     }
 
-    fn ask_for_open(&mut self, record: &Record, turn: &mut Turn) {
+    fn ask_for_open(&mut self, record: &Record, cursor: &mut HistoryCursor) {
         let waiting = self.waiting(record);
         match waiting.is_empty() {
-            true => self.plan_histories(record, turn),
+            true => self.plan_histories(record, cursor),
             false => self.start(Stage::Questions(waiting.into())),
         }
     }
 
     /// The list of a mode, or the question, that was asked for is done with.
-    fn next_asked(&mut self, record: &Record, turn: &mut Turn) {
+    fn next_asked(&mut self, record: &Record, cursor: &mut HistoryCursor) {
         self.begin_list();
         let is_last = match &mut self.stage {
             Stage::Schedules(modes) => {
@@ -344,26 +405,69 @@ impl Cycle {
             _ => false,
         };
         if is_last {
-            self.plan_histories(record, turn);
+            self.plan_histories(record, cursor);
         }
     }
 
-    fn next_history(&mut self, record: &Record) {
-        self.begin_list();
-        if let Stage::Histories { queue, progress, .. } = &mut self.stage {
-            queue.pop_front();
-            *progress = None;
-            if queue.is_empty() {
-                self.plan_names(record);
+    fn history_page(
+        &mut self,
+        record: &Record,
+        cursor: &mut HistoryCursor,
+        rows: Vec<Row>,
+        next_token: Option<String>,
+    ) {
+        let Some(under_way) = &mut cursor.under_way else {
+            return;
+        };
+        self.history_budget = self.history_budget.saturating_sub(1);
+        under_way.progress.take(&rows);
+        under_way.rows.extend(rows);
+        // A list that goes round in a circle has shown what it has.
+        under_way.next_token = next_token.filter(|token| under_way.tokens.insert(token.clone()));
+        if under_way.next_token.is_none() || under_way.progress.is_done() {
+            self.history_read(record, cursor, true);
+        } else if self.history_budget == 0 {
+            // The next poll goes on with it.
+            self.plan_names(record);
+        }
+    }
+
+    /// Histories have taken their share of the poll's time: the next polls go on with them.
+    pub fn enough_histories(&mut self, record: &Record) {
+        if let Stage::Histories(_) = self.stage {
+            self.plan_names(record);
+        }
+    }
+
+    /// The history under way has been read, or was refused.
+    fn history_read(&mut self, record: &Record, cursor: &mut HistoryCursor, was_had: bool) {
+        if let Some(under_way) = cursor.under_way.take() {
+            let reading = under_way.reading;
+            self.findings.histories.push(History {
+                asked: reading
+                    .rows
+                    .iter()
+                    .map(|row| (row.identity, reading.sought))
+                    .collect(),
+                rows: if was_had { under_way.rows } else { Vec::new() },
+                thorough: reading.thorough,
+            });
+        }
+        let Stage::Histories(queue) = &mut self.stage else {
+            return;
+        };
+        match queue.pop_front() {
+            Some(reading) if self.history_budget > 0 && self.refused_histories < MAX_REFUSED => {
+                cursor.begin(reading);
             }
+            _ => self.plan_names(record),
         }
     }
 
     /// What all rows of this poll leave unknown of their commands.
     fn plan_names(&mut self, record: &Record) {
         self.start(Stage::Done);
-        if self.refused && record.asks_for_names() {
-            self.findings.naming.trouble = Some(Trouble::Refused);
+        if !self.asks_invocations {
             return;
         }
         let Findings {
@@ -457,51 +561,73 @@ impl Cycle {
             .count()
     }
 
-    fn plan_histories(&mut self, record: &Record, turn: &mut Turn) {
-        let queue = readings(self.behind(record), self.history_budget, turn);
-        match queue.is_empty() {
-            true => self.plan_names(record),
-            false => {
-                self.start(Stage::Histories {
-                    queue: queue.into(),
-                    progress: None,
-                    rows: Vec::new(),
-                });
+    fn plan_histories(&mut self, record: &Record, cursor: &mut HistoryCursor) {
+        if std::mem::take(&mut self.asks_schedules) && self.asks_invocations {
+            self.start(Stage::Schedules(VecDeque::from(["Period", "EveryReboot"])));
+            return;
+        }
+        let (began, pauses) = (self.findings.began.steady, record.pauses());
+        let instances = record.instances_of_schedules();
+        let mut due = readings(
+            &self.unread(record),
+            &instances,
+            self.history_budget,
+            began,
+            pauses,
+        );
+        if let Some(under_way) = &cursor.under_way {
+            let asked: HashSet<Identity> = under_way.reading.rows.iter().map(|row| row.identity).collect();
+            due.retain(|reading| reading.rows.iter().all(|row| !asked.contains(&row.identity)));
+        }
+        let mut queue: VecDeque<Reading> = cursor.in_turn(due).into();
+        if cursor.under_way.is_none() {
+            match queue.pop_front() {
+                Some(reading) => cursor.begin(reading),
+                None => return self.plan_names(record),
             }
         }
+        self.start(Stage::Histories(queue));
     }
 
-    /// Every schedule's row whose Repeats has moved past the runs that are known.
-    fn behind(&self, record: &Record) -> Vec<Behind> {
-        let first_look = record.needs_first_look();
-        let mut behind: HashMap<Identity, Schedule> = record
-            .schedules()
-            .map(|(identity, schedule)| (identity, schedule.clone()))
-            .collect();
+    /// Every schedule's row that has runs to be looked for now, as this poll has seen it.
+    fn unread(&self, record: &Record) -> Vec<UnreadRuns> {
         let answers = self.findings.answers.iter().flat_map(|answer| &answer.rows);
         let answers = answers.filter(|row| record.knows(&row.identity));
-        for row in self.findings.pages.iter().chain(answers) {
-            if let Some(schedule) = behind.get_mut(&row.identity) {
-                schedule.shown = schedule.shown.max(row.repeats);
-                continue;
+        let rows = self
+            .findings
+            .pages
+            .iter()
+            .chain(answers)
+            .filter(|row| row.repeats > 0 || row.scheduled);
+        let shown: HashMap<Identity, &Row> = rows.map(|row| (row.identity, row)).collect();
+        let known = record.schedules().map(|(identity, schedule)| {
+            let row = shown.get(&identity).filter(|row| record.has_moved(row));
+            let mut schedule = Cow::Borrowed(schedule);
+            if let Some(row) = row {
+                schedule.to_mut().has_moved(row.repeats);
             }
-            let Some(ids) = row.ids.as_deref().filter(|_| row.scheduled) else {
-                continue;
-            };
-            // At the first look only a run that may be under way is asked for: it is not known until it settles.
-            let known = match first_look {
-                true if row.is_under_way() => row.repeats.saturating_sub(1),
-                true => row.repeats,
-                false => record.known_runs(&row.identity),
-            };
-            behind.insert(row.identity, Schedule::new(ids.clone(), row.repeats, known));
-        }
-        let mut behind: Vec<Behind> = behind
-            .into_iter()
-            .filter(|(_, schedule)| schedule.is_behind())
-            .map(|(identity, schedule)| Behind { identity, schedule })
+            (identity, schedule)
+        });
+        let new = shown.values().filter_map(|row| {
+            let ids = row.ids.as_deref().filter(|_| row.scheduled)?;
+            let is_new = record.schedule(&row.identity).is_none();
+            is_new.then(|| (row.identity, Cow::Owned(record.as_schedule(row, ids.clone()))))
+        });
+        let (began, pauses) = (self.findings.began.steady, record.pauses());
+        let seeks = |schedule: &Schedule| {
+            [Sought::Newest, Sought::Missing]
+                .into_iter()
+                .any(|sought| schedule.seeks(sought, began, pauses))
+        };
+        let mut unread: Vec<UnreadRuns> = known
+            .chain(new)
+            .filter(|(_, schedule)| seeks(schedule))
+            .map(|(identity, schedule)| UnreadRuns {
+                identity,
+                schedule: schedule.into_owned(),
+            })
             .collect();
-        behind.sort_unstable_by_key(|behind| behind.identity);
-        behind
+        unread.sort_unstable_by_key(|row| row.identity);
+        unread
     }
 }

@@ -1,111 +1,157 @@
 //! Rule 9: which histories of schedules to read in this poll, and when to stop reading one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use super::follow::PAGE;
-use crate::record::Schedule;
+use crate::record::{Pauses, Schedule, Sought};
 use crate::result::{Identity, Row};
 
-/// The runs of one schedule's row that are not known.
+/// A schedule's row, some of whose runs are not known.
 #[derive(Debug, Clone)]
-pub struct Behind {
+pub struct UnreadRuns {
     /// The row.
     pub identity: Identity,
     /// What is known of it, with Repeats as this poll has seen it.
     pub schedule: Schedule,
 }
 
-/// One question for a history: of a whole invocation, or of one of its instances.
+/// One history to be read: of a whole invocation, or of one of its instances.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The invocation.
     pub invoke_id: Box<str>,
     /// Only this instance's runs.
     pub instance_id: Option<Box<str>>,
+    /// Which runs are looked for.
+    pub sought: Sought,
+    /// Whether the whole history is to be read: the others end where the known runs begin.
+    pub thorough: bool,
     /// Whose runs are looked for.
-    pub rows: Vec<Behind>,
+    pub rows: Vec<UnreadRuns>,
 }
 
-/// Where the last poll's readings ended, so that the next one begins behind: everybody gets a turn.
-#[derive(Debug, Clone, Default)]
-pub struct Turn(Option<Place>);
+/// Where a scope's reading of histories has come to. It outlives the poll: one that is longer than a poll may read is
+/// gone on with by the next ones, and everybody gets a turn.
+#[derive(Debug, Default)]
+pub struct HistoryCursor {
+    /// The last reading that was begun.
+    last: Option<Place>,
+    /// The one that is not at its end yet.
+    pub(super) under_way: Option<UnderWay>,
+}
 
-/// InvokeId, and InstanceId where instances are read one by one.
-type Place = (Box<str>, Box<str>);
+/// What is sought, InvokeId, and InstanceId where instances are read one by one.
+type Place = (bool, Box<str>, Box<str>);
 
-/// Chooses what is read with about `budget` requests; at least one reading, so that it goes on.
+/// A reading, and what it has brought so far.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub reading: Reading,
+    pub progress: Progress,
+    pub rows: Vec<Row>,
+    pub next_token: Option<String>,
+    pub tokens: HashSet<String>,
+}
+
+impl HistoryCursor {
+    /// Begins a reading.
+    pub(super) fn begin(&mut self, reading: Reading) {
+        self.last = Some(reading.place());
+        self.under_way = Some(UnderWay {
+            progress: Progress::new(&reading),
+            reading,
+            rows: Vec::new(),
+            next_token: None,
+            tokens: HashSet::new(),
+        });
+    }
+
+    /// Puts first what comes after the last that was begun.
+    pub(super) fn in_turn(&self, mut readings: Vec<Reading>) -> Vec<Reading> {
+        readings.sort_unstable_by_key(Reading::place);
+        if let Some(last) = &self.last {
+            let first = readings.partition_point(|reading| reading.place() <= *last);
+            let count = readings.len();
+            readings.rotate_left(if first < count { first } else { 0 });
+        }
+        readings
+    }
+}
+
+impl Reading {
+    fn place(&self) -> Place {
+        let instance = self.instance_id.clone().unwrap_or_default();
+        (self.sought == Sought::Missing, self.invoke_id.clone(), instance)
+    }
+}
+
+/// The histories that are to be read at `steady`.
 ///
-/// A whole invocation is read where its unknown runs fit the budget. Where they do not, as after a long time away,
-/// its instances are read one by one, over as many polls as that takes; each reading is complete in itself.
-pub fn readings(behind: Vec<Behind>, budget: u64, turn: &mut Turn) -> Vec<Reading> {
-    let mut invocations: BTreeMap<Box<str>, Vec<Behind>> = BTreeMap::new();
-    for row in behind {
-        invocations
-            .entry(row.schedule.ids.invoke_id.clone())
-            .or_default()
-            .push(row);
-    }
-    let mut candidates: Vec<(Place, u64, Reading)> = Vec::new();
-    for (invoke_id, rows) in invocations {
-        let whole = pages(&rows);
-        if whole <= budget || rows.len() == 1 {
-            let instance_id = (rows.len() == 1).then(|| rows[0].schedule.ids.instance_id.clone());
-            let key = (invoke_id.clone(), "".into());
-            candidates.push((
-                key,
-                whole,
-                Reading {
-                    invoke_id,
-                    instance_id,
-                    rows,
-                },
-            ));
-            continue;
+/// A whole invocation is read where that takes no more than `budget` requests and no more than reading its instances
+/// one by one; else, as after a long time away, they are: each reading is complete in itself.
+///
+/// `instances` has how many rows each invocation has that is a schedule.
+pub fn readings(
+    rows: &[UnreadRuns],
+    instances: &HashMap<&str, u64>,
+    budget: u64,
+    steady: Duration,
+    pauses: Pauses,
+) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for sought in [Sought::Newest, Sought::Missing] {
+        let mut invocations: BTreeMap<&str, Vec<&UnreadRuns>> = BTreeMap::new();
+        for row in rows
+            .iter()
+            .filter(|row| row.schedule.seeks(sought, steady, pauses))
+        {
+            let invoke_id = &row.schedule.ids.invoke_id;
+            invocations.entry(invoke_id).or_default().push(row);
         }
-        let mut instances: BTreeMap<Box<str>, Vec<Behind>> = BTreeMap::new();
-        for row in rows {
-            instances
-                .entry(row.schedule.ids.instance_id.clone())
-                .or_default()
-                .push(row);
-        }
-        for (instance_id, rows) in instances {
-            let key = (invoke_id.clone(), instance_id.clone());
-            let reading = Reading {
-                invoke_id: invoke_id.clone(),
-                instance_id: Some(instance_id),
-                rows,
+        for (invoke_id, unread) in invocations {
+            let instances = instances
+                .get(invoke_id)
+                .copied()
+                .unwrap_or(0)
+                .max(unread.len() as u64);
+            let depth = unread.iter().map(|row| row.schedule.depth(sought)).max();
+            let whole = match sought {
+                Sought::Newest => pages(unread.iter().map(|row| row.schedule.unknown(sought)).sum()),
+                Sought::Missing => pages(depth.unwrap_or(0).saturating_mul(instances)),
             };
-            candidates.push((key, pages(&reading.rows), reading));
+            let one_by_one = unread.iter().map(|row| pages(row.schedule.depth(sought)));
+            let is_whole = unread.len() > 1 && whole <= budget && whole <= one_by_one.sum();
+            let mut by_instance: BTreeMap<Option<&str>, Vec<UnreadRuns>> = BTreeMap::new();
+            for row in unread {
+                let instance = (!is_whole).then_some(&*row.schedule.ids.instance_id);
+                by_instance.entry(instance).or_default().push(row.clone());
+            }
+            readings.extend(by_instance.into_iter().map(|(instance_id, rows)| Reading {
+                invoke_id: invoke_id.into(),
+                instance_id: instance_id.map(Into::into),
+                sought,
+                thorough: !is_whole && rows.iter().any(|row| row.schedule.is_thorough(sought, pauses)),
+                rows,
+            }));
         }
     }
-    let first = turn
-        .0
-        .as_ref()
-        .map_or(0, |last| candidates.partition_point(|(key, ..)| key <= last));
-    let count = candidates.len();
-    candidates.rotate_left(if first < count { first } else { 0 });
-    let mut left = budget;
-    let mut chosen = Vec::new();
-    for (key, pages, reading) in candidates {
-        if !chosen.is_empty() && pages > left {
-            break;
-        }
-        left = left.saturating_sub(pages);
-        turn.0 = Some(key);
-        chosen.push(reading);
-    }
-    chosen
+    readings
 }
 
-fn pages(rows: &[Behind]) -> u64 {
-    rows.iter().map(|row| row.schedule.unknown()).sum::<u64>() / PAGE as u64 + 1
+fn pages(runs: u64) -> u64 {
+    runs / PAGE as u64 + 1
 }
 
 /// How far one reading has come.
 #[derive(Debug)]
 pub struct Progress {
     rows: HashMap<Identity, Wanted>,
+    thorough: bool,
+    /// Whether two runs of a row have come, the newer one first.
+    descends: bool,
+    /// Whether any have come the other way round.
+    ascends: bool,
 }
 
 #[derive(Debug)]
@@ -117,66 +163,66 @@ struct Wanted {
     missing: u64,
     /// The number of the last run seen.
     last: Option<u32>,
-    /// Whether the runs came newest first so far, from the newest on.
-    newest_first: bool,
 }
 
 impl Progress {
     /// At the start of a reading.
     pub fn new(reading: &Reading) -> Self {
         let rows = reading.rows.iter().map(|row| {
-            let missing = row.schedule.unknown();
             let schedule = row.schedule.clone();
-            let lowest = schedule.lowest_wanted();
-            (
-                row.identity,
-                Wanted {
-                    schedule,
-                    lowest,
-                    missing,
-                    last: None,
-                    newest_first: true,
-                },
-            )
+            let wanted = Wanted {
+                lowest: schedule.lowest(reading.sought),
+                missing: schedule.unknown(reading.sought),
+                last: None,
+                schedule,
+            };
+            (row.identity, wanted)
         });
-        Self { rows: rows.collect() }
+        Self {
+            rows: rows.collect(),
+            thorough: reading.thorough,
+            descends: false,
+            ascends: false,
+        }
     }
 
     /// Takes a page's rows in.
     pub fn take(&mut self, rows: &[Row]) {
         for row in rows {
-            if let Some(wanted) = self.rows.get_mut(&row.identity) {
-                wanted.take(row);
+            let Some(wanted) = self.rows.get_mut(&row.identity) else {
+                continue;
+            };
+            let run = row.run();
+            if let Some(last) = wanted.last.replace(run) {
+                self.descends |= run < last;
+                self.ascends |= run > last;
+            }
+            if !row.status.is_open() {
+                wanted.settled(run);
             }
         }
     }
 
     /// Whether nothing that is wanted can be on later pages.
+    ///
+    /// The order is no promise: a run below the wanted ones ends the reading only where the pages have kept to it.
     pub fn is_done(&self) -> bool {
-        self.rows.values().all(Wanted::is_done)
+        let in_order = self.descends && !self.ascends && !self.thorough;
+        self.rows.values().all(|wanted| {
+            wanted.missing == 0 || (in_order && wanted.last.is_some_and(|run| run < wanted.lowest))
+        })
     }
 }
 
 impl Wanted {
-    fn take(&mut self, row: &Row) {
-        let run = row.run();
-        self.newest_first &= match self.last {
-            None => run >= self.schedule.shown,
-            Some(last) => run < last,
-        };
-        self.last = Some(run);
-        if !row.status.is_open() && run >= self.lowest && !self.schedule.knows(run) {
+    fn settled(&mut self, run: u32) {
+        if run >= self.lowest && !self.schedule.knows(run) {
             // Runs that came while this poll was under way stand in for none of those that it looks for.
-            if run <= self.schedule.shown {
+            if run <= self.schedule.shown.max(self.lowest) {
                 self.missing = self.missing.saturating_sub(1);
             }
             self.schedule.learn(run);
         }
-    }
-
-    /// The order is no promise: a run below the wanted ones ends the reading only where the pages have kept to it.
-    fn is_done(&self) -> bool {
-        self.missing == 0 || (self.newest_first && self.last.is_some_and(|run| run < self.lowest))
     }
 }
 
@@ -186,7 +232,7 @@ mod tests {
     use crate::record::Schedule;
     use crate::result::{Ids, KnownStatus, Status, Times};
 
-    fn behind(invoke: &str, instance: &str, shown: u32, known: u32) -> Behind {
+    fn behind(invoke: &str, instance: &str, shown: u32, known: u32) -> UnreadRuns {
         let ids = Ids {
             invoke_id: invoke.into(),
             instance_id: instance.into(),
@@ -194,7 +240,7 @@ mod tests {
             command_id: "".into(),
         };
         let identity = Identity::of_row(invoke, instance, "");
-        Behind {
+        UnreadRuns {
             identity,
             schedule: Schedule::new(ids, shown, known),
         }
@@ -217,10 +263,12 @@ mod tests {
         numbers.into_iter().map(row).collect()
     }
 
-    fn is_done(behind: Behind, numbers: impl IntoIterator<Item = u32>) -> bool {
+    fn is_done(behind: UnreadRuns, numbers: impl IntoIterator<Item = u32>) -> bool {
         let reading = Reading {
             invoke_id: "t".into(),
             instance_id: None,
+            sought: Sought::Newest,
+            thorough: false,
             rows: vec![behind],
         };
         let mut progress = Progress::new(&reading);
@@ -228,11 +276,23 @@ mod tests {
         progress.is_done()
     }
 
+    const PAUSES: Pauses = Pauses {
+        least: Duration::from_secs(60),
+        most: Duration::from_secs(3600),
+    };
+
+    fn read(rows: &[UnreadRuns], instances: u64) -> Vec<Reading> {
+        let instances = HashMap::from([("t", instances)]);
+        readings(rows, &instances, 60, Duration::ZERO, PAUSES)
+    }
+
     #[test]
     fn a_reading_ends_at_the_known_runs_if_the_list_keeps_its_order() {
         assert!(is_done(behind("t", "i", 7, 5), [7, 6]), "all seen");
         assert!(!is_done(behind("t", "i", 7, 5), [7]));
         assert!(is_done(behind("t", "i", 7, 5), [7, 5]), "number 6 is missing");
+        assert!(is_done(behind("t", "i", 7, 5), [6, 5]), "number 7 is under way");
+        assert!(!is_done(behind("t", "i", 7, 5), [5]), "one alone shows no order");
         assert!(!is_done(behind("t", "i", 7, 5), [1, 2, 3]), "oldest first");
         assert!(!is_done(behind("t", "i", 7, 5), [7, 3, 4]), "no order");
         assert!(
@@ -243,33 +303,48 @@ mod tests {
             !is_done(behind("t", "i", 7, 5), [12, 11, 10, 9, 8]),
             "what has run since hides the wanted"
         );
+        assert!(
+            is_done(behind("t", "i", 1_000_000, 5), [5, 4]),
+            "a number that jumps"
+        );
     }
 
     #[test]
     fn a_long_backlog_takes_turns() {
-        let backlog: Vec<Behind> = (0..10).map(|n| behind("t", &format!("i{n}"), 1440, 0)).collect();
-        let mut turn = Turn::default();
-        let mut read: Vec<String> = Vec::new();
+        let backlog: Vec<UnreadRuns> = (0..10).map(|n| behind("t", &format!("i{n}"), 1440, 0)).collect();
+        let mut cursor = HistoryCursor::default();
+        let mut order: Vec<String> = Vec::new();
         for _ in 0..5 {
-            let chosen = readings(backlog.clone(), 60, &mut turn);
-            assert_eq!(chosen.len(), 2, "29 requests each");
-            read.extend(
-                chosen
-                    .iter()
-                    .map(|reading| reading.instance_id.clone().unwrap().into_string()),
-            );
+            let due = cursor.in_turn(read(&backlog, 10));
+            assert_eq!(due.len(), 10, "one by one: 29 requests each");
+            for reading in due.into_iter().take(2) {
+                order.push(reading.instance_id.clone().unwrap().into_string());
+                cursor.begin(reading);
+            }
         }
-        read.sort();
-        assert_eq!(read, (0..10).map(|n| format!("i{n}")).collect::<Vec<_>>());
+        order.sort();
+        assert_eq!(order, (0..10).map(|n| format!("i{n}")).collect::<Vec<_>>());
     }
 
     #[test]
     fn what_fits_is_read_at_once() {
-        let minute: Vec<Behind> = (0..100).map(|n| behind("t", &format!("i{n}"), 8, 7)).collect();
-        let chosen = readings(minute, 60, &mut Turn::default());
-        assert_eq!((chosen.len(), chosen[0].rows.len()), (1, 100));
-        assert_eq!(chosen[0].instance_id, None);
-        let one = readings(vec![behind("t", "i", 90_000, 0)], 60, &mut Turn::default());
-        assert_eq!(one.len(), 1, "one reading at least, or it would never be done");
+        let minute: Vec<UnreadRuns> = (0..100).map(|n| behind("t", &format!("i{n}"), 8, 7)).collect();
+        let due = read(&minute, 100);
+        assert_eq!((due.len(), due[0].rows.len()), (1, 100));
+        assert_eq!(due[0].instance_id, None);
+    }
+
+    #[test]
+    fn a_run_that_is_missing_deep_down_is_looked_for_in_its_instance_alone() {
+        let mut rows: Vec<UnreadRuns> = (0..100).map(|n| behind("t", &format!("i{n}"), 8, 7)).collect();
+        rows[3].schedule = behind("t", "i3", 500, 100).schedule;
+        (102..=500).for_each(|run| rows[3].schedule.learn(run));
+        let due = read(&rows, 100);
+        let sought: Vec<(Sought, usize)> = due
+            .iter()
+            .map(|reading| (reading.sought, reading.rows.len()))
+            .collect();
+        assert_eq!(sought, [(Sought::Newest, 99), (Sought::Missing, 1)]);
+        assert_eq!(due[1].instance_id.as_deref(), Some("i3"));
     }
 }

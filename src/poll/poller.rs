@@ -10,19 +10,20 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::cycle::{About, Ask, Cycle};
-use super::history::Turn;
+use super::cycle::{About, Ask, Cycle, Invocations};
+use super::history::HistoryCursor;
 use super::names::Lookup;
 use super::result_log;
 use super::timetable::Timetable;
+use crate::aliyun::client::Action;
 use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::limit::Priority;
 use crate::aliyun::rows::Page;
+use crate::clock::{Clock, Now};
 use crate::config::LoggedResults;
-use crate::record::{Applied, Findings, Record, Settings, Trouble};
-use crate::result::Seconds;
+use crate::record::{Applied, Findings, Looks, Record, Settings, Trouble};
 use crate::scope::Scope;
 use crate::state::{StateError, Store};
 use crate::timestamp;
@@ -31,8 +32,11 @@ use crate::view::{Board, Failed, LastPoll, Progress, ScopeView, Work};
 /// How often the progress of a long scan is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a poll waits for one answer about names: results must not wait for them.
-const NAMES_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a poll waits for what DescribeInvocations tells: results must not wait for it.
+const INVOCATIONS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A poll has so long at least, however short the interval is, or histories would never be read.
+const LEAST_FOR_HISTORIES: Duration = Duration::from_secs(1);
 
 /// When polls and sweeps happen.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,14 @@ pub struct Times {
     /// Whether the region was found by DescribeRegions: it is then set aside where its API does not know Cloud
     /// Assistant, instead of failing.
     pub discovered: bool,
+}
+
+impl Times {
+    /// When a poll that has read for so long leaves what is unread of histories to the next ones: the results that it
+    /// has found already wait for its end.
+    fn for_histories(&self) -> Duration {
+        (self.interval / 2).max(LEAST_FOR_HISTORIES).min(self.timeout / 2)
+    }
 }
 
 /// Why a poller ended.
@@ -71,10 +83,15 @@ pub struct Poller {
     record: Option<Record>,
     view: ScopeView,
     logged_results: LoggedResults,
-    turn: Turn,
+    clock: Clock,
+    cursor: HistoryCursor,
+    /// The looks for what DescribeInvocations tells.
+    invocations: Looks,
+    /// Whether it could not be asked which invocations are schedules when that was due.
+    owes_schedules: bool,
     sweep: Option<SweepUnderWay>,
-    /// After a failed sweep: not again before.
-    no_sweep_before: Instant,
+    /// When the next one begins: by the process's own time, which a step of the machine's clock does not move.
+    next_sweep: Instant,
     /// When the progress of a long scan was last logged.
     progress_logged: Instant,
     /// Not to be shown before the first poll has ended.
@@ -86,6 +103,8 @@ pub struct Poller {
 #[derive(Debug)]
 struct SweepUnderWay {
     cycle: Cycle,
+    /// Of its own: polls go on meanwhile.
+    cursor: HistoryCursor,
     /// The one request in flight.
     request: JoinSet<Result<Reply, CallError>>,
 }
@@ -122,6 +141,7 @@ impl Poller {
         record: Option<Record>,
     ) -> Self {
         let view = ScopeView::new(scope);
+        let next_sweep = next_sweep(record.as_ref(), &times);
         Self {
             ecs: Arc::new(ecs),
             store,
@@ -131,9 +151,12 @@ impl Poller {
             record,
             view,
             logged_results: LoggedResults::None,
-            turn: Turn::default(),
+            clock: Clock::new(),
+            cursor: HistoryCursor::default(),
+            invocations: Looks::default(),
+            owes_schedules: false,
             sweep: None,
-            no_sweep_before: Instant::now(),
+            next_sweep,
             progress_logged: Instant::now(),
             unseen: false,
             first: Instant::now(),
@@ -159,7 +182,7 @@ impl Poller {
     /// Shows at once what is saved: the first scrape may come before this poller's first turn.
     #[must_use]
     pub fn seen(mut self) -> Self {
-        self.picture(timestamp::seconds(SystemTime::now()));
+        self.picture();
         self.board.publish(self.view.clone());
         self
     }
@@ -182,7 +205,8 @@ impl Poller {
     pub async fn run(&mut self, stop: CancellationToken) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.view.scope, self.times.interval, now);
-        let mut next = self.first;
+        let paused = self.ecs.client().paused_for(Action::DescribeInvocationResults);
+        let mut next = self.first.max(now + paused);
         if !self.unseen {
             self.show(next).await;
         }
@@ -198,7 +222,9 @@ impl Poller {
             }
             let now = Instant::now();
             // What the API has asked to wait for comes before our own rhythm.
-            next = timetable.next(now).max(now + self.ecs.client().paused_for());
+            next = timetable
+                .next(now)
+                .max(now + self.ecs.client().paused_for(Action::DescribeInvocationResults));
             self.show(next).await;
         }
     }
@@ -229,9 +255,7 @@ impl Poller {
                     took: started.elapsed(),
                 });
             }
-            Err(Unfinished::Failed(error))
-                if self.times.discovered && error.code.as_deref() == Some("RegionId.ApiNotSupported") =>
-            {
+            Err(Unfinished::Failed(error)) if self.is_to_be_set_aside(&error) => {
                 return Err(Unfinished::Failed(error));
             }
             Err(Unfinished::Failed(error)) => {
@@ -247,6 +271,12 @@ impl Poller {
         Ok(())
     }
 
+    /// A discovered region whose API does not know Cloud Assistant; where it has known it, that is a failure like others.
+    fn is_to_be_set_aside(&self, error: &CallError) -> bool {
+        let has_succeeded = self.record.as_ref().is_none_or(|record| record.recorded_at() > 0);
+        self.times.discovered && !has_succeeded && error.code.as_deref() == Some("RegionId.ApiNotSupported")
+    }
+
     async fn find_and_record(
         &mut self,
         stop: &CancellationToken,
@@ -254,14 +284,45 @@ impl Poller {
     ) -> Result<(), Unfinished> {
         let record = self.record().await?;
         let first_look = record.needs_first_look();
+        let began = self.clock.now();
         let cycle = match first_look {
-            true => Cycle::sweep(self.times.history_budget),
-            false => Cycle::poll(self.times.history_budget),
+            true => Cycle::sweep(began, self.times.history_budget),
+            false => Cycle::poll(began, self.times.history_budget),
         };
+        let cycle = self.with_invocations(cycle, began);
         let deadline = (!first_look).then(|| started + self.times.timeout);
         let findings = self.converse(cycle, deadline, first_look, stop).await?;
         self.record_findings(findings).await?;
         Ok(())
+    }
+
+    /// Has the poll ask DescribeInvocations, unless that is paused: by the API, or because it has failed.
+    fn with_invocations(&self, cycle: Cycle, began: Now) -> Cycle {
+        let paused = self.ecs.client().paused_for(Action::DescribeInvocations);
+        if !paused.is_zero() || !self.invocations.is_due(began.steady, self.settings.pauses) {
+            return cycle.without_invocations();
+        }
+        match self.owes_schedules {
+            true => cycle.asking_schedules(),
+            false => cycle,
+        }
+    }
+
+    /// What has become of asking DescribeInvocations decides when it is asked again.
+    fn note_invocations(&mut self, cycle: &Cycle) {
+        let asked_schedules = cycle.was_to_ask_schedules();
+        match cycle.invocations() {
+            Invocations::NotAsked => self.owes_schedules |= asked_schedules,
+            Invocations::Answered => {
+                self.invocations = Looks::default();
+                self.owes_schedules &= !asked_schedules;
+            }
+            Invocations::Failed(_) => {
+                self.invocations
+                    .in_vain(cycle.began().steady, self.settings.pauses);
+                self.owes_schedules |= asked_schedules;
+            }
+        }
     }
 
     /// Asks until the poll is complete.
@@ -272,7 +333,15 @@ impl Poller {
         first_look: bool,
         stop: &CancellationToken,
     ) -> Result<Findings, Unfinished> {
-        while let Some(ask) = cycle.next() {
+        let started = Instant::now();
+        let mut invocations_until = None;
+        while let Some(ask) = cycle.next(&self.cursor) {
+            let deadline = if ask.about.can_fail() {
+                let until = *invocations_until.get_or_insert_with(|| Instant::now() + INVOCATIONS_TIMEOUT);
+                Some(deadline.map_or(until, |deadline| deadline.min(until)))
+            } else {
+                deadline
+            };
             let reply = tokio::select! {
                 () = stop.cancelled() => return Err(Unfinished::Stopped),
                 reply = request(&self.ecs, &ask, Priority::Poll, deadline) => reply,
@@ -280,11 +349,22 @@ impl Poller {
             let Some(record) = &self.record else {
                 return Err(lost_record().into());
             };
-            take(&mut cycle, record, &mut self.turn, &ask, reply, &self.view.scope)?;
+            take(
+                &mut cycle,
+                record,
+                &mut self.cursor,
+                &ask,
+                reply,
+                &self.view.scope,
+            )?;
+            if started.elapsed() >= self.times.for_histories() {
+                cycle.enough_histories(record);
+            }
             if first_look {
                 self.progress(cycle.rows(), true);
             }
         }
+        self.note_invocations(&cycle);
         Ok(cycle.findings())
     }
 
@@ -293,14 +373,14 @@ impl Poller {
         let Some(record) = &mut self.record else {
             return Err(lost_record());
         };
-        let now = timestamp::seconds(SystemTime::now());
+        let now = findings.began.until(self.clock.now().steady);
         let skipped = findings.skipped;
         let is_sweep = findings.sweep.is_some();
         let first_look = record.needs_first_look();
         record.tell(result_log::wanted(self.logged_results));
         let mut applied = record.apply(findings, now);
         let news = std::mem::take(&mut applied.news);
-        self.save(now).await?;
+        self.save().await?;
         let Some(record) = &self.record else {
             return Err(lost_record());
         };
@@ -342,21 +422,35 @@ impl Poller {
                 "open results are no longer listed and were given up"
             );
         }
+        if applied.old > 0 {
+            tracing::info!(
+                account = &*scope.account,
+                region_id = &*scope.region_id,
+                old = applied.old,
+                "results from before the first look were listed late: they are known and not counted"
+            );
+        }
         result_log::write(scope, &news);
         self.view.work.skipped_rows += skipped;
         self.view.work.sweeps += u64::from(is_sweep);
+        if is_sweep {
+            self.next_sweep = Instant::now() + self.times.sweep_interval.unwrap_or_default();
+        }
         self.view.work.polls += 1;
+        self.view.work.successes += 1;
         self.view.error = None;
         Ok(applied)
     }
 
     /// Saves what has changed. After a failure what is on the disk counts.
-    async fn save(&mut self, now: Seconds) -> Result<(), CallError> {
+    async fn save(&mut self) -> Result<(), CallError> {
         let Some(record) = &mut self.record else {
             return Err(lost_record());
         };
+        // In use since the last poll that the API has answered: the clock may be wrong.
+        let used = record.recorded_at();
         let changes = record.take_changes();
-        let saved = self.store.save(&self.view.scope, changes, now).await;
+        let saved = self.store.save(&self.view.scope, changes, used).await;
         if saved.is_err() {
             self.record = None;
         }
@@ -399,27 +493,26 @@ impl Poller {
                 .map_err(not_on_disk)?;
             // What a sweep has read belongs to the record that is gone.
             self.sweep = None;
+            self.next_sweep = next_sweep(Some(&record), &self.times);
             self.record = Some(record);
         }
         self.record.as_mut().ok_or_else(lost_record)
     }
 
     fn begin_sweep_if_due(&mut self) {
-        let (Some(record), Some(interval)) = (&mut self.record, self.times.sweep_interval) else {
+        let is_due = self.times.sweep_interval.is_some() && Instant::now() >= self.next_sweep;
+        let Some(record) = self.record.as_mut().filter(|record| !record.needs_first_look()) else {
             return;
         };
-        let now = timestamp::seconds(SystemTime::now());
-        let is_due = u64::from(now.saturating_sub(record.swept_at())) >= interval.as_secs();
-        if self.sweep.is_some()
-            || record.needs_first_look()
-            || !is_due
-            || Instant::now() < self.no_sweep_before
-        {
+        if self.sweep.is_some() || !is_due {
             return;
         }
         record.sweep_begins();
+        let began = self.clock.now();
+        let cycle = self.with_invocations(Cycle::sweep(began, self.times.history_budget), began);
         let mut sweep = SweepUnderWay {
-            cycle: Cycle::sweep(self.times.history_budget),
+            cycle,
+            cursor: HistoryCursor::default(),
             request: JoinSet::new(),
         };
         sweep.send(&self.ecs);
@@ -434,14 +527,14 @@ impl Poller {
         let taken = take(
             &mut sweep.cycle,
             record,
-            &mut self.turn,
+            &mut sweep.cursor,
             &ask,
             reply,
             &self.view.scope,
         );
         let outcome = match taken {
             Err(error) => Err(error),
-            Ok(()) if sweep.cycle.next().is_some() => {
+            Ok(()) if sweep.cycle.next(&sweep.cursor).is_some() => {
                 sweep.send(&self.ecs);
                 let rows = sweep.cycle.rows();
                 self.progress(rows, false);
@@ -451,7 +544,10 @@ impl Poller {
         };
         let Some(sweep) = self.sweep.take() else { return };
         let recorded = match outcome {
-            Ok(()) => self.record_findings(sweep.cycle.findings()).await,
+            Ok(()) => {
+                self.note_invocations(&sweep.cycle);
+                self.record_findings(sweep.cycle.findings()).await
+            }
             Err(error) => Err(error),
         };
         match recorded {
@@ -473,7 +569,7 @@ impl Poller {
                     record.sweep_abandoned();
                 }
                 let interval = self.times.sweep_interval.unwrap_or_default();
-                self.no_sweep_before = Instant::now() + interval.min(self.times.interval * 10);
+                self.next_sweep = Instant::now() + interval.min(self.times.interval * 10);
                 self.failed(&error);
             }
         }
@@ -506,44 +602,47 @@ impl Poller {
         // Without a record there is nothing to show anew.
         self.record.as_ref()?;
         let at = self.view.counts.as_ref()?.next_change?;
-        let now = SystemTime::now();
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(at));
-        Some(Instant::now() + at.duration_since(now).unwrap_or_default())
+        Some(self.clock.instant(at))
     }
 
     /// Takes what the record adds up to into the view.
-    fn picture(&mut self, now: Seconds) {
+    fn picture(&mut self) {
         if let Some(record) = &mut self.record {
-            self.view.counts = record.counts(now).map(Arc::new);
+            self.view.counts = record.counts(self.clock.now().steady).map(Arc::new);
             self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
         }
     }
 
     /// Puts up what is known now.
     async fn show(&mut self, next: Instant) {
-        let now: Seconds = timestamp::seconds(SystemTime::now());
-        let change = self.view.counts.as_ref().and_then(|counts| counts.next_change);
-        if change.is_some_and(|at| at <= now)
-            && let Some(record) = &mut self.record
+        if let Some(record) = &mut self.record
+            && record.release(self.clock.now().steady)
+            && let Err(error) = self.save().await
         {
-            record.shown(now);
-            if let Err(error) = self.save(now).await {
-                self.failed(&error);
-            }
+            self.failed(&error);
         }
-        self.picture(now);
+        self.picture();
         let wait = next.saturating_duration_since(Instant::now());
         self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
         self.board.publish(self.view.clone());
     }
 }
 
+/// A sweep is due an interval after the last one. Only how long ago that was is read from the machine's clock, once.
+fn next_sweep(record: Option<&Record>, times: &Times) -> Instant {
+    let interval = times.sweep_interval.unwrap_or_default();
+    let now = timestamp::seconds(SystemTime::now());
+    let age = record.map_or(0, |record| now.saturating_sub(record.swept_at()));
+    Instant::now() + interval.saturating_sub(Duration::from_secs(u64::from(age)))
+}
+
 impl SweepUnderWay {
     fn send(&mut self, ecs: &Arc<Ecs>) {
-        if let Some(ask) = self.cycle.next() {
+        if let Some(ask) = self.cycle.next(&self.cursor) {
             let ecs = Arc::clone(ecs);
+            let deadline = ask.about.can_fail().then(|| Instant::now() + INVOCATIONS_TIMEOUT);
             self.request
-                .spawn(async move { request(&ecs, &ask, Priority::Sweep, None).await });
+                .spawn(async move { request(&ecs, &ask, Priority::Sweep, deadline).await });
         }
     }
 }
@@ -551,7 +650,7 @@ impl SweepUnderWay {
 /// The answer to a sweep's request, and what it was; never, where there is no sweep.
 async fn next_reply(sweep: &mut Option<SweepUnderWay>) -> (Ask, Result<Reply, CallError>) {
     if let Some(sweep) = sweep
-        && let Some(ask) = sweep.cycle.next()
+        && let Some(ask) = sweep.cycle.next(&sweep.cursor)
         && let Some(reply) = sweep.request.join_next().await
     {
         // A request that died takes this task with it, and so the process: nothing dies unseen.
@@ -582,10 +681,8 @@ async fn request(
                 Lookup::Command(id) => Which::Command(id),
                 Lookup::Invocation(id) => Which::Invocation(id),
             };
-            let soon = Instant::now() + NAMES_TIMEOUT;
-            let deadline = deadline.map_or(soon, |deadline| deadline.min(soon));
             return ecs
-                .invocations(which, next_token, priority, Some(deadline))
+                .invocations(which, next_token, priority, deadline)
                 .await
                 .map(Reply::Schedules);
         }
@@ -621,44 +718,43 @@ async fn request(
     ecs.results(&query, priority, deadline).await.map(Reply::Page)
 }
 
-/// Hands an answer to the cycle. Rule 4: a question that is denied or rejected by itself is left out.
+/// Hands an answer to the cycle. Rule 4: a question that is denied or rejected by itself is left out, and so is what
+/// DescribeInvocations would have told, whatever its failure is.
 fn take(
     cycle: &mut Cycle,
     record: &Record,
-    turn: &mut Turn,
+    cursor: &mut HistoryCursor,
     ask: &Ask,
     reply: Result<Reply, CallError>,
     scope: &Scope,
 ) -> Result<(), CallError> {
-    match reply {
-        Ok(Reply::Page(page)) => cycle.page(record, turn, page),
-        Ok(Reply::Schedules(page)) => cycle.schedules(record, turn, page),
-        // What commands are called never fails a poll.
-        Err(error) if matches!(ask.about, About::Names(_)) => {
-            tracing::debug!(
-                account = &*scope.account, region_id = &*scope.region_id, about = ?ask.about,
-                code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
-                "the names of commands could not be had"
-            );
-            cycle.nameless(match error.reason {
-                Reason::Denied | Reason::Rejected => Trouble::Refused,
-                _ => Trouble::Passing,
-            });
-            Ok(())
-        }
-        Err(error)
-            if ask.about.can_be_left_out() && matches!(error.reason, Reason::Denied | Reason::Rejected) =>
-        {
-            tracing::warn!(
-                account = &*scope.account, region_id = &*scope.region_id, about = ?ask.about,
-                code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
-                "left out of this poll, and asked again at the next"
-            );
-            cycle.leave_out(record, turn);
-            Ok(())
-        }
-        Err(error) => Err(error),
+    let error = match reply {
+        Ok(Reply::Page(page)) => return cycle.page(record, cursor, page),
+        Ok(Reply::Schedules(page)) => match cycle.schedules(record, cursor, page) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    let is_refused = matches!(error.reason, Reason::Denied | Reason::Rejected);
+    if ask.about.can_fail() {
+        let trouble = if is_refused {
+            Trouble::Refused
+        } else {
+            Trouble::Passing
+        };
+        cycle.invocations_failed(record, cursor, trouble);
+    } else if ask.about.can_be_left_out() && is_refused {
+        cycle.leave_out(record, cursor);
+    } else {
+        return Err(error);
     }
+    tracing::warn!(
+        account = &*scope.account, region_id = &*scope.region_id, about = ?ask.about,
+        code = error.code.as_deref(), request_id = error.request_id.as_deref(), error = error.what,
+        "left out of this poll, and asked again later"
+    );
+    Ok(())
 }
 
 fn not_on_disk(error: StateError) -> CallError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::Hold;
 use super::label::{OTHER, StatusNumber};
 use super::saved::Key;
 use super::slots::Entry;
@@ -35,7 +36,7 @@ pub(super) struct Series {
     /// The value: a name, or a CommandId without one.
     pub label: Box<str>,
     /// The selectors that have taken it, by their fingerprints.
-    selectors: BTreeSet<u64>,
+    pub(super) selectors: BTreeSet<u64>,
     /// Results by InvocationStatus. The known ones exist from the start, so that no first increment is lost.
     pub counted: BTreeMap<StatusNumber, Counter>,
     /// Time of the newest result that was Success.
@@ -44,10 +45,10 @@ pub(super) struct Series {
     pub last_failure: Option<Seconds>,
     /// When the newest run of a schedule began.
     pub last_run: Option<Seconds>,
-    /// None unless configured.
+    /// None before it was configured.
     pub durations: Option<Durations>,
     /// Results that were folded into this one.
-    overflow: u64,
+    pub(super) overflow: u64,
 }
 
 /// One settled result, as its command's series counts it.
@@ -87,7 +88,6 @@ impl AllSeries {
         &mut self,
         label: &str,
         chosen: Chosen,
-        now: Seconds,
         unsaved: &mut BTreeSet<Key>,
     ) -> SeriesNumber {
         let found = self.by_label.get(label).copied();
@@ -99,7 +99,7 @@ impl AllSeries {
         };
         if !self.series.contains_key(&number) {
             let label = if number == SHARED { OTHER } else { label };
-            let series = self.begin(label, now);
+            let series = self.begin(label);
             self.by_label.insert(series.label.clone(), number);
             self.series.insert(number, series);
             unsaved.insert(Key::CommandSeries(number));
@@ -123,7 +123,6 @@ impl AllSeries {
         number: SeriesNumber,
         settled: Settled,
         counts: bool,
-        now: Seconds,
         unsaved: &mut BTreeSet<Key>,
     ) {
         let Some(series) = self.series.get_mut(&number) else {
@@ -135,9 +134,9 @@ impl AllSeries {
         if !counts {
             return;
         }
-        let counter = Counter { value: 0, since: now };
-        series.counted.entry(settled.status).or_insert(counter).value += 1;
-        series.overflow += u64::from(number == SHARED);
+        let counter = series.counted.entry(settled.status);
+        counter.or_insert(Counter::new(Hold::NEW)).increment();
+        series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, settled.duration) {
             durations.observe(seconds);
         }
@@ -179,6 +178,11 @@ impl AllSeries {
         self.series.iter().map(|(number, series)| (*number, series))
     }
 
+    /// The same, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SeriesNumber, &mut Series)> {
+        self.series.iter_mut().map(|(number, series)| (*number, series))
+    }
+
     /// To be saved.
     pub(super) fn get(&self, number: SeriesNumber) -> Option<&Series> {
         self.series.get(&number)
@@ -191,40 +195,26 @@ impl AllSeries {
 
     /// Puts a saved one back; `false` where its number or label is taken.
     pub(super) fn restore(&mut self, number: SeriesNumber, mut series: Series) -> bool {
-        series.durations = series
-            .durations
-            .filter(|_| self.settings.durations)
-            .map(|durations| durations.with_bounds(&self.duration_buckets));
+        if let Some(durations) = &mut series.durations {
+            durations.add_bounds(&self.duration_buckets);
+        }
         let twice = self.by_label.insert(series.label.clone(), number).is_some();
         self.series.insert(number, series).is_none() && !twice
     }
 
-    /// After a start: series that are no longer selected go, histograms that are new begin, and a series that was
-    /// still held at 0 goes on being so for the rest of its time.
-    pub(super) fn restored(
-        &mut self,
-        now: Seconds,
-        away: Seconds,
-        is_held: impl Fn(Seconds) -> bool,
-        unsaved: &mut BTreeSet<Key>,
-    ) {
+    /// After a start: series that are no longer selected go, and histograms that are new begin.
+    pub(super) fn restored(&mut self, unsaved: &mut BTreeSet<Key>) {
         let selection = Arc::clone(&self.settings.selection);
         let empty = self
             .settings
             .durations
-            .then(|| Durations::new(&self.duration_buckets, now));
+            .then(|| Durations::new(&self.duration_buckets, Hold::NEW));
         self.series.retain(|number, series| {
             let selectors = series.selectors.iter().copied();
             let stays = *number == SHARED || selection.keeps(&series.label, selectors);
             let mut changed = !stays;
             if series.durations.is_none() && empty.is_some() {
                 series.durations.clone_from(&empty);
-                changed = true;
-            }
-            let counters = series.counted.values_mut().map(|counter| &mut counter.since);
-            let durations = series.durations.as_mut().map(|durations| &mut durations.since);
-            for since in counters.chain(durations).filter(|since| is_held(**since)) {
-                *since = since.saturating_add(away).min(now);
                 changed = true;
             }
             if changed {
@@ -236,9 +226,9 @@ impl AllSeries {
         self.by_label.retain(|_, number| series.contains_key(number));
     }
 
-    fn begin(&self, label: &str, now: Seconds) -> Series {
+    fn begin(&self, label: &str) -> Series {
         let settled = KnownStatus::ALL.into_iter().filter(|status| !status.is_open());
-        let zero = Counter { value: 0, since: now };
+        let zero = Counter::new(Hold::NEW);
         Series {
             label: label.into(),
             selectors: BTreeSet::new(),
@@ -249,13 +239,20 @@ impl AllSeries {
             durations: self
                 .settings
                 .durations
-                .then(|| Durations::new(&self.duration_buckets, now)),
+                .then(|| Durations::new(&self.duration_buckets, Hold::NEW)),
             overflow: 0,
         }
     }
 }
 
 impl Series {
+    /// Whether each of its series is still shown at 0.
+    pub(super) fn holds(&mut self) -> impl Iterator<Item = &mut Hold> {
+        let counters = self.counted.values_mut().map(|counter| &mut counter.hold);
+        let durations = self.durations.iter_mut().map(|durations| &mut durations.hold);
+        counters.chain(durations)
+    }
+
     fn newest(&mut self, status: StatusNumber) -> &mut Option<Seconds> {
         if is_success(status) {
             &mut self.last_success

@@ -15,12 +15,6 @@ use super::{Record, Settings};
 use crate::result::{CommandOfRow, Identity, Row, Seconds};
 use crate::selection::Chosen;
 
-/// After a refusal names are not asked for again for so long, in seconds.
-const REFUSED_FOR: Seconds = 3600;
-
-/// The same after trouble that has lasted: an answer that does not come would hold each poll back for a while.
-const TROUBLED_FOR: Seconds = 300;
-
 /// After so many polls in a row whose questions for names had trouble, what has no name is taken by its CommandId.
 const PATIENCE: u8 = 3;
 
@@ -42,8 +36,6 @@ pub(super) struct Commands {
     unnamed: BTreeMap<u32, Unnamed>,
     /// Why what has no name is taken by its CommandId, until an answer comes.
     trouble: Option<Trouble>,
-    /// Until when names are not asked for.
-    paused_until: Option<Seconds>,
     /// Polls in a row that had trouble with names.
     troubled: u8,
     /// Series by CommandId and tags, until a name changes.
@@ -92,7 +84,6 @@ impl Commands {
             window: Window::new(settings.window),
             unnamed: BTreeMap::new(),
             trouble: None,
-            paused_until: None,
             troubled: 0,
             resolved: HashMap::new(),
         })
@@ -108,7 +99,7 @@ impl Commands {
         self.trouble
     }
 
-    fn resolve(&mut self, command: &CommandOfRow, now: Seconds, unsaved: &mut BTreeSet<Key>) -> Resolved {
+    fn resolve(&mut self, command: &CommandOfRow, unsaved: &mut BTreeSet<Key>) -> Resolved {
         let is_awaited = self.known.name(&command.id) == Name::Unknown && self.trouble().is_none();
         if is_awaited && self.unnamed.len() < MAX_UNNAMED {
             return Resolved::Unnamed;
@@ -124,7 +115,7 @@ impl Commands {
         let selection = &self.series.settings.selection;
         let chosen = selection.choose(&command.id, command.tagged, name);
         let label: Box<str> = name.filter(|name| !name.is_empty()).unwrap_or(&command.id).into();
-        let number = (chosen != 0).then(|| self.series.of_label(&label, chosen, now, unsaved));
+        let number = (chosen != 0).then(|| self.series.of_label(&label, chosen, unsaved));
         if self.resolved.len() >= MAX_RESOLVED {
             self.resolved.clear();
         }
@@ -182,24 +173,18 @@ impl Commands {
         unsaved.insert(Key::Unnamed(number));
     }
 
-    fn note_trouble(&mut self, naming: &Naming, now: Seconds) {
+    fn note_trouble(&mut self, naming: &Naming) {
         let before = self.trouble;
-        self.paused_until = self.paused_until.filter(|until| *until > now);
         match naming.trouble {
-            Some(Trouble::Refused) => {
-                self.trouble = naming.trouble;
-                self.paused_until = Some(now.saturating_add(REFUSED_FOR));
-            }
+            Some(Trouble::Refused) => self.trouble = naming.trouble,
             Some(Trouble::Passing) => {
                 self.troubled = self.troubled.saturating_add(1);
                 if self.troubled >= PATIENCE {
                     self.trouble = self.trouble.or(naming.trouble);
-                    self.paused_until = Some(now.saturating_add(TROUBLED_FOR));
                 }
             }
             None if naming.is_answered() => {
                 self.trouble = None;
-                self.paused_until = None;
                 self.troubled = 0;
             }
             None => {}
@@ -236,11 +221,9 @@ impl Commands {
 }
 
 impl Record {
-    /// Whether commands are selected, and their names may be asked for.
+    /// Whether commands are selected, so that their names are asked for.
     pub fn asks_for_names(&self) -> bool {
-        self.commands
-            .as_ref()
-            .is_some_and(|commands| commands.paused_until.is_none())
+        self.commands.is_some()
     }
 
     /// What is to be asked about a row's command; none where that is not selected.
@@ -276,10 +259,10 @@ impl Record {
     }
 
     /// Takes in names, and counts what has waited for them. Returns the trouble with names where it is new.
-    pub(super) fn learn_names(&mut self, naming: &Naming, now: Seconds) -> Option<Trouble> {
+    pub(super) fn learn_names(&mut self, naming: &Naming) -> Option<Trouble> {
         let commands = self.commands.as_mut()?;
         let before = commands.trouble();
-        commands.note_trouble(naming, now);
+        commands.note_trouble(naming);
         if commands.known.learn(naming, &mut self.unsaved) {
             commands.resolved.clear();
         }
@@ -290,7 +273,7 @@ impl Record {
                 id: unnamed.command_id.clone(),
                 tagged: if same { unnamed.tagged } else { 0 },
             };
-            match commands.resolve(&command, now, &mut self.unsaved) {
+            match commands.resolve(&command, &mut self.unsaved) {
                 Resolved::Unnamed => {
                     commands.unnamed.insert(number, unnamed);
                     continue;
@@ -299,7 +282,7 @@ impl Record {
                 Resolved::To(series) => {
                     commands
                         .series
-                        .settled(series, unnamed.settled, true, now, &mut self.unsaved);
+                        .settled(series, unnamed.settled, true, &mut self.unsaved);
                     let slot = self.slots.find(&unnamed.identity);
                     if let Some((slot, entry)) = slot.and_then(|slot| Some((slot, self.slots.get(slot)?))) {
                         commands.tie(slot, entry, series, &mut self.unsaved);
@@ -317,7 +300,7 @@ impl Record {
             return;
         };
         commands.known.note_listed(&command.id);
-        let Resolved::To(number) = commands.resolve(command, now, &mut self.unsaved) else {
+        let Resolved::To(number) = commands.resolve(command, &mut self.unsaved) else {
             return;
         };
         if let Some(entry) = self.slots.get(slot) {
@@ -358,10 +341,10 @@ impl Record {
             time,
             duration: duration(row, now),
         };
-        match commands.resolve(command, now, &mut self.unsaved) {
+        match commands.resolve(command, &mut self.unsaved) {
             Resolved::To(number) => commands
                 .series
-                .settled(number, settled, counts, now, &mut self.unsaved),
+                .settled(number, settled, counts, &mut self.unsaved),
             Resolved::Unnamed if counts => {
                 let unnamed = Unnamed {
                     identity,
@@ -413,10 +396,7 @@ impl Record {
         let Some(commands) = &mut self.commands else {
             return Ok(());
         };
-        let (shown_at, hold) = (self.head.shown_at, self.settings.new_series_hold);
-        let away = now.saturating_sub(shown_at);
-        let is_held = |since: Seconds| since.saturating_add(hold) > shown_at;
-        commands.series.restored(now, away, is_held, &mut self.unsaved);
+        commands.series.restored(&mut self.unsaved);
         let Commands { of, series, .. } = commands;
         of.retain(|slot, number| {
             let stays = series.get(*number).is_some();

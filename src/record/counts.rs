@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Record;
 use super::known::Name;
 use super::label::{Combination, KNOWN_SETTLED, Labels, StatusNumber};
 use super::saved::Key;
 use super::shown_commands::ShownCommands;
-use super::totals::{Counter, Exemplar};
+use super::totals::Exemplar;
 use crate::result::{Ids, KnownStatus, Seconds};
 
 /// What one scope's results add up to, at one instant.
@@ -35,6 +36,8 @@ pub struct Counts {
     pub lost: u64,
     /// Results that only a sweep found.
     pub late: u64,
+    /// Results from before the first look that only a later look has shown.
+    pub old: u64,
     /// Settled results that changed.
     pub reclassified: u64,
     /// Folded labels: invocation_status, error_code, exit_code.
@@ -50,8 +53,8 @@ pub struct Counts {
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
     failures: Arc<[Arc<ShownFailure>]>,
-    /// When a series that is held at 0 will show its value; the picture is to be made again then.
-    pub next_change: Option<Seconds>,
+    /// When a series that is held at 0 is to show its value, by the process's own time.
+    pub next_change: Option<Duration>,
 }
 
 /// A histogram of durations with one InvocationStatus.
@@ -99,15 +102,10 @@ pub struct ShownFailure {
 }
 
 impl Record {
-    /// The picture of the record at `now`, once there was a first look.
-    pub fn counts(&mut self, now: Seconds) -> Option<Counts> {
+    /// The picture of the record, once there was a first look. What is held at 0 in it has been seen since `steady`.
+    pub fn counts(&mut self, steady: Duration) -> Option<Counts> {
         self.head.looked_with?;
-        let mut holds = Holds {
-            // What was shown is not taken back where the clock was.
-            now: now.max(self.head.shown_at),
-            hold: self.settings.new_series_hold,
-            next_change: None,
-        };
+        let next_change = self.see_holds(steady);
         let labels = &self.labels;
         let known: Vec<Combination> = KNOWN_SETTLED
             .iter()
@@ -124,16 +122,9 @@ impl Record {
             .map(|combination| (*combination, (0, None)))
             .collect();
         for (combination, total) in &self.totals {
-            let always = known.contains(combination);
-            let value = if always {
-                total.counter.value
-            } else {
-                holds.shown(total.counter)
-            };
-            totals.insert(
-                *combination,
-                (value, total.exemplar.clone().filter(|_| value > 0)),
-            );
+            let value = total.counter.shown();
+            let exemplar = total.exemplar.clone().filter(|_| value > 0);
+            totals.insert(*combination, (value, exemplar));
         }
         Some(Counts {
             labels: Arc::clone(labels),
@@ -143,7 +134,7 @@ impl Record {
                 .map(|(key, (value, exemplar))| (key, value, exemplar))
                 .collect(),
             duration_buckets: self.settings.duration_buckets.clone(),
-            durations: self.shown_durations(&known, &mut holds),
+            durations: self.shown_durations(&known),
             oldest_open: self.oldest_open(),
             newest: self
                 .head
@@ -151,10 +142,11 @@ impl Record {
                 .iter()
                 .map(|(status, time)| (*status, *time))
                 .collect(),
-            deliveries: self.shown_deliveries(&mut holds),
+            deliveries: self.shown_deliveries(),
             dropped_bytes: self.head.dropped_bytes,
             lost: self.head.lost,
             late: self.head.late,
+            old: self.head.old,
             reclassified: self.head.reclassified,
             overflow: self.head.overflow,
             held: self.slots.len(),
@@ -162,46 +154,30 @@ impl Record {
             window: self.settings.window,
             recorded_at: self.head.recorded_at,
             failures: self.shown_failures(),
-            commands: self.shown_commands(&mut holds),
-            next_change: holds.next_change,
+            commands: self.shown_commands(),
+            next_change,
         })
     }
 
-    fn shown_durations(&self, known: &[Combination], holds: &mut Holds) -> Vec<ShownDurations> {
-        let zero = vec![0; self.settings.duration_buckets.len()];
-        let mut shown: BTreeMap<StatusNumber, ShownDurations> = known
-            .iter()
-            .map(|combination| combination.status)
-            .map(|status| {
-                (
-                    status,
-                    ShownDurations {
-                        status,
-                        buckets: zero.clone(),
-                        count: 0,
-                        sum: 0,
-                    },
-                )
-            })
-            .collect();
+    fn shown_durations(&self, known: &[Combination]) -> Vec<ShownDurations> {
+        let bounds = &self.settings.duration_buckets;
+        let zero = |status| ShownDurations {
+            status,
+            buckets: vec![0; bounds.len()],
+            count: 0,
+            sum: 0,
+        };
+        let known = known.iter().map(|combination| combination.status);
+        let mut shown: BTreeMap<StatusNumber, ShownDurations> =
+            known.map(|status| (status, zero(status))).collect();
         for (status, durations) in &self.durations {
-            let since = Counter {
-                value: 1,
-                since: durations.since,
-            };
-            let visible = shown.contains_key(status) || holds.shown(since) > 0;
-            let durations = match visible {
-                true => ShownDurations {
-                    status: *status,
-                    buckets: durations.cumulative().collect(),
-                    count: durations.count,
-                    sum: durations.sum,
-                },
+            let durations = match durations.hold.is_on() {
+                true => zero(*status),
                 false => ShownDurations {
                     status: *status,
-                    buckets: zero.clone(),
-                    count: 0,
-                    sum: 0,
+                    buckets: durations.cumulative(bounds),
+                    count: durations.count,
+                    sum: durations.sum,
                 },
             };
             shown.insert(*status, durations);
@@ -209,16 +185,10 @@ impl Record {
         shown.into_values().collect()
     }
 
-    fn shown_deliveries(&self, holds: &mut Holds) -> Vec<(bool, u16, u64)> {
+    fn shown_deliveries(&self) -> Vec<(bool, u16, u64)> {
         let mut shown = BTreeMap::from([((true, 0), 0), ((false, 0), 0)]);
-        for (key, counter) in &self.deliveries {
-            let value = if shown.contains_key(key) {
-                counter.value
-            } else {
-                holds.shown(*counter)
-            };
-            shown.insert(*key, value);
-        }
+        let counters = self.deliveries.iter();
+        shown.extend(counters.map(|(key, counter)| (*key, counter.shown())));
         shown
             .into_iter()
             .map(|((finished, error_code), value)| (finished, error_code, value))
@@ -261,24 +231,6 @@ impl Record {
         if self.unsaved.iter().any(|key| matches!(key, Key::Command(_))) {
             self.failures.forget_shown();
         }
-    }
-}
-
-/// A counter that begins to exist is shown at 0 for a while, so that its first increment is seen as one.
-pub(super) struct Holds {
-    now: Seconds,
-    hold: u32,
-    next_change: Option<Seconds>,
-}
-
-impl Holds {
-    pub(super) fn shown(&mut self, counter: Counter) -> u64 {
-        let until = counter.since.saturating_add(self.hold);
-        if self.now >= until {
-            return counter.value;
-        }
-        self.next_change = Some(self.next_change.map_or(until, |next| next.min(until)));
-        0
     }
 }
 

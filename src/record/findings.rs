@@ -1,5 +1,7 @@
 //! What one poll found, all of it or nothing.
 
+use super::schedule::Sought;
+use crate::clock::Now;
 use crate::result::{Identity, Named, Row, Seconds};
 
 /// A day: a time that lies further ahead of the clock than this is no time.
@@ -8,6 +10,8 @@ const DAY: Seconds = 86_400;
 /// The pages, answers and histories of one poll.
 #[derive(Debug, Default, Clone)]
 pub struct Findings {
+    /// When the first request was sent.
+    pub began: Now,
     /// Set when everything that the API lists was read.
     pub sweep: Option<Sweep>,
     /// The rows of the pages, in the order of the list.
@@ -18,6 +22,8 @@ pub struct Findings {
     pub answers: Vec<Answer>,
     /// Histories of schedules.
     pub histories: Vec<History>,
+    /// Rows that belong to a schedule, by DescribeInvocations.
+    pub scheduled: Vec<Identity>,
     /// What commands are called, as far as it was asked for.
     pub naming: Naming,
 }
@@ -78,17 +84,45 @@ pub enum Trouble {
 /// Runs of one schedule.
 #[derive(Debug, Default, Clone)]
 pub struct History {
-    /// The schedule's rows whose unknown runs are all among `rows`, as far as the API lists them.
-    pub asked: Vec<Identity>,
-    /// One row for each run; Repeats is its number.
+    /// The schedule's rows that it was asked for, and what of them is among `rows` now, as far as the API lists it.
+    pub asked: Vec<(Identity, Sought)>,
+    /// One row for each run; Repeats is its number. None where the history could not be had.
     pub rows: Vec<Row>,
+    /// Whether what was missing was looked for in all of it, like a sweep looks.
+    pub thorough: bool,
 }
 
-/// Rule 10: the time of each row of a list, and whether it is its own.
-///
-/// FinishedTime, else StopTime, else StartTime, else that of the nearest dated neighbour (of two as near, the one
-/// before), else none.
-pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> {
+/// Rule 10's time of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dated {
+    /// FinishedTime, else StopTime, else StartTime.
+    Own(Seconds),
+    /// That of the nearest dated neighbour in the list; of two as near, the one before.
+    Neighbour(Seconds),
+    /// No row of the list has one.
+    Unknown,
+}
+
+impl Dated {
+    /// The time, where there is one.
+    pub(super) fn time(self) -> Option<Seconds> {
+        match self {
+            Self::Own(time) | Self::Neighbour(time) => Some(time),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The row's own.
+    pub(super) fn own(self) -> Option<Seconds> {
+        match self {
+            Self::Own(time) => Some(time),
+            Self::Neighbour(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// Rule 10: the time of each row of a list.
+pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<Dated> {
     let own: Vec<Option<Seconds>> = rows.iter().map(|row| own_time(row, now)).collect();
     // The nearest dated row before and behind each, as (distance, time).
     let mut before = None;
@@ -101,7 +135,7 @@ pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> 
         })
         .collect();
     let mut behind = None;
-    let mut times: Vec<(Option<Seconds>, bool)> = own
+    let mut times: Vec<Dated> = own
         .iter()
         .enumerate()
         .rev()
@@ -113,7 +147,11 @@ pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<(Option<Seconds>, bool)> 
                 (Some(before), _) => Some(before),
                 (None, behind) => behind,
             };
-            (nearest.map(|(_, time)| time), time.is_some())
+            match (time, nearest) {
+                (Some(time), _) => Dated::Own(*time),
+                (None, Some((_, time))) => Dated::Neighbour(time),
+                (None, None) => Dated::Unknown,
+            }
         })
         .collect();
     times.reverse();
@@ -189,18 +227,18 @@ mod tests {
             row(0, 0, 10),
             undated.clone(),
         ];
-        let found: Vec<Option<Seconds>> = times(&rows, 1000).into_iter().map(|(time, _)| time).collect();
+        let found: Vec<Option<Seconds>> = times(&rows, 1000).into_iter().map(Dated::time).collect();
         assert_eq!(found, [30, 30, 20, 20, 10, 10, 10].map(Some));
-        assert_eq!(times(std::slice::from_ref(&undated), 1000), [(None, false)]);
+        assert_eq!(times(std::slice::from_ref(&undated), 1000), [Dated::Unknown]);
         let even = [row(50, 0, 0), undated, row(40, 0, 0)];
-        assert_eq!(times(&even, 1000)[1], (Some(50), false));
+        assert_eq!(times(&even, 1000)[1], Dated::Neighbour(50));
     }
 
     #[test]
     fn a_time_over_a_day_ahead_is_none() {
         let now = 1_000_000;
-        assert_eq!(times(&[row(now + DAY, 0, 7)], now), [(Some(now + DAY), true)]);
-        assert_eq!(times(&[row(now + DAY + 1, 0, 7)], now), [(Some(7), true)]);
+        assert_eq!(times(&[row(now + DAY, 0, 7)], now), [Dated::Own(now + DAY)]);
+        assert_eq!(times(&[row(now + DAY + 1, 0, 7)], now), [Dated::Own(7)]);
         assert_eq!(duration(&row(now + DAY + 1, 0, 7), now), None);
         assert_eq!(duration(&row(17, 0, 7), now), Some(10));
         assert_eq!(duration(&row(7, 0, 17), now), None);

@@ -263,6 +263,19 @@ impl Labels {
         }
     }
 
+    /// Whether the combination is one of those that exist at 0 from the first poll.
+    pub(super) fn is_zero(&self, combination: Combination) -> bool {
+        let mut zeros = KNOWN_SETTLED.iter();
+        zeros.any(|(status, error, exit)| self.reserved(*status, error, exit) == combination)
+    }
+
+    /// Whether a combination with that status is.
+    pub(super) fn is_zero_status(&self, status: StatusNumber) -> bool {
+        KNOWN_SETTLED
+            .iter()
+            .any(|(known, ..)| StatusNumber::of(*known) == status)
+    }
+
     /// The text of a status.
     pub(super) fn status_text(&self, number: StatusNumber) -> &str {
         if let Some(known) = number.known() {

@@ -10,19 +10,26 @@ mod commands;
 mod counts;
 mod failure;
 mod findings;
+mod hold;
 mod known;
 mod label;
+mod migrate;
 mod news;
 mod restore;
+mod rows;
+mod runs;
 mod saved;
 mod schedule;
+mod settled;
 mod shown_commands;
 mod slots;
 mod totals;
+mod unlisted;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +40,13 @@ pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
 pub use failure::MAX_FAILURES;
 pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
 pub use label::{Bounds, OTHER};
+pub use migrate::from_version_1;
 pub use news::{CountedResult, MAX_NEWS, News, Wanted};
 pub use saved::{Change, Damaged, Key};
-pub use schedule::Schedule;
+pub use schedule::{Looks, Pauses, Schedule, Sought};
 pub use shown_commands::{ShownCommand, ShownCommands, ShownSchedule};
 
-use crate::result::{Identity, Ids, Seconds};
+use crate::result::{Identity, Ids, Row, Seconds, Status};
 use commands::Commands;
 use failure::Failures;
 use label::{Combination, Labels, StatusNumber};
@@ -62,6 +70,8 @@ pub struct Settings {
     /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
     /// complete scan is a first look again.
     pub filter: u64,
+    /// Between looks in vain for runs of schedules.
+    pub pauses: Pauses,
     /// `metrics.commands` and what goes with it; none where nothing is selected.
     pub commands: Option<CommandSettings>,
 }
@@ -93,7 +103,7 @@ pub struct Record {
     failures: Failures,
     /// None where no commands are selected.
     commands: Option<Commands>,
-    /// While a sweep is under way: what polls have seen since it began, which its pages are older than.
+    /// While a sweep is under way: what polls have seen, or looked for in vain, since it began. Its pages are older.
     touched: Option<HashSet<Slot>>,
     /// Which counted results [`Record::apply`] is to tell of.
     wanted: Wanted,
@@ -108,14 +118,19 @@ pub struct Record {
 struct Head {
     /// The filter of the last first look; none before there was one.
     looked_with: Option<u64>,
+    /// When the last first look began: rule 2.
+    baseline_began: Seconds,
     /// When a poll was last recorded.
     recorded_at: Seconds,
-    /// Until when it has been shown: a series whose time at 0 was over by then has been seen with its value.
-    shown_at: Seconds,
     /// When a sweep was last recorded.
     swept_at: Seconds,
+    /// The oldest settled one-time result that the last sweep listed; none where it listed none.
+    oldest_listed: Option<Seconds>,
+    /// Time of the newest result that was forgotten: what is as old and listed again has been known.
+    forgotten_until: Seconds,
     lost: u64,
     late: u64,
+    old: u64,
     reclassified: u64,
     dropped_bytes: u64,
     /// By label: invocation_status, error_code, exit_code.
@@ -133,8 +148,9 @@ pub struct Open {
     pub first_seen: Seconds,
     /// StartTime, once it has one.
     pub started: Option<Seconds>,
-    /// How many times in a row it was not listed when it should have been.
-    missed: u8,
+    /// Since when looks for it have been in vain, by the process's own time: a restart begins them anew.
+    #[serde(skip)]
+    missing_since: Option<Duration>,
     /// [`Record::listed`] when it was last seen on a page, less its place in the list then.
     #[serde(skip)]
     listed_at: Option<i64>,
@@ -189,13 +205,6 @@ impl Record {
         self.head.recorded_at
     }
 
-    /// Notes that a series whose time at 0 is over at `now` is about to be shown with its value. That must be saved
-    /// before it is: a restart would go on holding it, and take back what was seen.
-    pub fn shown(&mut self, now: Seconds) {
-        self.head.shown_at = self.head.shown_at.max(now);
-        self.unsaved.insert(Key::Head);
-    }
-
     /// How many results are held.
     pub fn held(&self) -> usize {
         self.slots.len()
@@ -231,10 +240,46 @@ impl Record {
         self.schedules.get(&self.slots.find(identity)?)
     }
 
-    /// Up to which run a row that is no schedule's yet is known.
-    pub fn known_runs(&self, identity: &Identity) -> u32 {
-        let entry = self.slots.find(identity).and_then(|slot| self.slots.get(slot));
-        u32::from(entry.is_some_and(|entry| entry.flags.has(slots::Flags::KNOWN)))
+    /// A row that is no schedule's in the record yet, as the schedule that it is.
+    pub fn as_schedule(&self, row: &Row, ids: Ids) -> Schedule {
+        let entry = self
+            .slots
+            .find(&row.identity)
+            .and_then(|slot| self.slots.get(slot));
+        let is_known = entry.is_some_and(|entry| entry.flags.has(slots::Flags::KNOWN));
+        match self.needs_first_look() && !is_known {
+            true => Schedule::at_baseline(ids, row),
+            false => Schedule::new(ids, row.repeats, u32::from(is_known)),
+        }
+    }
+
+    /// Whether a schedule's row shows another number of runs than before, or another status.
+    pub fn has_moved(&self, row: &Row) -> bool {
+        let Some(slot) = self.slots.find(&row.identity) else {
+            return false;
+        };
+        let shown = self.schedules.get(&slot).map(|schedule| schedule.shown);
+        let status = self.slots.get(slot).map(|entry| entry.combination.status);
+        let has_settled = status.is_some_and(StatusNumber::is_open) != row.status.is_open();
+        let other = match row.status {
+            Status::Known(known) => status != Some(StatusNumber::of(known)),
+            Status::Unknown(_) => has_settled,
+        };
+        row.repeats > 0 && (other || shown != Some(row.repeats))
+    }
+
+    /// How many rows each invocation has that is a schedule.
+    pub fn instances_of_schedules(&self) -> HashMap<&str, u64> {
+        let mut instances = HashMap::new();
+        for schedule in self.schedules.values() {
+            *instances.entry(&*schedule.ids.invoke_id).or_default() += 1;
+        }
+        instances
+    }
+
+    /// How the pauses between looks in vain grow.
+    pub fn pauses(&self) -> Pauses {
+        self.settings.pauses
     }
 
     /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.

@@ -76,7 +76,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::record::{Findings, Settings, Sweep};
+    use crate::clock::Now;
+    use crate::record::{Findings, Pauses, Settings, Sweep};
     use crate::result::{Identity, Status, Times};
 
     fn record(wanted: Wanted) -> Record {
@@ -87,6 +88,7 @@ mod tests {
             max_exit_codes: 100,
             duration_buckets: vec![1.0],
             filter: 0,
+            pauses: Pauses::default(),
             commands: None,
         });
         record.tell(wanted);
@@ -117,6 +119,13 @@ mod tests {
         }
     }
 
+    fn at(wall: Seconds) -> Now {
+        Now {
+            wall,
+            ..Now::default()
+        }
+    }
+
     fn poll(pages: Vec<Row>, sweep: bool) -> Findings {
         Findings {
             sweep: sweep.then_some(Sweep { front: pages.len() }),
@@ -130,11 +139,11 @@ mod tests {
         let both = || vec![row(2, KnownStatus::Failed), row(1, KnownStatus::Success)];
         for (wanted, told) in [(Wanted::None, 0), (Wanted::Failed, 1), (Wanted::All, 2)] {
             let mut record = record(wanted);
-            let first_look = record.apply(poll(vec![row(0, KnownStatus::Failed)], true), 2000);
+            let first_look = record.apply(poll(vec![row(0, KnownStatus::Failed)], true), at(2000));
             assert_eq!(first_look.news, News::default());
-            let applied = record.apply(poll(both(), false), 2060);
+            let applied = record.apply(poll(both(), false), at(2060));
             assert_eq!((applied.counted, applied.news.results.len()), (2, told));
-            let again = record.apply(poll(both(), false), 2120);
+            let again = record.apply(poll(both(), false), at(2120));
             assert_eq!(again.news, News::default());
             if let Some(first) = applied.news.results.first() {
                 assert_eq!(&*first.ids.as_ref().unwrap().invoke_id, "t-2");
@@ -147,9 +156,9 @@ mod tests {
     #[test]
     fn a_poll_tells_of_so_many_and_counts_the_rest() {
         let mut record = record(Wanted::Failed);
-        record.apply(poll(Vec::new(), true), 2000);
+        record.apply(poll(Vec::new(), true), at(2000));
         let rows = (0..250).map(|number| row(number, KnownStatus::Failed)).collect();
-        let applied = record.apply(poll(rows, false), 2060);
+        let applied = record.apply(poll(rows, false), at(2060));
         assert_eq!((applied.counted, applied.news.results.len()), (250, MAX_NEWS));
         assert_eq!(applied.news.more, 50);
     }

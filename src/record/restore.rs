@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::saved::{Change, Damaged, Key, decode, encode};
+use super::schedule::Schedule;
 use super::slots::Flags;
 use super::totals::Durations;
 use super::{Head, Record, Settings};
@@ -55,9 +56,12 @@ impl Record {
             }
             Key::Total(combination) => self.totals.insert(combination, decode(key, value)?).is_none(),
             Key::Durations(status) => {
-                let durations = decode::<Durations>(key, value)?;
-                let durations = durations.with_bounds(&self.settings.duration_buckets);
-                self.durations.insert(status, durations).is_none()
+                let mut durations = decode::<Durations>(key, value)?;
+                let is_sound = durations.is_sound();
+                if is_sound {
+                    durations.add_bounds(&self.settings.duration_buckets);
+                }
+                is_sound && self.durations.insert(status, durations).is_none()
             }
             Key::Delivery(finished, code) => self
                 .deliveries
@@ -65,7 +69,10 @@ impl Record {
                 .is_none(),
             Key::Entry(slot) => self.slots.restore(slot, decode(key, value)?),
             Key::Open(slot) => self.open.insert(slot, decode(key, value)?).is_none(),
-            Key::Schedule(slot) => self.schedules.insert(slot, decode(key, value)?).is_none(),
+            Key::Schedule(slot) => {
+                let schedule: Schedule = decode(key, value)?;
+                schedule.is_sound() && self.schedules.insert(slot, schedule).is_none()
+            }
             Key::Failure(number) => {
                 self.failures.restore(number, decode(key, value)?);
                 true
@@ -84,9 +91,7 @@ impl Record {
         if sound { Ok(()) } else { Err(Damaged { key }) }
     }
 
-    /// After the last pair: makes what is derived, as of `now`.
-    ///
-    /// A series that was still held at 0 when the record was saved goes on being so for the rest of its time.
+    /// After the last pair: makes what is derived, as of `now` by the wall clock, which nobody has confirmed yet.
     ///
     /// # Errors
     /// When something is said about a result that is not held.
@@ -96,7 +101,7 @@ impl Record {
             let key = Key::Open(*slot);
             self.slots
                 .get(*slot)
-                .filter(|entry| entry.is_open())
+                .filter(|entry| entry.is_followed())
                 .ok_or(Damaged { key })?;
         }
         for slot in self.schedules.keys() {
@@ -106,7 +111,7 @@ impl Record {
         }
         self.window.advance(now, std::iter::empty());
         for (slot, entry) in self.slots.iter() {
-            if entry.is_open() && !self.open.contains_key(&slot) {
+            if entry.is_followed() && !self.open.contains_key(&slot) {
                 return Err(Damaged {
                     key: Key::Entry(slot),
                 });
@@ -117,34 +122,7 @@ impl Record {
             }
         }
         self.restored_commands(now)?;
-        self.go_on_holding(now);
         Ok(())
-    }
-
-    /// The time that nobody could see a series is not part of its time at 0.
-    fn go_on_holding(&mut self, now: Seconds) {
-        let shown_at = self.head.shown_at;
-        let hold = self.settings.new_series_hold;
-        let away = now.saturating_sub(shown_at);
-        let is_held = |since: Seconds| since.saturating_add(hold) > shown_at;
-        for (combination, total) in &mut self.totals {
-            if is_held(total.counter.since) {
-                total.counter.since = total.counter.since.saturating_add(away);
-                self.unsaved.insert(Key::Total(*combination));
-            }
-        }
-        for (status, durations) in &mut self.durations {
-            if is_held(durations.since) {
-                durations.since = durations.since.saturating_add(away);
-                self.unsaved.insert(Key::Durations(*status));
-            }
-        }
-        for ((finished, error_code), counter) in &mut self.deliveries {
-            if is_held(counter.since) {
-                counter.since = counter.since.saturating_add(away);
-                self.unsaved.insert(Key::Delivery(*finished, *error_code));
-            }
-        }
     }
 
     /// Reads a whole saved record.

@@ -1,8 +1,10 @@
 //! Which runs of a schedule's row are known.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::result::Ids;
+use crate::result::{Ids, Row, Seconds};
 
 /// More gaps than this in the numbers of runs are not kept; the lowest then count as known.
 const MAX_GAPS: usize = 64;
@@ -12,26 +14,67 @@ const MAX_GAPS: usize = 64;
 pub struct Schedule {
     /// For asking for the history.
     pub ids: Ids,
-    /// Repeats as the row shows it.
+    /// Repeats as the row shows it now.
     pub shown: u32,
     /// The number of the highest settled run that is known.
     highest: u32,
     /// Inclusive ranges of run numbers below `highest` that are not known, ascending.
     gaps: Vec<(u32, u32)>,
-    /// Why the history is asked for although Repeats has not moved.
-    pub again: Again,
+    /// When its last run was, as far as is known: a schedule's row is as old as that.
+    pub last_run: Seconds,
+    /// Runs from before are not counted: they ended before the first look, or before the row was forgotten.
+    pub old_before: Seconds,
+    /// The looks for runs up to the one that Repeats shows.
+    #[serde(skip)]
+    newest: Looks,
+    /// The looks for runs that are missing among the known ones.
+    #[serde(skip)]
+    missing: Looks,
 }
 
-/// Why a history is read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Again {
-    /// It is not.
-    #[default]
-    No,
-    /// From this run on, a run was shown open.
-    From(u32),
-    /// Numbers are missing, and each sweep has it looked once whether they have come.
-    Sweep,
+/// Which runs a history is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sought {
+    /// Those up to the one that Repeats shows.
+    Newest,
+    /// Those that are missing among the known ones.
+    Missing,
+}
+
+/// How the pauses between looks in vain grow: from one interval, doubling, to that of sweeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pauses {
+    /// The first, and about how far apart polls are.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+/// When something is to be looked for again that was looked for in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looks {
+    /// By the process's own time.
+    not_before: Duration,
+    /// The last pause.
+    pause: Duration,
+}
+
+impl Looks {
+    /// Whether the time for the next look has come. A poll that begins a little early does not miss its turn.
+    pub fn is_due(self, steady: Duration, pauses: Pauses) -> bool {
+        steady + pauses.least / 4 >= self.not_before
+    }
+
+    /// It was looked for at `steady`, in vain.
+    pub fn in_vain(&mut self, steady: Duration, pauses: Pauses) {
+        self.pause = (self.pause * 2).clamp(pauses.least, pauses.most.max(pauses.least));
+        self.not_before = steady + self.pause;
+    }
+
+    /// Whether the pauses have grown as long as they do.
+    fn is_patient(self, pauses: Pauses) -> bool {
+        self.pause >= pauses.most
+    }
 }
 
 impl Schedule {
@@ -42,8 +85,46 @@ impl Schedule {
             shown,
             highest,
             gaps: Vec::new(),
-            again: Again::No,
+            last_run: 0,
+            old_before: 0,
+            newest: Looks::default(),
+            missing: Looks::default(),
         }
+    }
+
+    /// One that an earlier version of the program has saved: `known` has the highest run and the gaps below it.
+    pub(super) fn of_saved(
+        ids: Ids,
+        shown: u32,
+        (highest, gaps): (u32, Vec<(u32, u32)>),
+        last_run: Seconds,
+    ) -> Self {
+        Self {
+            gaps,
+            last_run,
+            ..Self::new(ids, shown, highest)
+        }
+    }
+
+    /// Whether it is one that this program has made: numbers in order, gaps apart and below the highest run.
+    pub(super) fn is_sound(&self) -> bool {
+        let in_order = self.gaps.iter().all(|(first, last)| 0 < *first && first <= last);
+        let apart = self.gaps.is_sorted_by(|one, other| one.1 < other.0);
+        let below = self.gaps.last().is_none_or(|(_, last)| *last < self.highest);
+        in_order && apart && below && self.gaps.len() <= MAX_GAPS
+    }
+
+    /// The row as a first look shows it.
+    ///
+    /// Rule 9: runs up to its Repeats are known by number, but for one that may be under way: it is asked for until
+    /// it has settled.
+    pub fn at_baseline(ids: Ids, row: &Row) -> Self {
+        let known = match row.status.is_open() {
+            true if row.is_under_way() => row.repeats.saturating_sub(1),
+            true => row.repeats,
+            false => row.run(),
+        };
+        Self::new(ids, row.repeats, known)
     }
 
     /// Whether a run is known: counted, or settled before the first look.
@@ -58,7 +139,7 @@ impl Schedule {
     /// A run has settled.
     pub fn learn(&mut self, run: u32) {
         if run > self.highest {
-            if run > self.highest + 1 {
+            if run - self.highest > 1 {
                 self.gaps.push((self.highest + 1, run - 1));
             }
             self.highest = run;
@@ -89,50 +170,93 @@ impl Schedule {
                 self.gaps.push((run, run));
                 self.gaps.sort_unstable();
             }
+            // A gap at the top is none: what is above the highest known run is unknown anyway.
+            while let Some((first, last)) = self.gaps.last().copied()
+                && last >= self.highest
+            {
+                self.gaps.pop();
+                self.highest = first - 1;
+            }
+            if self.gaps.len() > MAX_GAPS {
+                self.gaps.remove(0);
+            }
         }
     }
 
-    /// The history is to be read down to the lowest run that is missing among the known ones.
-    pub fn ask_for_gaps(&mut self) {
-        if let Some((first, _)) = self.gaps.first() {
-            self.again = Again::From(*first);
+    /// The row shows another number of runs, or another status: what it has a history of may be there now.
+    pub fn has_moved(&mut self, repeats: u32) {
+        self.shown = repeats;
+        self.newest = Looks::default();
+    }
+
+    /// The runs before the last are to be found soon.
+    pub fn seek_missing(&mut self) {
+        self.missing = Looks::default();
+    }
+
+    /// Whether the history has, or may have, such runs that are not known, and it is time to ask.
+    pub fn seeks(&self, sought: Sought, steady: Duration, pauses: Pauses) -> bool {
+        match sought {
+            Sought::Newest => self.shown > 0 && !self.knows(self.shown) && self.newest.is_due(steady, pauses),
+            Sought::Missing => !self.gaps.is_empty() && self.missing.is_due(steady, pauses),
         }
     }
 
-    /// Whether the history has, or may have, runs that are not known.
-    pub fn is_behind(&self) -> bool {
-        self.shown > self.highest || self.again != Again::No
+    /// The history was asked at `steady`, and brought such runs or none.
+    pub fn asked(&mut self, sought: Sought, brought: bool, steady: Duration, pauses: Pauses) {
+        let looks = match sought {
+            Sought::Newest => &mut self.newest,
+            Sought::Missing => &mut self.missing,
+        };
+        match brought {
+            true => *looks = Looks::default(),
+            false => looks.in_vain(steady, pauses),
+        }
     }
 
     /// How many runs a reading of the history may find.
-    pub fn unknown(&self) -> u64 {
-        let lowest = self.lowest_wanted();
-        let gaps: u64 = self
-            .gaps
-            .iter()
-            .filter(|(_, last)| *last >= lowest)
-            .map(|(first, last)| u64::from(last - (*first).max(lowest)) + 1)
-            .sum();
-        gaps + u64::from(self.shown.saturating_sub(self.highest))
+    pub fn unknown(&self, sought: Sought) -> u64 {
+        match sought {
+            Sought::Newest => u64::from(self.shown.saturating_sub(self.lowest(sought))) + 1,
+            Sought::Missing => self
+                .gaps
+                .iter()
+                .map(|(first, last)| u64::from(last - first) + 1)
+                .sum(),
+        }
     }
 
     /// The lowest run that a reading of the history is to find; it may stop below.
-    pub fn lowest_wanted(&self) -> u32 {
-        match (self.again, self.gaps.first()) {
-            (Again::From(run), _) => run,
-            (Again::Sweep, Some((first, _))) => *first,
-            (Again::No | Again::Sweep, _) => self.highest + 1,
+    pub fn lowest(&self, sought: Sought) -> u32 {
+        let gap = match sought {
+            Sought::Missing => self.gaps.first(),
+            Sought::Newest => self
+                .gaps
+                .iter()
+                .find(|(first, last)| (*first..=*last).contains(&self.shown)),
+        };
+        gap.map_or(self.highest.saturating_add(1), |(first, _)| *first)
+    }
+
+    /// How far down the history of its instance a reading goes, in runs, where it keeps its order.
+    pub fn depth(&self, sought: Sought) -> u64 {
+        match sought {
+            Sought::Newest => self.unknown(sought),
+            Sought::Missing => u64::from(self.highest.saturating_sub(self.lowest(sought))) + 2,
+        }
+    }
+
+    /// Whether the next look is to read the whole history, as a sweep reads a whole list: the others trust its order.
+    pub fn is_thorough(&self, sought: Sought, pauses: Pauses) -> bool {
+        match sought {
+            Sought::Newest => self.newest.is_patient(pauses),
+            Sought::Missing => self.missing.is_patient(pauses),
         }
     }
 
     /// Whether a later run is known.
     pub fn is_past(&self, run: u32) -> bool {
         run < self.highest
-    }
-
-    /// Whether numbers are missing among the known ones.
-    pub fn has_gaps(&self) -> bool {
-        !self.gaps.is_empty()
     }
 }
 
@@ -143,6 +267,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const PAUSES: Pauses = Pauses {
+        least: Duration::from_secs(60),
+        most: Duration::from_secs(6 * 3600),
+    };
 
     fn schedule(highest: u32) -> Schedule {
         let ids = Ids {
@@ -164,7 +293,7 @@ mod tests {
         assert!(schedule.knows(5) && !schedule.knows(4) && !schedule.knows(6));
         schedule.learn(4);
         schedule.learn(6);
-        assert!(!schedule.has_gaps());
+        assert!(schedule.gaps.is_empty());
     }
 
     #[test]
@@ -173,7 +302,46 @@ mod tests {
         schedule.reopen(5);
         schedule.reopen(3);
         assert!(!schedule.knows(5) && !schedule.knows(3) && schedule.knows(4));
-        assert!(schedule.is_behind());
+        assert!(schedule.seeks(Sought::Newest, Duration::ZERO, PAUSES));
+        assert!(schedule.seeks(Sought::Missing, Duration::ZERO, PAUSES));
+    }
+
+    #[test]
+    fn pauses_between_looks_in_vain_grow() {
+        let mut schedule = schedule(5);
+        schedule.shown = 6;
+        let mut at: Vec<u64> = Vec::new();
+        for minute in 0..1000 {
+            let steady = Duration::from_secs(minute * 60);
+            if schedule.seeks(Sought::Newest, steady, PAUSES) {
+                at.push(minute);
+                schedule.asked(Sought::Newest, false, steady, PAUSES);
+            }
+        }
+        assert_eq!(at, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 871]);
+        schedule.has_moved(6);
+        assert!(schedule.seeks(Sought::Newest, Duration::from_secs(60_000), PAUSES));
+        schedule.learn(6);
+        assert!(!schedule.seeks(Sought::Newest, Duration::from_secs(60_000), PAUSES));
+    }
+
+    #[test]
+    fn a_number_that_jumps_and_comes_back_is_no_news() {
+        let mut schedule = schedule(5);
+        schedule.has_moved(1_000_000);
+        assert!(schedule.seeks(Sought::Newest, Duration::ZERO, PAUSES));
+        schedule.has_moved(5);
+        assert!(!schedule.seeks(Sought::Newest, Duration::ZERO, PAUSES));
+        schedule.has_moved(0);
+        assert!(!schedule.seeks(Sought::Newest, Duration::ZERO, PAUSES));
+        // A history that shows such a number once.
+        schedule.learn(1_000_000);
+        schedule.has_moved(6);
+        assert!(schedule.seeks(Sought::Newest, Duration::ZERO, PAUSES));
+        assert_eq!(
+            (schedule.lowest(Sought::Newest), schedule.unknown(Sought::Newest)),
+            (6, 1)
+        );
     }
 
     proptest! {

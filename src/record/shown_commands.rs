@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Record;
 use super::command::{Series, SeriesNumber};
-use super::counts::Holds;
 use super::findings::Trouble;
 use super::label::StatusNumber;
-use super::totals::Counter;
 use crate::result::Seconds;
 
 /// All series of commands of one scope.
@@ -52,9 +50,11 @@ pub struct ShownSchedule {
 }
 
 impl Record {
-    pub(super) fn shown_commands(&self, holds: &mut Holds) -> Option<ShownCommands> {
+    pub(super) fn shown_commands(&self) -> Option<ShownCommands> {
         let commands = self.commands.as_ref()?;
         let schedules = self.live_schedules();
+        let buckets = commands.series.settings.durations;
+        let buckets = buckets.then_some(&*self.settings.duration_buckets);
         let shown = commands.series.iter().map(|(number, series)| {
             let recent = commands
                 .window
@@ -67,7 +67,7 @@ impl Record {
                 .range(of_series)
                 .map(|(_, schedule)| schedule.clone())
                 .collect();
-            shown(series, recent, schedules, holds)
+            shown(series, recent, schedules, buckets)
         });
         Some(ShownCommands {
             commands: shown.collect(),
@@ -100,22 +100,16 @@ fn shown(
     series: &Series,
     recent: Vec<(StatusNumber, u64)>,
     schedules: Vec<ShownSchedule>,
-    holds: &mut Holds,
+    buckets: Option<&[f64]>,
 ) -> ShownCommand {
-    let counted = series
-        .counted
-        .iter()
-        .map(|(status, counter)| (*status, holds.shown(*counter)))
+    let counted = series.counted.iter();
+    let counted = counted
+        .map(|(status, counter)| (*status, counter.shown()))
         .collect();
-    let durations = series.durations.as_ref().map(|durations| {
-        let since = Counter {
-            value: 1,
-            since: durations.since,
-        };
-        match holds.shown(since) {
-            0 => (durations.cumulative().map(|_| 0).collect(), 0, 0),
-            _ => (durations.cumulative().collect(), durations.count, durations.sum),
-        }
+    let durations = series.durations.as_ref().zip(buckets);
+    let durations = durations.map(|(durations, buckets)| match durations.hold.is_on() {
+        true => (vec![0; buckets.len()], 0, 0),
+        false => (durations.cumulative(buckets), durations.count, durations.sum),
     });
     ShownCommand {
         command: series.label.clone(),

@@ -27,6 +27,11 @@ impl Entry {
     pub(super) fn is_open(&self) -> bool {
         self.combination.status.is_open()
     }
+
+    /// Whether that is waited for: an open result that was given up is in no gauge, and known.
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_open() && !self.flags.has(Flags::HIDDEN)
+    }
 }
 
 /// Yes-or-no facts about a result.
@@ -40,7 +45,8 @@ impl Flags {
     pub(super) const RUN: Self = Self(2);
     /// The delivery of its output is counted, or had ended before the first look.
     pub(super) const DELIVERED: Self = Self(4);
-    /// In no gauge: the row of a schedule that has ended, whose last run is held by itself.
+    /// In no gauge: the row of a schedule that has ended, whose last run is held by itself, or an open result that
+    /// was given up.
     pub(super) const HIDDEN: Self = Self(8);
     /// The last complete sweep did not list it.
     pub(super) const MISSED: Self = Self(16);

@@ -2,19 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::Hold;
 use crate::result::Seconds;
 
-/// A counter that never goes back, with the time of its first increment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// A counter that never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counter {
     /// How many.
     pub value: u64,
-    /// When the series began to exist; it is shown at 0 for a while from then on.
-    pub since: Seconds,
+    /// Whether it is still shown at 0.
+    pub hold: Hold,
+}
+
+impl Counter {
+    /// At 0.
+    pub(super) fn new(hold: Hold) -> Self {
+        Self { value: 0, hold }
+    }
+
+    /// What is shown of it.
+    pub(super) fn shown(self) -> u64 {
+        if self.hold.is_on() { 0 } else { self.value }
+    }
+
+    /// One more, up to the largest number that there is.
+    pub(super) fn increment(&mut self) {
+        self.value = self.value.saturating_add(1);
+    }
 }
 
 /// A counter of results in one combination.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Total {
     /// How many.
     pub counter: Counter,
@@ -34,70 +52,106 @@ pub struct Exemplar {
 }
 
 /// A histogram of durations in whole seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+///
+/// It keeps every bound that has been configured, so that a change of `metrics.duration_buckets` and back takes
+/// nothing back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Durations {
     /// Upper bounds in milliseconds, ascending, without the infinite one. Bounds are numbers of the configuration,
     /// and must be compared after a restart: whole numbers do that exactly.
     bounds: Vec<u64>,
-    /// How many durations are at most each bound, and not at most the one before.
-    counts: Vec<u64>,
+    /// How many durations are at most each bound, as far as that is certain.
+    at_most: Vec<u64>,
     /// All durations.
     pub count: u64,
     /// Their sum in seconds.
     pub sum: u64,
-    /// When the series began to exist.
-    pub since: Seconds,
+    /// Whether it is still shown at 0.
+    pub hold: Hold,
 }
+
+/// So many bounds are kept; those beyond that are not configured any more.
+const MAX_BOUNDS: usize = 256;
 
 impl Durations {
     /// An empty histogram with bounds in seconds.
-    pub(super) fn new(bounds: &[f64], since: Seconds) -> Self {
+    pub(super) fn new(bounds: &[f64], hold: Hold) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
-        let counts = vec![0; bounds.len()];
         Self {
+            at_most: vec![0; bounds.len()],
             bounds,
-            counts,
             count: 0,
             sum: 0,
-            since,
+            hold,
         }
+    }
+
+    /// One that was saved otherwise: `counts` has how many are at most each bound, and not at most the one before.
+    pub(super) fn of_counts(
+        bounds: Vec<u64>,
+        counts: Vec<u64>,
+        (count, sum): (u64, u64),
+        hold: Hold,
+    ) -> Self {
+        let at_most = counts.iter().scan(0_u64, |all, count| {
+            *all = all.saturating_add(*count);
+            Some(*all)
+        });
+        Self {
+            at_most: at_most.collect(),
+            bounds,
+            count,
+            sum,
+            hold,
+        }
+    }
+
+    /// Whether it is one that this program has made.
+    pub(super) fn is_sound(&self) -> bool {
+        self.bounds.len() == self.at_most.len()
+            && self.bounds.is_sorted_by(|one, other| one < other)
+            && self.at_most.is_sorted()
+            && self.at_most.last().is_none_or(|most| *most <= self.count)
     }
 
     /// Adds a duration.
     pub(super) fn observe(&mut self, seconds: u32) {
-        let place = self
+        let first = self
             .bounds
             .partition_point(|bound| *bound < u64::from(seconds) * 1000);
-        if let Some(count) = self.counts.get_mut(place) {
-            *count += 1;
+        for count in &mut self.at_most[first..] {
+            *count = count.saturating_add(1);
         }
-        self.count += 1;
-        self.sum += u64::from(seconds);
+        self.count = self.count.saturating_add(1);
+        self.sum = self.sum.saturating_add(u64::from(seconds));
     }
 
-    /// How many durations are at most each bound, in the bounds' order.
-    pub(super) fn cumulative(&self) -> impl Iterator<Item = u64> {
-        self.counts.iter().scan(0, |sum, count| {
-            *sum += count;
-            Some(*sum)
-        })
-    }
-
-    /// The same durations under other bounds, after a change of configuration: each is then shown under the lowest
-    /// new bound that it is certainly at most. Count and sum stay, so that no series goes back.
-    pub(super) fn with_bounds(&self, bounds: &[f64]) -> Self {
-        let mut new = Self {
-            count: self.count,
-            sum: self.sum,
-            ..Self::new(bounds, self.since)
+    /// How many durations are at most each of these bounds, which are among its own.
+    pub(super) fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
+        let at_most = |bound: &f64| {
+            let place = self.bounds.binary_search(&milliseconds(*bound)).ok()?;
+            self.at_most.get(place).copied()
         };
-        for (old_bound, count) in self.bounds.iter().zip(&self.counts) {
-            let place = new.bounds.partition_point(|bound| bound < old_bound);
-            if let Some(sum) = new.counts.get_mut(place) {
-                *sum += count;
+        bounds.iter().map(|bound| at_most(bound).unwrap_or(0)).collect()
+    }
+
+    /// Has these bounds from now on, beside those that it had. What was observed before is under the lowest new bound
+    /// that it is certainly at most.
+    pub(super) fn add_bounds(&mut self, bounds: &[f64]) {
+        let configured: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
+        for bound in &configured {
+            if let Err(place) = self.bounds.binary_search(bound) {
+                let certain = place.checked_sub(1).map_or(0, |below| self.at_most[below]);
+                self.bounds.insert(place, *bound);
+                self.at_most.insert(place, certain);
             }
         }
-        new
+        while self.bounds.len() > MAX_BOUNDS.max(configured.len())
+            && let Some(place) = self.bounds.iter().position(|bound| !configured.contains(bound))
+        {
+            self.bounds.remove(place);
+            self.at_most.remove(place);
+        }
     }
 }
 
@@ -111,23 +165,43 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive() {
-        let mut durations = Durations::new(&[0.5, 1.0, 5.0], 0);
+        let bounds = [0.5, 1.0, 5.0];
+        let mut durations = Durations::new(&bounds, Hold::Over);
         for seconds in [0, 1, 1, 5, 6] {
             durations.observe(seconds);
         }
-        assert_eq!(durations.cumulative().collect::<Vec<_>>(), [1, 3, 4]);
+        assert_eq!(durations.cumulative(&bounds), [1, 3, 4]);
         assert_eq!((durations.count, durations.sum), (5, 13));
     }
 
     #[test]
-    fn other_bounds_keep_count_and_sum() {
-        let mut durations = Durations::new(&[1.0, 5.0, 10.0], 0);
+    fn other_bounds_and_back_take_nothing_back() {
+        let before = [1.0, 5.0, 10.0];
+        let mut durations = Durations::new(&before, Hold::Over);
         for seconds in [1, 4, 9, 100] {
             durations.observe(seconds);
         }
-        let changed = durations.with_bounds(&[2.0, 5.0, 60.0]);
-        assert_eq!(changed.cumulative().collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!((changed.count, changed.sum), (4, 114));
-        assert_eq!(durations.with_bounds(&[1.0, 5.0, 10.0]), durations);
+        let other = [2.0, 5.0, 60.0];
+        durations.add_bounds(&other);
+        assert_eq!(durations.cumulative(&other), [1, 2, 3]);
+        durations.observe(2);
+        assert_eq!(durations.cumulative(&other), [2, 3, 4]);
+        durations.add_bounds(&before);
+        assert_eq!(durations.cumulative(&before), [1, 3, 4]);
+        assert_eq!((durations.count, durations.sum), (5, 116));
+        assert!(durations.is_sound());
+    }
+
+    #[test]
+    fn bounds_and_sums_have_an_end() {
+        let mut durations = Durations::new(&[1.0], Hold::Over);
+        for n in 0..1000 {
+            durations.add_bounds(&[f64::from(n) + 0.5, 5000.0]);
+        }
+        assert_eq!(durations.bounds.len(), MAX_BOUNDS);
+        assert!(durations.is_sound());
+        durations.sum = u64::MAX - 1;
+        durations.observe(7);
+        assert_eq!(durations.sum, u64::MAX);
     }
 }

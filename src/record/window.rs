@@ -19,7 +19,7 @@ const SHORTEST_LIST: u32 = 60;
 pub(super) struct Window<K> {
     /// Seconds.
     length: u32,
-    /// Settled results from here on are in the window. Never moves back.
+    /// Settled results from here on are in the window.
     horizon: Seconds,
     counts: BTreeMap<K, u64>,
     /// The settled ones in the window from before `listed_until`, by their time, so that they can leave it.
@@ -68,7 +68,11 @@ impl<K: Ord + Copy> Window<K> {
 
     /// Lets settled results leave the window. `held` is everything that was added and not removed.
     pub(super) fn advance<'a>(&mut self, now: Seconds, held: impl Iterator<Item = (K, &'a Entry)>) {
-        let horizon = self.horizon.max(now.saturating_sub(self.length));
+        let horizon = now.saturating_sub(self.length);
+        if horizon < self.horizon {
+            self.go_back(horizon, held);
+            return;
+        }
         if horizon > self.listed_until {
             self.listed_until = horizon.saturating_add((self.length / LISTS).max(SHORTEST_LIST));
             self.leaving.clear();
@@ -85,6 +89,18 @@ impl<K: Ord + Copy> Window<K> {
             }
             self.leaving.remove(&key);
             take(&mut self.counts, &key.1, u64::from(count));
+        }
+    }
+
+    /// The clock was set back: what had left is counted again.
+    fn go_back<'a>(&mut self, horizon: Seconds, held: impl Iterator<Item = (K, &'a Entry)>) {
+        *self = Self {
+            horizon,
+            ..Self::new(self.length)
+        };
+        self.listed_until = horizon.saturating_add((self.length / LISTS).max(SHORTEST_LIST));
+        for (key, entry) in held {
+            self.add(key, entry);
         }
     }
 
@@ -191,8 +207,9 @@ mod tests {
             "what has left is not taken away again"
         );
         held.advance(500);
+        assert_eq!(held.count(KnownStatus::Success), Some(3), "the clock was wrong");
         held.remove(1);
-        assert_eq!(held.count(KnownStatus::Success), Some(1));
+        assert_eq!(held.count(KnownStatus::Success), Some(2));
         held.advance(5000);
         assert_eq!(held.count(KnownStatus::Success), None);
         assert_eq!(held.count(KnownStatus::Running), Some(1));
@@ -227,6 +244,10 @@ mod tests {
                     0 => held.add(KnownStatus::Success, (now + 20).saturating_sub(number)),
                     1 => held.add(KnownStatus::Running, now),
                     2 if !held.entries.is_empty() => held.remove(place.index(held.entries.len())),
+                    3 if number % 8 == 0 => {
+                        now = now.saturating_sub(number);
+                        held.advance(now);
+                    }
                     _ => {
                         now += number / 4;
                         held.advance(now);

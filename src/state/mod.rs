@@ -11,6 +11,7 @@ mod quiet;
 mod saves;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod witness;
 
 use std::fs;
@@ -35,9 +36,10 @@ use witness::Witness;
 
 /// The version of the format that this program writes.
 ///
-/// Version 1: `format` has `version` and `revision`, the number of the last save; `scopes` has the number of each scope and when it was last in use; `record` has,
+/// Version 2, as version 1: `format` has `version` and `revision`, the number of the last save; `scopes` has the number of each scope and when it was last in use; `record` has,
 /// by the scope's number, the pairs of [`crate::record::Key`].
-const VERSION: u64 = 1;
+/// What the values of some of them are has changed; [`crate::record::from_version_1`] says how.
+const VERSION: u64 = 2;
 
 const FORMAT: TableDefinition<'_, &str, u64> = TableDefinition::new("cloud_assistant_exporter_format");
 const SCOPES: TableDefinition<'_, (&str, &str), (u32, Seconds)> = TableDefinition::new("scopes");
@@ -68,6 +70,8 @@ pub struct Store {
     /// None after a failure: what the last commit wrote is then unknown, and the file is opened anew.
     database: Mutex<Option<Database>>,
     witness: Witness,
+    /// `metrics.new_series_hold` in seconds, which says what a file of version 1 has shown.
+    hold: Seconds,
     saves: Saves,
     _lock: Option<Lock>,
 }
@@ -94,16 +98,17 @@ impl Store {
             begin(&database)?;
             Ok(database)
         };
-        let store = Self::with_opener(PathBuf::from("(memory)"), database, Witness::in_memory(), None);
+        let store = Self::with_opener(PathBuf::from("(memory)"), database, Witness::in_memory(), 0, None);
         store.with_database("opened", |_| Ok(()))?;
         Ok(store)
     }
 
-    /// Opens the state in a directory, which is made where it is missing.
+    /// Opens the state in a directory, which is made where it is missing. `hold` is `metrics.new_series_hold` in
+    /// seconds.
     ///
     /// # Errors
     /// When another process has it, when it is damaged, foreign or of a later version, or when the disk refuses.
-    pub fn open(directory: &Path) -> Result<Self, StateError> {
+    pub fn open(directory: &Path, hold: Seconds) -> Result<Self, StateError> {
         let disk = |path: &Path, error: io::Error| StateError::Disk {
             path: path.to_path_buf(),
             doing: "opened",
@@ -123,7 +128,7 @@ impl Store {
             create(directory, &file)?;
         }
         let opened = file.clone();
-        let store = Self::with_opener(file, move || open_file(&opened), witness, Some(lock));
+        let store = Self::with_opener(file, move || open_file(&opened), witness, hold, Some(lock));
         store.with_database("opened", |_| Ok(()))?;
         Ok(store)
     }
@@ -132,6 +137,7 @@ impl Store {
         path: PathBuf,
         opener: impl Fn() -> Result<Database, redb::Error> + Send + Sync + 'static,
         witness: Witness,
+        hold: Seconds,
         lock: Option<Lock>,
     ) -> Self {
         Self {
@@ -139,6 +145,7 @@ impl Store {
             opener: Opener(Box::new(opener)),
             database: Mutex::new(None),
             witness,
+            hold,
             saves: Saves::default(),
             _lock: lock,
         }
@@ -305,7 +312,7 @@ impl Store {
         })
     }
 
-    /// Takes files of this version that lack nothing; those of earlier versions would be brought up to it here.
+    /// Takes files of this version that lack nothing; those of earlier versions are brought up to it.
     fn check(&self, database: &Database) -> Result<Result<(), StateError>, redb::Error> {
         let path = self.path.clone();
         let table = match database.begin_read()?.open_table(FORMAT) {
@@ -313,8 +320,9 @@ impl Store {
             Err(TableError::TableDoesNotExist(_)) => return Ok(Err(StateError::Foreign { path })),
             Err(error) => return Err(error.into()),
         };
-        match table.get("version")?.map(|found| found.value()) {
-            Some(VERSION) => {}
+        let version = table.get("version")?.map(|found| found.value());
+        match version {
+            Some(VERSION | 1) => {}
             Some(version) if version > VERSION => {
                 return Ok(Err(StateError::Newer {
                     path,
@@ -336,6 +344,14 @@ impl Store {
                 revision,
                 last: self.witness.revision(),
                 witness: self.witness.path().to_path_buf(),
+            }));
+        }
+        if version == Some(1)
+            && let Err(damaged) = upgrade::from_1(database, self.hold)?
+        {
+            return Ok(Err(StateError::Damaged {
+                path,
+                what: damaged.to_string(),
             }));
         }
         Ok(Ok(()))

@@ -6,13 +6,15 @@ use std::io::Read;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{Builder, TableDefinition};
 use tempfile::{TempDir, tempdir};
 use tokio::runtime;
 
 use super::*;
-use crate::record::{Findings, History, Sweep};
+use crate::clock::Now;
+use crate::record::{Findings, History, Pauses, Sought, Sweep};
 use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
 
 mod damage;
@@ -20,6 +22,12 @@ mod faults;
 mod fixture;
 
 const NOW: Seconds = 1_800_000_000;
+
+/// The same, long after the start of the process.
+const AT: Now = Now {
+    wall: NOW,
+    steady: Duration::from_secs(3600),
+};
 
 fn scope(region_id: &str) -> Scope {
     Scope::new("production", region_id)
@@ -33,6 +41,7 @@ fn settings() -> Settings {
         max_exit_codes: 100,
         duration_buckets: vec![1.0, 10.0, 60.0],
         filter: 7,
+        pauses: Pauses::default(),
         commands: None,
     }
 }
@@ -89,7 +98,7 @@ fn record(
     record: &mut Record,
     findings: Findings,
 ) -> Result<(), StateError> {
-    record.apply(findings, NOW);
+    record.apply(findings, AT);
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(store.save(scope, record.take_changes(), NOW))
 }
@@ -101,7 +110,7 @@ fn load(store: &Store, scope: &Scope) -> Result<Record, StateError> {
 /// Results counted and results held.
 fn counted(record: &mut Record) -> (u64, usize) {
     let held = record.held();
-    let counts = record.counts(NOW);
+    let counts = record.counts(AT.steady);
     (
         counts.map_or(0, |counts| counts.totals().map(|total| total.value).sum()),
         held,
@@ -110,7 +119,7 @@ fn counted(record: &mut Record) -> (u64, usize) {
 
 /// A first look at 20 results, and then saves of ten more each.
 fn grown(directory: &Path, saves: u32) -> (u64, usize) {
-    let store = Arc::new(Store::open(directory).unwrap());
+    let store = Arc::new(Store::open(directory, 0).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     let old = (0..20).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
@@ -126,7 +135,7 @@ fn what_is_saved_is_there_again() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("made/on/demand");
     assert_eq!(grown(&path, 3), (30, 50));
-    let store = Arc::new(Store::open(&path).unwrap());
+    let store = Arc::new(Store::open(&path, 0).unwrap());
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
     assert!(load(&store, &scope("b")).unwrap().needs_first_look());
@@ -145,8 +154,8 @@ fn what_is_saved_is_there_again() {
 #[test]
 fn a_second_process_is_refused_and_told_who_has_it() {
     let directory = tempdir().unwrap();
-    let first = Arc::new(Store::open(directory.path()).unwrap());
-    let refused = Store::open(directory.path()).unwrap_err().to_string();
+    let first = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
     let expected = format!(
         "the state in {} is in use by process {}; stop that one, or give this one another state.path",
         directory.path().display(),
@@ -154,7 +163,7 @@ fn a_second_process_is_refused_and_told_who_has_it() {
     );
     assert_eq!(refused, expected);
     drop(first);
-    Store::open(directory.path()).unwrap();
+    Store::open(directory.path(), 0).unwrap();
 }
 
 #[test]
@@ -208,11 +217,11 @@ fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
 #[test]
 fn a_write_is_as_large_as_what_changed() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
     let mut held = Record::new(settings());
     let old = (0..20_000).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
-    held.apply(poll((30_000..30_010).map(|n| row(n, KnownStatus::Success))), NOW);
+    held.apply(poll((30_000..30_010).map(|n| row(n, KnownStatus::Success))), AT);
     let changes = held.take_changes();
     // The ten, their total, their durations and the head.
     assert_eq!(changes.len(), 13);
@@ -222,7 +231,7 @@ fn a_write_is_as_large_as_what_changed() {
 #[test]
 fn saves_that_meet_are_saved_together_and_none_is_lost() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
     let names: Vec<String> = (0..64).map(|number| format!("region-{number:02}")).collect();
     let turn = store.saves.turn.blocking_lock();
     std::thread::scope(|threads| {
@@ -242,7 +251,7 @@ fn saves_that_meet_are_saved_together_and_none_is_lost() {
     let commits = store.witness.revision();
     assert!(commits < 2 * 64, "{commits}");
     drop(store);
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
     for name in &names {
         let mut loaded = load(&store, &scope(name)).unwrap();
         assert_eq!(counted(&mut loaded), (7, 7), "{name}");

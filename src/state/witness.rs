@@ -40,7 +40,8 @@ impl Witness {
     pub(super) fn read(directory: &Path) -> Result<Self, StateError> {
         let path = directory.join(FILE);
         let revision = match fs::read(&path) {
-            Ok(bytes) if bytes.is_empty() => 0, // Cut off by a power failure as it was made.
+            // Cut off by a power failure as it was made, or of its length and never written.
+            Ok(bytes) if bytes.iter().all(|byte| *byte == 0) => 0,
             Ok(bytes) => parse(&bytes).ok_or_else(|| StateError::Witness { path: path.clone() })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => {

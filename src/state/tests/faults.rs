@@ -208,7 +208,7 @@ fn store_on(disk: &Disk) -> Arc<Store> {
             .set_check_integrity_on_open(true)
             .create_with_backend(disk.clone())?)
     };
-    let store = Store::with_opener(PathBuf::from("DISK"), open, Witness::in_memory(), None);
+    let store = Store::with_opener(PathBuf::from("DISK"), open, Witness::in_memory(), 0, None);
     Arc::new(store)
 }
 

@@ -43,7 +43,8 @@ fn everything(store: &Arc<Store>) {
     };
     let findings = Findings {
         histories: vec![History {
-            asked: vec![row(11, KnownStatus::Scheduled).identity],
+            asked: vec![(row(11, KnownStatus::Scheduled).identity, Sought::Newest)],
+            thorough: false,
             rows: vec![run(6, KnownStatus::Failed), run(4, KnownStatus::Success)],
         }],
         ..poll([
@@ -68,13 +69,13 @@ fn version_1_is_read() {
         .read_to_end(&mut bytes)
         .unwrap();
     fs::write(directory.path().join(FILE), bytes).unwrap();
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
     assert_eq!(
         store.scopes().unwrap(),
         [scope("cn-hangzhou"), scope("eu-central-1")]
     );
     let mut held = load(&store, &scope("cn-hangzhou")).unwrap();
-    let counts = held.counts(NOW).unwrap();
+    let counts = held.counts(AT.steady).unwrap();
     let totals: Vec<(&str, &str, &str, u64)> = counts
         .totals()
         .filter(|total| total.value > 0)
@@ -122,7 +123,7 @@ fn version_1_is_read() {
 #[ignore = "writes the fixture; never again for a version that was released"]
 fn write_the_fixture() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
     everything(&store);
     drop(store);
     fs::create_dir_all(fixture().parent().unwrap()).unwrap();

@@ -1,0 +1,311 @@
+//! The exporter of these tests: polls without a network, a record, and what of it has been saved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cloud::Cloud;
+use crate::clock::Now;
+use crate::poll::cycle::{About, Cycle};
+use crate::poll::history::HistoryCursor;
+use crate::record::{Applied, CommandSettings, Counts, Key, Looks, Pauses, Record, Settings, Trouble};
+use crate::result::Seconds;
+use crate::selection::{NamePattern, Selection, Selector};
+
+/// Between looks in vain: few, so that a test sees the end of it.
+pub(super) const PAUSES: Pauses = Pauses {
+    least: Duration::from_secs(60),
+    most: Duration::from_secs(480),
+};
+
+/// The API refuses a clock that is further off.
+const TOLERANCE: i64 = 900;
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        window: 10_000_000,
+        new_series_hold: 0,
+        max_error_codes: 100,
+        max_exit_codes: 100,
+        duration_buckets: vec![1.0, 60.0],
+        filter: 7,
+        pauses: PAUSES,
+        commands: Some(CommandSettings {
+            selection: Arc::new(Selection::new(vec![Selector {
+                name: Some(NamePattern::parse("n0|n1").unwrap()),
+                id: None,
+                tag: None,
+            }])),
+            max_commands: 200,
+            durations: true,
+        }),
+    }
+}
+
+pub(super) struct Exporter {
+    pub settings: Settings,
+    pub record: Record,
+    cursor: HistoryCursor,
+    saved: BTreeMap<(u8, u64), Vec<u8>>,
+    /// A sweep in the background.
+    sweep: Option<(Cycle, HistoryCursor)>,
+    pub invocations: Looks,
+    /// How far the machine's clock is off.
+    pub clock_off: i64,
+    /// The process's own time.
+    pub steady: Duration,
+    /// Requests for results of the last poll, those for histories among them.
+    pub requests: usize,
+    pub histories: usize,
+    /// Requests that a poll may spend on histories.
+    pub budget: u64,
+    pub applied: Applied,
+}
+
+impl Exporter {
+    pub(super) fn new() -> Self {
+        Self {
+            settings: settings(),
+            record: Record::new(settings()),
+            cursor: HistoryCursor::default(),
+            saved: BTreeMap::new(),
+            sweep: None,
+            invocations: Looks::default(),
+            clock_off: 0,
+            steady: Duration::ZERO,
+            requests: 0,
+            histories: 0,
+            budget: 1000,
+            applied: Applied::default(),
+        }
+    }
+
+    /// Time passes for the cloud and the exporter.
+    pub(super) fn pass(&mut self, cloud: &mut Cloud, seconds: u32) {
+        cloud.now += seconds;
+        self.steady += Duration::from_secs(u64::from(seconds));
+        self.show();
+    }
+
+    fn now(&self, cloud: &Cloud) -> Now {
+        Now {
+            wall: self.wall(cloud),
+            steady: self.steady,
+        }
+    }
+
+    fn wall(&self, cloud: &Cloud) -> Seconds {
+        Seconds::try_from(i64::from(cloud.now) + self.clock_off).unwrap()
+    }
+
+    /// Asks up to `cut` requests; a poll that is cut off changes nothing. Returns how many it took.
+    pub(super) fn poll(&mut self, cloud: &mut Cloud, sweep: bool, cut: usize) -> usize {
+        let began = self.now(cloud);
+        let sweep = sweep || self.record.needs_first_look();
+        let mut cycle = match sweep {
+            true => Cycle::sweep(began, self.budget),
+            false => Cycle::poll(began, self.budget),
+        };
+        if !self.invocations.is_due(self.steady, PAUSES) {
+            cycle = cycle.without_invocations();
+        }
+        (self.requests, self.histories) = (0, 0);
+        let mut cursor = std::mem::take(&mut self.cursor);
+        while let Some(ask) = cycle.next(&cursor) {
+            if self.requests == cut || self.clock_off.abs() > TOLERANCE {
+                self.cursor = cursor;
+                return self.requests;
+            }
+            self.requests += usize::from(!ask.about.can_fail());
+            self.histories += usize::from(matches!(ask.about, About::History { .. }));
+            self.answer(&mut cycle, &mut cursor, cloud);
+        }
+        self.cursor = cursor;
+        self.record_findings(cycle);
+        self.requests
+    }
+
+    /// Goes on with a sweep in the background, by so many requests; begins one where there is none.
+    pub(super) fn sweep_goes_on(&mut self, cloud: &mut Cloud, requests: usize) {
+        if self.record.needs_first_look() {
+            return;
+        }
+        let began = self.now(cloud);
+        let (mut cycle, mut cursor) = self.sweep.take().unwrap_or_else(|| {
+            self.record.sweep_begins();
+            (Cycle::sweep(began, self.budget), HistoryCursor::default())
+        });
+        for _ in 0..requests {
+            if cycle.next(&cursor).is_none() || self.clock_off.abs() > TOLERANCE {
+                break;
+            }
+            self.answer(&mut cycle, &mut cursor, cloud);
+        }
+        match cycle.next(&cursor) {
+            Some(_) => self.sweep = Some((cycle, cursor)),
+            None => self.record_findings(cycle),
+        }
+    }
+
+    fn answer(&mut self, cycle: &mut Cycle, cursor: &mut HistoryCursor, cloud: &mut Cloud) {
+        let ask = cycle.next(cursor).unwrap();
+        let record = &self.record;
+        match ask.about {
+            About::Schedules(_) | About::Names(_) if cloud.nameless > 0 => {
+                cloud.nameless -= 1;
+                self.invocations.in_vain(self.steady, PAUSES);
+                cycle.invocations_failed(record, cursor, Trouble::Passing);
+            }
+            About::Schedules(_) | About::Names(_) => {
+                self.invocations = Looks::default();
+                cycle.schedules(record, cursor, cloud.named(&ask)).unwrap();
+            }
+            About::History { .. } if cloud.refusing > 0 => {
+                cloud.refusing -= 1;
+                cycle.leave_out(record, cursor);
+            }
+            _ => cycle.page(record, cursor, cloud.page(&ask)).unwrap(),
+        }
+    }
+
+    pub(super) fn abandon_sweep(&mut self) {
+        if self.sweep.take().is_some() {
+            self.record.sweep_abandoned();
+        }
+    }
+
+    fn record_findings(&mut self, cycle: Cycle) {
+        let findings = cycle.findings();
+        let now = findings.began.until(self.steady);
+        self.applied = self.record.apply(findings, now);
+        self.save();
+        self.show();
+    }
+
+    fn save(&mut self) {
+        for change in self.record.take_changes() {
+            match change.value {
+                Some(value) => self.saved.insert(change.key.encode(), value),
+                None => self.saved.remove(&change.key.encode()),
+            };
+        }
+    }
+
+    /// As the poller shows it: what is to show its value is saved first.
+    pub(super) fn show(&mut self) -> Option<Counts> {
+        if self.record.release(self.steady) {
+            self.save();
+        }
+        self.record.counts(self.steady)
+    }
+
+    /// A record read from what is saved: what is saved can always be read.
+    fn loaded(&self, settings: &Settings, now: Seconds) -> Record {
+        let pairs = self.saved.iter().map(|((kind, number), value)| {
+            let key = Key::decode(*kind, *number).unwrap();
+            (key, value.as_slice())
+        });
+        Record::from_saved(settings.clone(), pairs, now).unwrap()
+    }
+
+    /// Has to be true at every moment.
+    pub(super) fn can_be_loaded(&self, cloud: &Cloud) {
+        self.loaded(&self.settings, self.wall(cloud));
+    }
+
+    /// A crash: what was not saved is gone, and the process's own time begins anew.
+    pub(super) fn restart(&mut self, cloud: &Cloud) {
+        self.record = self.loaded(&self.settings, self.wall(cloud));
+        self.sweep = None;
+        self.cursor = HistoryCursor::default();
+        self.invocations = Looks::default();
+        self.steady = Duration::ZERO;
+        self.show();
+    }
+
+    pub(super) fn counts(&mut self) -> Counts {
+        self.show().unwrap()
+    }
+
+    /// Counted results by exit code.
+    pub(super) fn totals(&mut self) -> BTreeMap<i64, u64> {
+        let Some(counts) = self.show() else {
+            return BTreeMap::new();
+        };
+        let shown = counts.totals().filter(|shown| shown.value > 0);
+        shown
+            .map(|shown| (shown.exit_code.parse().unwrap(), shown.value))
+            .collect()
+    }
+
+    /// Counted results of selected commands by their label.
+    pub(super) fn commands(&mut self) -> BTreeMap<String, u64> {
+        let shown = self.counts().commands.unwrap().commands.into_iter();
+        shown
+            .map(|shown| {
+                let counted: u64 = shown.counted.iter().map(|(_, value)| value).sum();
+                assert_eq!(shown.durations.unwrap().1, counted, "every duration is known");
+                (shown.command.into(), counted)
+            })
+            .filter(|(_, counted)| *counted > 0)
+            .collect()
+    }
+
+    /// Results of selected commands in the gauges.
+    pub(super) fn recent_of_commands(&mut self) -> u64 {
+        let shown = self.counts().commands.unwrap();
+        let recent = shown.commands.iter().flat_map(|shown| &shown.recent);
+        recent.map(|(_, count)| count).sum()
+    }
+
+    /// Results in the gauges by status.
+    pub(super) fn gauges(&mut self) -> BTreeMap<String, u64> {
+        let mut gauges = BTreeMap::new();
+        let counts = self.counts();
+        for shown in counts.recent().filter(|shown| shown.value > 0) {
+            *gauges.entry(shown.invocation_status.to_owned()).or_default() += shown.value;
+        }
+        gauges
+    }
+
+    /// All counters of results, by a name for each series.
+    pub(super) fn counters(&mut self) -> BTreeMap<String, u64> {
+        let Some(counts) = self.show() else {
+            return BTreeMap::new();
+        };
+        let mut counters = BTreeMap::from([
+            ("lost".to_owned(), counts.lost),
+            ("late".to_owned(), counts.late),
+            ("old".to_owned(), counts.old),
+            ("reclassified".to_owned(), counts.reclassified),
+            ("dropped bytes".to_owned(), counts.dropped_bytes),
+        ]);
+        for shown in counts.totals() {
+            counters.insert(format!("total {shown:?}").replace("value", ""), 0);
+            let name = format!("total {} {}", shown.invocation_status, shown.exit_code);
+            *counters.entry(name).or_default() += shown.value;
+        }
+        for (status, code, value) in counts.deliveries() {
+            counters.insert(format!("delivery {status} {code}"), value);
+        }
+        for durations in &counts.durations {
+            let status = counts.status_of(durations).to_owned();
+            for (le, value) in counts.duration_buckets.iter().zip(&durations.buckets) {
+                counters.insert(format!("durations {status} {le}"), *value);
+            }
+            counters.insert(format!("durations {status} count"), durations.count);
+            counters.insert(format!("durations {status} sum"), durations.sum);
+        }
+        for command in counts.commands.iter().flat_map(|commands| &commands.commands) {
+            for (status, value) in &command.counted {
+                let name = format!("command {} {}", command.command, counts.status_text(*status));
+                counters.insert(name, *value);
+            }
+            if let Some((_, count, sum)) = &command.durations {
+                counters.insert(format!("command {} count", command.command), *count);
+                counters.insert(format!("command {} sum", command.command), *sum);
+            }
+        }
+        counters
+    }
+}

@@ -1,0 +1,209 @@
+//! Rule 9: every run counts once, and a history costs what is new in it.
+
+use std::collections::BTreeMap;
+
+use super::cloud::{Cloud, End};
+use super::exporter::Exporter;
+use crate::result::Seconds;
+
+const NOW: Seconds = 1_700_000_000;
+
+fn run(cloud: &mut Cloud, which: usize, number: u32) {
+    let end = End {
+        code: 0,
+        at: cloud.now,
+    };
+    let runs = cloud.instances[which].runs.as_mut().unwrap();
+    runs.insert(number, end);
+}
+
+/// A schedule of one instance that has had `runs` runs when the exporter has its first look.
+fn looked(runs: u32) -> (Cloud, Exporter) {
+    let mut cloud = Cloud {
+        now: NOW,
+        ..Cloud::default()
+    };
+    let mut exporter = Exporter::new();
+    cloud.run(1, true, true);
+    (1..=runs).for_each(|number| run(&mut cloud, 0, number));
+    exporter.poll(&mut cloud, false, usize::MAX);
+    (cloud, exporter)
+}
+
+/// A minute passes, and there is a poll. Returns what has been counted, and the requests for histories.
+fn minute(cloud: &mut Cloud, exporter: &mut Exporter) -> (u64, usize) {
+    exporter.pass(cloud, 60);
+    exporter.poll(cloud, false, usize::MAX);
+    (exporter.totals().values().sum(), exporter.histories)
+}
+
+#[test]
+fn a_row_that_is_given_up_and_listed_again_is_known() {
+    let (mut cloud, mut exporter) = looked(200);
+    for number in 201..=203 {
+        run(&mut cloud, 0, number);
+        minute(&mut cloud, &mut exporter);
+    }
+    cloud.empty = true;
+    for _ in 0..12 {
+        minute(&mut cloud, &mut exporter);
+    }
+    assert_eq!(exporter.counts().lost, 1);
+    cloud.empty = false;
+    for _ in 0..3 {
+        assert_eq!(minute(&mut cloud, &mut exporter).0, 3);
+        exporter.restart(&cloud);
+    }
+    run(&mut cloud, 0, 204);
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 4);
+}
+
+#[test]
+fn runs_of_a_row_that_the_first_look_missed_count_by_their_time() {
+    let mut cloud = Cloud {
+        now: NOW,
+        ..Cloud::default()
+    };
+    let mut exporter = Exporter::new();
+    cloud.run(1, true, true);
+    (1..=300).for_each(|number| run(&mut cloud, 0, number));
+    cloud.instances[0].listed = false;
+    cloud.now += 3 * 86_400;
+    exporter.poll(&mut cloud, false, usize::MAX);
+    cloud.instances[0].listed = true;
+    run(&mut cloud, 0, 301);
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 1);
+    assert_eq!(exporter.counts().old, 300);
+}
+
+/// What a day of trouble costs, in requests for histories: all, and most in one poll.
+fn day(trouble: impl Fn(u32, &mut Cloud)) -> (u64, usize, usize) {
+    let (mut cloud, mut exporter) = looked(1000);
+    let (mut counted, mut all, mut most) = (0, 0, 0);
+    for number in 1001..=1240 {
+        exporter.pass(&mut cloud, 1);
+        run(&mut cloud, 0, number);
+        trouble(number, &mut cloud);
+        let requests;
+        (counted, requests) = minute(&mut cloud, &mut exporter);
+        (all, most) = (all + requests, most.max(requests));
+    }
+    (counted, all, most)
+}
+
+#[test]
+fn trouble_in_a_history_costs_little() {
+    assert_eq!(day(|_, _| {}), (240, 240, 1), "a request for each run");
+    // 30 pages of 4 rows are known below; looking through all of them at each poll would be 250 requests.
+    let stuck = day(|number, cloud| cloud.instances[0].stuck = (number >= 1003).then_some(1003));
+    assert_eq!(stuck.0, 239);
+    let gap = day(|number, cloud| {
+        if number == 1003 {
+            cloud.instances[0].runs.as_mut().unwrap().remove(&1003);
+        }
+    });
+    assert_eq!(gap.0, 239);
+    let spike = day(|number, cloud| cloud.instances[0].spike = (number == 1003).then_some(1_000_000));
+    assert_eq!(spike.0, 240);
+    let refused = day(|number, cloud| cloud.refusing = u32::from((1003..1010).contains(&number)));
+    assert_eq!(refused.0, 240);
+    let under_way = day(|_, cloud| cloud.instances[0].running = true);
+    assert_eq!(under_way.0, 240);
+    for (what, (_, all, most)) in [
+        ("stuck", stuck),
+        ("gap", gap),
+        ("spike", spike),
+        ("refused", refused),
+        ("under way", under_way),
+    ] {
+        println!("{what}: {all} requests for histories in 240 polls, {most} at most in one");
+    }
+}
+
+#[test]
+fn a_hundred_histories_that_are_refused_are_asked_for_a_few_at_a_time() {
+    let (mut cloud, mut exporter) = looked(1);
+    for _ in 0..100 {
+        cloud.run(1, true, true);
+        let at = cloud.now;
+        let place = cloud.instances.len() - 1;
+        run(&mut cloud, place, 1);
+        run(&mut cloud, place, 2);
+        cloud.instances[place].settled = Some(End { code: 0, at });
+    }
+    cloud.refusing = u32::MAX;
+    let costs: Vec<usize> = (0..60)
+        .map(|_| {
+            minute(&mut cloud, &mut exporter);
+            exporter.histories
+        })
+        .collect();
+    assert!(costs.iter().all(|cost| *cost <= 3), "{costs:?}");
+    assert_eq!(
+        minute(&mut cloud, &mut exporter).0,
+        100,
+        "the run that each row shows"
+    );
+    cloud.refusing = 0;
+    for _ in 0..10 {
+        exporter.pass(&mut cloud, 480);
+        minute(&mut cloud, &mut exporter);
+    }
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 200);
+}
+
+#[test]
+fn a_history_that_is_longer_than_a_poll_may_read_is_gone_on_with() {
+    let (mut cloud, mut exporter) = looked(0);
+    exporter.budget = 7;
+    (1..=400).for_each(|number| run(&mut cloud, 0, number));
+    cloud.run(1, true, false);
+    let end = End {
+        code: 1,
+        at: cloud.now,
+    };
+    cloud.instances[1].settled = Some(end);
+    let mut polls = 0;
+    while minute(&mut cloud, &mut exporter).0 < 401 {
+        assert!(exporter.histories <= 7);
+        assert_eq!(exporter.totals().get(&1), Some(&1), "others do not wait for it");
+        polls += 1;
+        assert!(polls < 20);
+    }
+    assert_eq!(polls, 14, "400 runs are 100 pages of 4");
+}
+
+/// A row is given up while its run is held, and is listed again as if it were none of a schedule.
+#[test]
+fn one_run_is_held_once_whatever_its_row_is_listed_as() {
+    let (mut cloud, mut exporter) = looked(0);
+    let failed = End { code: 1, at: NOW };
+    cloud.instances[0].runs = Some(BTreeMap::from([(1, failed)]));
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 1);
+    cloud.instances[0].listed = false;
+    for _ in 0..12 {
+        minute(&mut cloud, &mut exporter);
+    }
+    let schedule = std::mem::replace(&mut cloud.instances[0].runs, None);
+    (cloud.instances[0].listed, cloud.instances[0].settled) = (true, Some(failed));
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 1);
+    (cloud.instances[0].runs, cloud.instances[0].settled) = (schedule, None);
+    run(&mut cloud, 0, 2);
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 2);
+    exporter.restart(&cloud);
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 2);
+}
+
+#[test]
+fn one_instance_of_two_runs_on() {
+    let mut cloud = Cloud {
+        now: NOW,
+        ..Cloud::default()
+    };
+    let mut exporter = Exporter::new();
+    cloud.run(2, true, true);
+    (1..=200).for_each(|number| run(&mut cloud, 0, number));
+    exporter.poll(&mut cloud, false, usize::MAX);
+    (201..=203).for_each(|number| run(&mut cloud, 0, number));
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 3);
+}

@@ -1,0 +1,8 @@
+//! Polls and the record together, against a cloud of a few lines: whatever happens, and in whatever order it is
+//! listed, the counters are what a set of identities says.
+
+mod cloud;
+mod exporter;
+mod histories;
+mod known;
+mod property;
