@@ -1,6 +1,7 @@
 //! A cloud in which something happens all the time.
 
 use fastrand::Rng;
+use simulator::scenario::Moods;
 use simulator::{Delivery, InvocationStatus, InvokeId, Outcome, Region, Simulator};
 
 use crate::cloud::ACCOUNT;
@@ -20,6 +21,8 @@ struct Churned {
     /// Settled ones whose output is still on its way.
     undelivered: Vec<(InvokeId, usize)>,
     schedules: Vec<Schedule>,
+    /// What its answers are like, if they are not to be trusted.
+    moods: Option<Moods>,
 }
 
 struct Schedule {
@@ -59,10 +62,18 @@ impl Churn {
                 open: (0..5).map(|row| (open.clone(), row)).collect(),
                 undelivered: Vec::new(),
                 schedules: schedules.into(),
+                moods: None,
             });
         }
         drop(cloud);
         churn
+    }
+
+    /// From now on the regions misbehave, each in its own way, until the end.
+    pub fn misbehave(&mut self) {
+        for churned in &mut self.regions {
+            churned.moods = Some(Moods::new(self.random.fork()));
+        }
     }
 
     /// So many results are to settle by the end of this round.
@@ -80,14 +91,21 @@ impl Churn {
         for churned in &mut self.regions {
             let region = cloud.region(ACCOUNT, churned.name);
             self.settled += churned.step(region, &mut self.random, behind);
+            if let Some(moods) = &mut churned.moods {
+                moods.step(region);
+            }
         }
     }
 
-    /// Everything that is open settles.
+    /// Everything that is open settles, and nothing misbehaves any more.
     pub fn end(&mut self, simulator: &Simulator) {
         let mut cloud = simulator.cloud();
         for churned in &mut self.regions {
             let region = cloud.region(ACCOUNT, churned.name);
+            region.behave();
+            if let Some(moods) = churned.moods.take() {
+                println!("{}: misbehaviour by kind {:?}", churned.name, moods.kinds());
+            }
             for (invoke_id, row) in churned.open.drain(..) {
                 region.settle(&invoke_id, row, outcome(&mut self.random));
             }

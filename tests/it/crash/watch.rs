@@ -11,7 +11,7 @@ use crate::exporter::{Exporter, pause};
 use crate::scrape::{Labels, Scrape};
 
 /// The counters of results, which survive everything.
-const COUNTERS: [&str; 10] = [
+const COUNTERS: [&str; 11] = [
     "cloud_assistant_results_total",
     "cloud_assistant_result_duration_seconds_bucket",
     "cloud_assistant_result_duration_seconds_sum",
@@ -20,6 +20,7 @@ const COUNTERS: [&str; 10] = [
     "cloud_assistant_output_deliveries_total",
     "cloud_assistant_lost_results_total",
     "cloud_assistant_exporter_late_results_total",
+    "cloud_assistant_exporter_old_results_total",
     "cloud_assistant_exporter_reclassified_results_total",
     "cloud_assistant_exporter_label_overflow_total",
 ];

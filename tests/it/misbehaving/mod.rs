@@ -21,8 +21,11 @@ pub const OLD: &str = "cloud_assistant_exporter_old_results_total";
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// A cloud that has done each of these so many seconds ago, and forgets nothing.
-fn cloud_with_a_past(past: &mut [(i64, &mut dyn FnMut(&mut Region))]) -> Simulator {
+/// What a cloud has done, and how many seconds ago.
+type Past<'a> = (i64, &'a mut dyn FnMut(&mut Region));
+
+/// A cloud with this past, which forgets nothing of it.
+fn cloud_with_a_past(past: &mut [Past<'_>]) -> Simulator {
     let now = unix_now();
     let first = past.iter().map(|(ago, _)| *ago).max().unwrap_or(0);
     let mut cloud = Cloud::new(Clock::Manual(now - first));

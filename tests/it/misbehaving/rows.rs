@@ -35,18 +35,19 @@ fn counted() -> (Stage, InvokeId, InvokeId) {
 
 /// While this lasts, for three sweeps, nothing changes; and afterwards neither.
 fn assert_nothing_counts_anew(stage: &Stage, misbehaviour: Misbehaviour) {
+    let before = stage.exporter.scrape().value(TRACKED, &[]);
     let number = stage.region(|region| region.misbehave(misbehaviour));
-    for _ in 0..2 {
-        let during = stage.swept();
-        assert_exact(&during, REGION, &stage.truth());
-    }
+    let during = [stage.swept(), stage.swept()];
     stage.region(|region| region.lift(number));
     stage.swept();
     let after = stage.exact();
+    for scrape in during {
+        assert_exact(&scrape, REGION, &stage.truth());
+    }
     for name in [LOST, LATE, RECLASSIFIED] {
         assert_eq!(after.value(name, &[]), 0.0, "{name}");
     }
-    assert_eq!(after.value(TRACKED, &[]), tracked(stage));
+    assert_eq!(after.value(TRACKED, &[]), before);
     assert_eq!(after.value(OLD, &[]), 0.0);
     // What settles from now on counts as ever.
     stage.region(|region| region.add_settled(2, Outcome::failed(77)));
@@ -57,10 +58,6 @@ fn assert_nothing_counts_anew(stage: &Stage, misbehaviour: Misbehaviour) {
 fn assert_same_after_a_restart(stage: Stage) {
     let (stage, _) = stage.restart();
     stage.exact();
-}
-
-fn tracked(stage: &Stage) -> f64 {
-    stage.exporter.scrape().value(TRACKED, &[])
 }
 
 #[test]
