@@ -15,8 +15,12 @@ use crate::aliyun::rows::Page;
 use crate::record::{Answer, Findings, History, Record, Schedule, Sweep, Trouble};
 use crate::result::{Identity, Row};
 
-/// No list is longer; the API keeps 100,000 results at most.
-const MAX_PAGES: usize = 40_000;
+/// No list is longer; the API keeps 100,000 results at most, and gives 50 a page.
+const MAX_PAGES: usize = 5_000;
+/// The same in rows.
+const MAX_ROWS: usize = 200_000;
+/// Of a list that is read to its end. More than [`MAX_PAGES`], which are an error and no end.
+const NO_LIMIT: usize = usize::MAX;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +76,7 @@ pub struct Cycle {
     token: Option<String>,
     tokens: HashSet<String>,
     pages: usize,
+    list_rows: usize,
     /// How many rows an ordinary poll would have read; known once it would have stopped.
     front: Option<usize>,
     /// What the pages and answers have shown.
@@ -115,10 +120,11 @@ impl Cycle {
         Self {
             sweep,
             history_budget,
-            stage: Stage::List { at_most: MAX_PAGES },
+            stage: Stage::List { at_most: NO_LIMIT },
             token: None,
             tokens: HashSet::new(),
             pages: 0,
+            list_rows: 0,
             front: None,
             seen: HashSet::new(),
             findings: Findings::default(),
@@ -166,7 +172,7 @@ impl Cycle {
     /// # Errors
     /// When the list goes round in a circle, or has no end.
     pub fn page(&mut self, record: &Record, turn: &mut Turn, page: Page) -> Result<(), CallError> {
-        self.turn_page(page.next_token)?;
+        self.turn_page(page.rows.len(), page.next_token)?;
         self.findings.skipped += page.skipped;
         let has_more = self.token.is_some();
         match &mut self.stage {
@@ -178,7 +184,7 @@ impl Cycle {
                     self.front = Some(self.findings.pages.len());
                 }
                 // A poll that reads on for what is open has a limit of its own, and does not stop at what is known.
-                let stops = !self.sweep && at_known && *at_most == MAX_PAGES;
+                let stops = !self.sweep && at_known && *at_most == NO_LIMIT;
                 if !has_more || stops || self.pages >= *at_most {
                     self.list_read(record, turn);
                 }
@@ -238,7 +244,7 @@ impl Cycle {
             self.named(page);
             return Ok(());
         }
-        self.turn_page(page.next_token)?;
+        self.turn_page(0, page.next_token)?;
         self.findings.naming.found.extend(page.commands);
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
         for row in &mut self.findings.pages {
@@ -282,10 +288,15 @@ impl Cycle {
         self.findings
     }
 
-    fn turn_page(&mut self, next_token: Option<String>) -> Result<(), CallError> {
+    fn turn_page(&mut self, rows: usize, next_token: Option<String>) -> Result<(), CallError> {
         self.pages += 1;
         if self.pages > MAX_PAGES {
             let what = format!("a list of more than {MAX_PAGES} pages");
+            return Err(CallError::new(Reason::Malformed, what).lasting());
+        }
+        self.list_rows += rows;
+        if self.list_rows > MAX_ROWS {
+            let what = format!("a list of more than {MAX_ROWS} rows");
             return Err(CallError::new(Reason::Malformed, what).lasting());
         }
         if let Some(token) = &next_token
@@ -307,7 +318,7 @@ impl Cycle {
             self.start(Stage::Schedules(VecDeque::from(["Period", "EveryReboot"])));
             return;
         }
-        let reading_on = matches!(self.stage, Stage::List { at_most } if at_most < MAX_PAGES);
+        let reading_on = matches!(self.stage, Stage::List { at_most } if at_most < NO_LIMIT);
         let waiting = self.waiting(record);
         match follow(self.pages, &waiting) {
             Follow::ReadOn(pages) if !reading_on && self.token.is_some() => {
@@ -377,7 +388,6 @@ impl Cycle {
         let histories = histories.iter().flat_map(|history| &history.rows);
         let rows = pages.iter().chain(answers).chain(histories);
         if let Some(names) = Names::plan(record, rows, naming, self.sweep) {
-            self.pages = 0;
             self.start(Stage::Names(names));
         }
     }
@@ -419,6 +429,8 @@ impl Cycle {
     fn begin_list(&mut self) {
         self.token = None;
         self.tokens.clear();
+        self.pages = 0;
+        self.list_rows = 0;
     }
 
     /// What is open and was neither on a page nor in an answer, by invocation.
