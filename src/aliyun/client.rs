@@ -9,9 +9,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
-use super::error::{CallError, Reason, bounded, classify};
+use super::error::{CallError, Head, Reason, bounded, classify, undocumented};
 use super::limit::{Limit, Priority};
 use super::requests::Tally;
 use super::sign::{Request, SigningKey, canonical_query, sign};
@@ -22,6 +23,12 @@ const VERSION: &str = "2014-05-26";
 
 /// A page of 50 results has at most 1.6 MB of output; nothing near this is an answer.
 const MAX_BODY: usize = 64 << 20;
+
+/// An error's body has a few hundred bytes; what is beyond this is not read.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// A body that is larger is decoded on a thread that may block: by then it takes a good part of a millisecond.
+const MAX_DECODED_IN_PLACE: usize = 128 << 10;
 
 /// How often a request is tried in all.
 const ATTEMPTS: u32 = 4;
@@ -61,8 +68,8 @@ impl Action {
     }
 }
 
-/// Reads the body of a good answer.
-pub type Decode<'a, T> = dyn Fn(&[u8]) -> Result<T, CallError> + Send + Sync + 'a;
+/// Reads the body of a good answer, perhaps on another thread.
+pub type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
 
 /// How fast, how many at once, and how long.
 #[derive(Debug, Clone)]
@@ -126,13 +133,13 @@ impl Client {
     ///
     /// # Errors
     /// The last try's error; [`Reason::Timeout`] when `deadline` passes first.
-    pub async fn call<T>(
+    pub async fn call<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
         deadline: Option<Instant>,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         let tries = self.tries(action, parameters, priority, decode);
         match deadline {
@@ -143,12 +150,12 @@ impl Client {
         }
     }
 
-    async fn tries<T>(
+    async fn tries<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         let limit = &self.limits[action as usize];
         let mut renewed = false;
@@ -195,18 +202,18 @@ impl Client {
     }
 
     /// One request, within its time, counted.
-    async fn attempt<T>(
+    async fn attempt<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
         let _account = self.pace.account.acquire().await.ok();
         let _overall = self.pace.overall.acquire().await.ok();
         let started = Instant::now();
-        let answer = timeout_at(
+        let received = timeout_at(
             started + self.pace.request_timeout,
             // Boxed: hundreds of pollers that wait for their turn need no room for it.
             Box::pin(self.exchange(action, parameters, credentials)),
@@ -218,8 +225,11 @@ impl Client {
                 Reason::Timeout,
                 format!("no answer from {} within {seconds} s", self.endpoint.host),
             ))
-        })
-        .and_then(|(body, request_id)| decode(&body).map_err(|error| CallError { request_id, ..error }));
+        });
+        let answer = match received {
+            Ok((head, body)) => decoded(head, body, decode).await,
+            Err(error) => Err(error),
+        };
         self.tally.record(
             action,
             started.elapsed(),
@@ -234,7 +244,7 @@ impl Client {
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<(Bytes, Option<String>), CallError> {
+    ) -> Result<(Head, Bytes), CallError> {
         let key = SigningKey {
             access_key_id: &credentials.access_key_id,
             access_key_secret: credentials.access_key_secret.expose(),
@@ -282,37 +292,43 @@ impl Client {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let request_id = header(response.headers(), "x-acs-request-id");
-        let retry_after = header(response.headers(), "x-acs-retry-after");
+        let date = header(response.headers(), "date");
+        let head = Head {
+            status: status.as_u16(),
+            retry_after: header(response.headers(), "x-acs-retry-after"),
+            request_id: header(response.headers(), "x-acs-request-id"),
+            clock_behind: date.and_then(|date| seconds_behind(&date, SystemTime::now())),
+        };
+        let request_id = || head.request_id.as_deref().map(bounded);
         let is_success = status.is_success();
+        let most = if is_success { MAX_BODY } else { MAX_ERROR_BODY };
         let mut body = BytesMut::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
-                Ok(None) if is_success => return Ok((body.freeze(), request_id.map(bounded))),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+                Ok(None) if is_success => return Ok((head, body.freeze())),
                 Ok(Some(_)) if is_success => {
                     let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
                     return Err(CallError {
-                        request_id: request_id.map(bounded),
+                        request_id: request_id(),
                         ..CallError::new(Reason::Malformed, what).lasting()
                     });
                 }
                 Err(error) if is_success => {
                     return Err(CallError {
-                        request_id: request_id.map(bounded),
+                        request_id: request_id(),
                         ..self.transport(error)
                     });
                 }
-                // An error is one by its status, whatever becomes of its body.
-                Ok(_) | Err(_) => break,
+                // An error is one by its status, whatever becomes of its body; what there is of that is read.
+                Ok(Some(chunk)) => {
+                    body.extend_from_slice(&chunk[..chunk.len().min(most - body.len())]);
+                    break;
+                }
+                Ok(None) | Err(_) => break,
             }
         }
-        Err(classify(
-            status.as_u16(),
-            retry_after.as_deref(),
-            request_id.as_deref(),
-            &body,
-        ))
+        Err(classify(&head, &body))
     }
 
     fn transport(&self, error: reqwest::Error) -> CallError {
@@ -330,6 +346,40 @@ impl Client {
             source = cause.source();
         }
         CallError::new(reason, what)
+    }
+}
+
+/// Decodes the body of a good answer: a large one not here, where others wait for their turn.
+async fn decoded<T: Send + 'static>(head: Head, body: Bytes, decode: &Decode<T>) -> Result<T, CallError> {
+    let decode = Arc::clone(decode);
+    let in_place = body.len() <= MAX_DECODED_IN_PLACE;
+    let work = move || {
+        decode(&body).map_err(|problem| {
+            // Where it is an error after all, it has the size of one.
+            let start = &body[..body.len().min(MAX_ERROR_BODY)];
+            undocumented(&head, &problem, start)
+        })
+    };
+    if in_place {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(decoded) => decoded,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// How many seconds `now` is behind an answer's Date. Negative where it is ahead; none for a date that is none.
+fn seconds_behind(date: &str, now: SystemTime) -> Option<i64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).ok();
+    match date.duration_since(now) {
+        Ok(behind) => seconds(behind),
+        Err(ahead) => seconds(ahead.duration()).map(|ahead| -ahead),
     }
 }
 
