@@ -213,10 +213,13 @@ impl Client {
         let _account = self.pace.account.acquire().await.ok();
         let _overall = self.pace.overall.acquire().await.ok();
         let started = Instant::now();
-        let received = timeout_at(
+        let answer = timeout_at(
             started + self.pace.request_timeout,
             // Boxed: hundreds of pollers that wait for their turn need no room for it.
-            Box::pin(self.exchange(action, parameters, credentials)),
+            Box::pin(async {
+                let (head, body) = self.exchange(action, parameters, credentials).await?;
+                decoded(head, body, decode).await
+            }),
         )
         .await
         .unwrap_or_else(|_| {
@@ -226,10 +229,6 @@ impl Client {
                 format!("no answer from {} within {seconds} s", self.endpoint.host),
             ))
         });
-        let answer = match received {
-            Ok((head, body)) => decoded(head, body, decode).await,
-            Err(error) => Err(error),
-        };
         self.tally.record(
             action,
             started.elapsed(),
@@ -396,4 +395,46 @@ fn is_cut(error: &reqwest::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_bodies_are_decoded_off_the_async_threads() {
+        let here = thread::current().id();
+        let decode: Decode<thread::ThreadId> = Arc::new(|_| Ok(thread::current().id()));
+        let thread_for = async |size| {
+            let body = Bytes::from(vec![b' '; size]);
+            decoded(Head::default(), body, &decode).await.unwrap()
+        };
+        assert_eq!(thread_for(MAX_DECODED_IN_PLACE).await, here);
+        assert_ne!(thread_for(MAX_DECODED_IN_PLACE + 1).await, here);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_decoded_may_say_why_wherever_that_is_found() {
+        let decode: Decode<()> = Arc::new(|_| Err(Undocumented::Token));
+        for size in [0, MAX_DECODED_IN_PLACE] {
+            let body = format!(r#"{{"Code":"Throttling","RequestId":"R"}}{}"#, " ".repeat(size));
+            let error = decoded(Head::default(), body.into(), &decode).await.unwrap_err();
+            assert_eq!(
+                (error.reason, error.request_id.as_deref()),
+                (Reason::Throttled, Some("R"))
+            );
+        }
+    }
+
+    #[test]
+    fn the_date_of_an_answer_tells_how_far_the_clock_is_off() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let behind = |date| seconds_behind(date, now);
+        assert_eq!(behind("Sun, 06 Nov 1994 08:49:37 GMT"), Some(0));
+        assert_eq!(behind("Sunday, 06-Nov-94 09:09:37 GMT"), Some(1200));
+        assert_eq!(behind("Sun Nov  6 07:49:37 1994"), Some(-3600));
+        assert_eq!(behind("yesterday"), None);
+    }
 }
