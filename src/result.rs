@@ -2,6 +2,7 @@
 //!
 //! No JSON and no counting here: `aliyun` makes rows from the wire, `record` gives them their meaning.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,6 +13,29 @@ use crate::selection::Chosen;
 
 /// Seconds since the Unix epoch, UTC. The API's times have no fraction.
 pub type Seconds = u32;
+
+/// The longest code, status or name that is kept whole.
+const MAX_TEXT: usize = 256;
+
+/// A text of the cloud as the value of a label: as the API spells it, but in one line, and never long.
+///
+/// A text that is cut stays different from every one that is not.
+pub fn label_text(text: &str) -> Cow<'_, str> {
+    let cut = match text.len() > MAX_TEXT {
+        true => Cow::Owned(text.chars().take(MAX_TEXT / 4).collect()),
+        false => Cow::Borrowed(text),
+    };
+    match cut.contains(breaks_lines) {
+        true => Cow::Owned(cut.replace(breaks_lines, "\u{fffd}")),
+        false => cut,
+    }
+}
+
+/// Whether something that reads a scrape may take a character for the end of a line, or cannot show it: control
+/// characters, and the separators of lines and paragraphs, at which Python's `str.splitlines` splits too.
+pub fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
+}
 
 /// InvocationStatus of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,6 +309,24 @@ mod tests {
         }
         assert_eq!(Status::parse("Exploded"), Status::Unknown("Exploded".into()));
         assert!(Status::parse("Stopping").is_open() && !Status::parse("").is_open());
+    }
+
+    #[test]
+    fn text_of_the_cloud_is_one_line_and_not_long() {
+        assert!(matches!(
+            label_text("ExitCodeNonzero"),
+            Cow::Borrowed("ExitCodeNonzero")
+        ));
+        // What str.splitlines of Python splits at, and other control characters.
+        for character in "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}\t\0\u{7f}\u{9f}".chars() {
+            let text = format!("a{character}b");
+            assert_eq!(label_text(&text), "a\u{fffd}b", "{character:?}");
+        }
+        for fine in ["部署 1", "a\u{a0}b", "\u{fffd}", "\u{200b}", "\\\""] {
+            assert_eq!(label_text(fine), fine);
+        }
+        assert_eq!(label_text(&"x".repeat(256)).len(), 256);
+        assert_eq!(label_text(&"é\n".repeat(200)), "é\u{fffd}".repeat(32));
     }
 
     #[test]

@@ -9,9 +9,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
-use super::error::{CallError, Reason, bounded, classify};
+use super::error::{CallError, Head, Reason, bounded, classify, undocumented};
 use super::limit::{Limit, Priority};
 use super::pause::ScopePauses;
 use super::requests::Tally;
@@ -23,6 +24,12 @@ const VERSION: &str = "2014-05-26";
 
 /// A page of 50 results has at most 1.6 MB of output; nothing near this is an answer.
 const MAX_BODY: usize = 64 << 20;
+
+/// An error's body has a few hundred bytes; what is beyond this is not read.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// A body that is larger is decoded on a thread that may block: by then it takes a good part of a millisecond.
+const MAX_DECODED_IN_PLACE: usize = 128 << 10;
 
 /// How often a request is tried in all.
 const ATTEMPTS: u32 = 4;
@@ -62,8 +69,8 @@ impl Action {
     }
 }
 
-/// Reads the body of a good answer.
-pub type Decode<'a, T> = dyn Fn(&[u8]) -> Result<T, CallError> + Send + Sync + 'a;
+/// Reads the body of a good answer, perhaps on another thread.
+pub type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
 
 /// How fast, how many at once, and how long.
 #[derive(Debug, Clone)]
@@ -125,13 +132,13 @@ impl Client {
     ///
     /// # Errors
     /// The last try's error; [`Reason::Timeout`] when `deadline` passes first.
-    pub async fn call<T>(
+    pub async fn call<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
         deadline: Option<Instant>,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         let tries = self.tries(action, parameters, priority, decode);
         match deadline {
@@ -142,12 +149,12 @@ impl Client {
         }
     }
 
-    async fn tries<T>(
+    async fn tries<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         priority: Priority,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         let limit = &self.limits[action as usize];
         let pause = &self.pauses[action as usize];
@@ -196,12 +203,12 @@ impl Client {
     }
 
     /// One request, within its time, counted.
-    async fn attempt<T>(
+    async fn attempt<T: Send + 'static>(
         &self,
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-        decode: &Decode<'_, T>,
+        decode: &Decode<T>,
     ) -> Result<T, CallError> {
         // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
         let _account = self.pace.account.acquire().await.ok();
@@ -210,7 +217,10 @@ impl Client {
         let answer = timeout_at(
             started + self.pace.request_timeout,
             // Boxed: hundreds of pollers that wait for their turn need no room for it.
-            Box::pin(self.exchange(action, parameters, credentials)),
+            Box::pin(async {
+                let (head, body) = self.exchange(action, parameters, credentials).await?;
+                decoded(head, body, decode).await
+            }),
         )
         .await
         .unwrap_or_else(|_| {
@@ -219,8 +229,7 @@ impl Client {
                 Reason::Timeout,
                 format!("no answer from {} within {seconds} s", self.endpoint.host),
             ))
-        })
-        .and_then(|(body, request_id)| decode(&body).map_err(|error| CallError { request_id, ..error }));
+        });
         self.tally.record(
             action,
             started.elapsed(),
@@ -235,7 +244,7 @@ impl Client {
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<(Bytes, Option<String>), CallError> {
+    ) -> Result<(Head, Bytes), CallError> {
         let key = SigningKey {
             access_key_id: &credentials.access_key_id,
             access_key_secret: credentials.access_key_secret.expose(),
@@ -283,37 +292,43 @@ impl Client {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let request_id = header(response.headers(), "x-acs-request-id");
-        let retry_after = header(response.headers(), "x-acs-retry-after");
+        let date = header(response.headers(), "date");
+        let head = Head {
+            status: status.as_u16(),
+            retry_after: header(response.headers(), "x-acs-retry-after"),
+            request_id: header(response.headers(), "x-acs-request-id"),
+            clock_behind: date.and_then(|date| seconds_behind(&date, SystemTime::now())),
+        };
+        let request_id = || head.request_id.as_deref().map(bounded);
         let is_success = status.is_success();
+        let most = if is_success { MAX_BODY } else { MAX_ERROR_BODY };
         let mut body = BytesMut::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
-                Ok(None) if is_success => return Ok((body.freeze(), request_id.map(bounded))),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+                Ok(None) if is_success => return Ok((head, body.freeze())),
                 Ok(Some(_)) if is_success => {
                     let what = format!("an answer of more than {} MiB", MAX_BODY >> 20);
                     return Err(CallError {
-                        request_id: request_id.map(bounded),
+                        request_id: request_id(),
                         ..CallError::new(Reason::Malformed, what).lasting()
                     });
                 }
                 Err(error) if is_success => {
                     return Err(CallError {
-                        request_id: request_id.map(bounded),
+                        request_id: request_id(),
                         ..self.transport(error)
                     });
                 }
-                // An error is one by its status, whatever becomes of its body.
-                Ok(_) | Err(_) => break,
+                // An error is one by its status, whatever becomes of its body; what there is of that is read.
+                Ok(Some(chunk)) => {
+                    body.extend_from_slice(&chunk[..chunk.len().min(most - body.len())]);
+                    break;
+                }
+                Ok(None) | Err(_) => break,
             }
         }
-        Err(classify(
-            status.as_u16(),
-            retry_after.as_deref(),
-            request_id.as_deref(),
-            &body,
-        ))
+        Err(classify(&head, &body))
     }
 
     fn transport(&self, error: reqwest::Error) -> CallError {
@@ -334,6 +349,40 @@ impl Client {
     }
 }
 
+/// Decodes the body of a good answer: a large one not here, where others wait for their turn.
+async fn decoded<T: Send + 'static>(head: Head, body: Bytes, decode: &Decode<T>) -> Result<T, CallError> {
+    let decode = Arc::clone(decode);
+    let in_place = body.len() <= MAX_DECODED_IN_PLACE;
+    let work = move || {
+        decode(&body).map_err(|problem| {
+            // Where it is an error after all, it has the size of one.
+            let start = &body[..body.len().min(MAX_ERROR_BODY)];
+            undocumented(&head, &problem, start)
+        })
+    };
+    if in_place {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(decoded) => decoded,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// How many seconds `now` is behind an answer's Date. Negative where it is ahead; none for a date that is none.
+fn seconds_behind(date: &str, now: SystemTime) -> Option<i64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).ok();
+    match date.duration_since(now) {
+        Ok(behind) => seconds(behind),
+        Err(ahead) => seconds(ahead.duration()).map(|ahead| -ahead),
+    }
+}
+
 /// Whether the connection ended before the body did.
 fn is_cut(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
@@ -347,4 +396,46 @@ fn is_cut(error: &reqwest::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_bodies_are_decoded_off_the_async_threads() {
+        let here = thread::current().id();
+        let decode: Decode<thread::ThreadId> = Arc::new(|_| Ok(thread::current().id()));
+        let thread_for = async |size| {
+            let body = Bytes::from(vec![b' '; size]);
+            decoded(Head::default(), body, &decode).await.unwrap()
+        };
+        assert_eq!(thread_for(MAX_DECODED_IN_PLACE).await, here);
+        assert_ne!(thread_for(MAX_DECODED_IN_PLACE + 1).await, here);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_decoded_may_say_why_wherever_that_is_found() {
+        let decode: Decode<()> = Arc::new(|_| Err(Undocumented::Token));
+        for size in [0, MAX_DECODED_IN_PLACE] {
+            let body = format!(r#"{{"Code":"Throttling","RequestId":"R"}}{}"#, " ".repeat(size));
+            let error = decoded(Head::default(), body.into(), &decode).await.unwrap_err();
+            assert_eq!(
+                (error.reason, error.request_id.as_deref()),
+                (Reason::Throttled, Some("R"))
+            );
+        }
+    }
+
+    #[test]
+    fn the_date_of_an_answer_tells_how_far_the_clock_is_off() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let behind = |date| seconds_behind(date, now);
+        assert_eq!(behind("Sun, 06 Nov 1994 08:49:37 GMT"), Some(0));
+        assert_eq!(behind("Sunday, 06-Nov-94 09:09:37 GMT"), Some(1200));
+        assert_eq!(behind("Sun Nov  6 07:49:37 1994"), Some(-3600));
+        assert_eq!(behind("yesterday"), None);
+    }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::client::{Action, Client};
+use super::answer::Undocumented;
+use super::client::{Action, Client, Decode};
 use super::error::{CallError, Reason};
 use super::invocations::{self, Scheduled};
 use super::limit::Priority;
@@ -71,6 +72,8 @@ pub enum Which<'a> {
 pub struct Ecs {
     client: Client,
     region_id: String,
+    /// Polled because DescribeRegions lists it, not because the configuration does.
+    is_discovered: bool,
     filter: Filter,
     /// Commands whose rows are to be told apart.
     selection: Option<Arc<Selection>>,
@@ -83,6 +86,7 @@ impl Ecs {
         Self {
             client,
             region_id: region_id.to_owned(),
+            is_discovered: false,
             filter,
             selection,
             with_ids: false,
@@ -94,6 +98,15 @@ impl Ecs {
     #[must_use]
     pub fn with_ids(self, with_ids: bool) -> Self {
         Self { with_ids, ..self }
+    }
+
+    /// Advises as for a region that DescribeRegions lists, and no configuration.
+    #[must_use]
+    pub fn discovered(self, is_discovered: bool) -> Self {
+        Self {
+            is_discovered,
+            ..self
+        }
     }
 
     /// The client, for its pauses.
@@ -126,14 +139,15 @@ impl Ecs {
             true => rows::decode_with_ids,
             false => rows::decode,
         };
+        let selection = self.selection.clone();
         call(
             &self.client,
-            Some(&self.region_id),
+            Some((&self.region_id, self.is_discovered)),
             Action::DescribeInvocationResults,
             &parameters,
             priority,
             deadline,
-            |body| decode(body, self.selection.as_deref()),
+            move |body| decode(body, selection.as_deref()),
         )
         .await
     }
@@ -156,14 +170,15 @@ impl Ecs {
             Which::Command(id) => push(&mut parameters, "CommandId", Some(id)),
             Which::Invocation(id) => push(&mut parameters, "InvokeId", Some(id)),
         }
+        let with_commands = self.selection.is_some();
         call(
             &self.client,
-            Some(&self.region_id),
+            Some((&self.region_id, self.is_discovered)),
             Action::DescribeInvocations,
             &parameters,
             priority,
             deadline,
-            |body| invocations::decode(body, self.selection.is_some()),
+            move |body| invocations::decode(body, with_commands),
         )
         .await
     }
@@ -209,25 +224,18 @@ pub async fn regions(client: &Client) -> Result<Regions, CallError> {
     Ok(found)
 }
 
-async fn call<T>(
+async fn call<T: Send + 'static>(
     client: &Client,
-    region_id: Option<&str>,
+    region: Option<(&str, bool)>,
     action: Action,
     parameters: &[(String, String)],
     priority: Priority,
     deadline: Option<Instant>,
-    decode: impl Fn(&[u8]) -> Result<T, serde_json::Error> + Sync,
+    decode: impl Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync + 'static,
 ) -> Result<T, CallError> {
-    let decode = |body: &[u8]| {
-        decode(body).map_err(|error| {
-            // Not the error's own text, which may hold words of the body.
-            let (line, column) = (error.line(), error.column());
-            let what = format!("an answer that is not the documented JSON, at line {line} column {column}");
-            CallError::new(Reason::Malformed, what)
-        })
-    };
+    let decode: Decode<T> = Arc::new(decode);
     let answer = client.call(action, parameters, priority, deadline, &decode).await;
-    answer.map_err(|error| error.for_action(action.as_str(), region_id))
+    answer.map_err(|error| error.for_action(action.as_str(), region))
 }
 
 fn push(parameters: &mut Vec<(String, String)>, name: &str, value: Option<&str>) {

@@ -1,9 +1,12 @@
 //! From the JSON of DescribeInvocations to what the exporter needs of it: which rows belong to a schedule, and what
 //! commands are called.
 
-use serde::Deserialize;
+use std::num::NonZeroU32;
 
-use crate::result::{Identity, Named};
+use serde_json::value::RawValue;
+
+use super::answer::{Answer, Entry, Undocumented, text};
+use crate::result::{Identity, Named, label_text};
 use crate::timestamp;
 
 /// One page.
@@ -17,101 +20,109 @@ pub struct Scheduled {
     pub next_token: Option<String>,
 }
 
-/// Names have 128 characters at most; anything longer than this is cut.
-const MAX_TEXT: usize = 256;
-
-/// Reads a page; `with_commands` where some are selected.
+/// Reads a page; `with_commands` where some are selected. An invocation without its InvokeId is left out.
 ///
 /// # Errors
 /// When the body is not the documented JSON.
-pub fn decode(body: &[u8], with_commands: bool) -> Result<Scheduled, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Body {
-        #[serde(default)]
-        next_token: Option<String>,
-        invocations: Invocations,
-    }
-    #[derive(Deserialize)]
-    struct Invocations {
-        #[serde(rename = "Invocation")]
-        list: Vec<Invocation>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Invocation {
-        #[serde(default)]
-        invoke_id: String,
-        #[serde(default)]
-        container_id: String,
-        #[serde(default)]
-        command_id: Option<String>,
-        #[serde(default)]
-        command_name: Option<String>,
-        #[serde(default)]
-        command_type: Option<String>,
-        #[serde(default)]
-        repeat_mode: Option<String>,
-        #[serde(default)]
-        frequency: Option<String>,
-        #[serde(default)]
-        creation_time: Option<String>,
-        #[serde(default)]
-        invoke_instances: InvokeInstances,
-    }
-    #[derive(Deserialize, Default)]
-    struct InvokeInstances {
-        #[serde(rename = "InvokeInstance", default)]
-        list: Vec<InvokeInstance>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct InvokeInstance {
-        #[serde(default)]
-        instance_id: String,
-    }
-    let body: Body = serde_json::from_slice(body)?;
-    let rows = body
-        .invocations
-        .list
-        .iter()
-        .flat_map(|invocation| {
-            invocation.invoke_instances.list.iter().map(|instance| {
-                Identity::of_row(
-                    &invocation.invoke_id,
-                    &instance.instance_id,
-                    &invocation.container_id,
-                )
-            })
-        })
-        .collect();
-    let named = |invocation: Invocation| {
-        let command_id = invocation.command_id.filter(|id| !id.is_empty())?;
-        Some(Named {
-            command_id: command_id.into(),
-            invoke_id: invocation.invoke_id.into(),
-            name: cut(invocation.command_name),
-            kind: cut(invocation.command_type),
-            repeat_mode: cut(invocation.repeat_mode),
-            frequency: cut(invocation.frequency),
-            created: invocation
-                .creation_time
-                .and_then(|time| timestamp::parse(&time))
-                .map_or(0, std::num::NonZeroU32::get),
-        })
+pub fn decode(body: &[u8], with_commands: bool) -> Result<Scheduled, Undocumented> {
+    let answer = Answer::<Invocation<'_>>::read(body, &["Invocations", "Invocation"])?;
+    let mut page = Scheduled {
+        next_token: answer.next_token()?,
+        ..Scheduled::default()
     };
-    let invocations = body.invocations.list.into_iter().filter(|_| with_commands);
-    Ok(Scheduled {
-        rows,
-        commands: invocations.filter_map(named).collect(),
-        next_token: body.next_token.filter(|token| !token.is_empty()),
-    })
+    for invocation in answer.entries {
+        let Some(invoke_id) = text(invocation.invoke_id).filter(|id| !id.is_empty()) else {
+            continue;
+        };
+        let container_id = text(invocation.container_id).unwrap_or_default();
+        for instance in instances(&invocation)? {
+            if let Some(instance_id) = text(instance.instance_id).filter(|id| !id.is_empty()) {
+                page.rows
+                    .push(Identity::of_row(&invoke_id, &instance_id, &container_id));
+            }
+        }
+        if with_commands {
+            page.commands.extend(invocation.named(&invoke_id));
+        }
+    }
+    Ok(page)
 }
 
-fn cut(text: Option<String>) -> Box<str> {
-    match text.unwrap_or_default() {
-        text if text.len() > MAX_TEXT => text.chars().take(MAX_TEXT / 4).collect(),
-        text => text.into(),
+/// The instances of an invocation; none where its list cannot be read.
+fn instances<'a>(invocation: &Invocation<'a>) -> Result<Vec<InvokeInstance<'a>>, Undocumented> {
+    let Some(raw) = invocation.invoke_instances else {
+        return Ok(Vec::new());
+    };
+    match Answer::read_within(raw, &["InvokeInstance"]) {
+        Ok(answer) => Ok(answer.entries),
+        Err(error @ Undocumented::TooMany { .. }) => Err(error),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+#[derive(Default)]
+struct Invocation<'a> {
+    invoke_id: Option<&'a RawValue>,
+    container_id: Option<&'a RawValue>,
+    command_id: Option<&'a RawValue>,
+    command_name: Option<&'a RawValue>,
+    command_type: Option<&'a RawValue>,
+    repeat_mode: Option<&'a RawValue>,
+    frequency: Option<&'a RawValue>,
+    creation_time: Option<&'a RawValue>,
+    invoke_instances: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> for Invocation<'a> {
+    /// MaxResults is 50, and the most that the API allows; twice that, should it ever allow more.
+    const MOST: usize = 100;
+    const WHAT: &'static str = "invocations";
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
+        Some(match name {
+            b"InvokeId" => &mut self.invoke_id,
+            b"ContainerId" => &mut self.container_id,
+            b"CommandId" => &mut self.command_id,
+            b"CommandName" => &mut self.command_name,
+            b"CommandType" => &mut self.command_type,
+            b"RepeatMode" => &mut self.repeat_mode,
+            b"Frequency" => &mut self.frequency,
+            b"CreationTime" => &mut self.creation_time,
+            b"InvokeInstances" => &mut self.invoke_instances,
+            _ => return None,
+        })
+    }
+}
+
+impl Invocation<'_> {
+    fn named(&self, invoke_id: &str) -> Option<Named> {
+        let label = |raw| label_text(&text(raw).unwrap_or_default()).into();
+        Some(Named {
+            command_id: label_text(&text(self.command_id).filter(|id| !id.is_empty())?).into(),
+            invoke_id: invoke_id.into(),
+            name: label(self.command_name),
+            kind: label(self.command_type),
+            repeat_mode: label(self.repeat_mode),
+            frequency: label(self.frequency),
+            created: text(self.creation_time)
+                .and_then(|time| timestamp::parse(&time))
+                .map_or(0, NonZeroU32::get),
+        })
+    }
+}
+
+#[derive(Default)]
+struct InvokeInstance<'a> {
+    instance_id: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> for InvokeInstance<'a> {
+    /// The API takes 100 instances for an invocation, and says that more can be had.
+    const MOST: usize = 10_000;
+    const WHAT: &'static str = "instances of an invocation";
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
+        (name == b"InstanceId").then_some(&mut self.instance_id)
     }
 }
 
@@ -139,6 +150,91 @@ mod tests {
         assert!(
             named.is_empty(),
             "without a CommandId it says nothing of a command"
+        );
+    }
+
+    fn page(list: &str) -> Scheduled {
+        let body = format!(r#"{{"NextToken":8,"Invocations":{{"Invocation":[{list}]}}}}"#);
+        decode(body.as_bytes(), true).unwrap()
+    }
+
+    /// Each of these cost the whole answer once, and with it the first look of the scope.
+    #[test]
+    fn one_odd_entry_costs_no_other() {
+        let good = r#"{"InvokeId":"t-1","CommandId":"c-1","CommandName":"a","InvokeInstances":{"InvokeInstance":[{"InstanceId":"i-1"}]}}"#;
+        let row = Identity::of_row("t-1", "i-1", "");
+        for odd in [
+            "null",
+            "1e999",
+            r#""\ud800""#,
+            "[]",
+            "{}",
+            r#"{"InvokeId":null,"CommandId":"c-2","InvokeInstances":{"InvokeInstance":[{"InstanceId":"i-2"}]}}"#,
+            r#"{"InvokeId":7}"#,
+            r#"{"InvokeId":"t-2","InvokeInstances":null}"#,
+            r#"{"InvokeId":"t-2","InvokeInstances":{"InvokeInstance":null}}"#,
+            r#"{"InvokeId":"t-2","InvokeInstances":{"InvokeInstance":[null,{"InstanceId":null},{"InstanceId":4},1e999]}}"#,
+            r#"{"InvokeId":"t-2","InvokeInstances":[]}"#,
+        ] {
+            for list in [format!("{good},{odd}"), format!("{odd},{good}")] {
+                let page = page(&list);
+                assert_eq!(page.rows, [row], "{odd}");
+                assert_eq!(page.commands.len(), 1, "{odd}");
+                assert_eq!(&*page.commands[0].name, "a");
+                assert_eq!(page.next_token.as_deref(), Some("8"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_odd_member_costs_no_other() {
+        let of = |odd: &str| {
+            page(&format!(
+                r#"{{"InvokeId":"t-1",{odd},"CommandId":"c-1","CommandType":"RunShellScript","InvokeInstances":{{"InvokeInstance":[{{"InstanceId":"i-1"}},null,{{"InstanceId":"i-2"}}]}}}}"#
+            ))
+        };
+        for odd in [
+            r#""ContainerId":null"#,
+            r#""CommandName":12"#,
+            r#""CommandName":"\ud800""#,
+            r#""RepeatMode":null,"Frequency":1e999,"CreationTime":17"#,
+            r#""\udc00":1,"CommandName":{}"#,
+        ] {
+            let page = of(odd);
+            assert_eq!(
+                page.rows,
+                [
+                    Identity::of_row("t-1", "i-1", ""),
+                    Identity::of_row("t-1", "i-2", "")
+                ],
+                "{odd}"
+            );
+            let [named] = &page.commands[..] else {
+                panic!("{odd}")
+            };
+            assert_eq!(
+                (&*named.command_id, &*named.name, &*named.kind),
+                ("c-1", "", "RunShellScript")
+            );
+        }
+        assert_eq!(
+            &*of(r#""CommandName":"a\u2028\nb""#).commands[0].name,
+            "a\u{fffd}\u{fffd}b"
+        );
+    }
+
+    #[test]
+    fn lists_that_are_too_long_are_left_where_they_are() {
+        let too_many = |what, most| Err(Undocumented::TooMany { what, most });
+        let many = format!(r#"{{"Invocations":{{"Invocation":[{}"#, "{},".repeat(1 << 20));
+        assert_eq!(decode(many.as_bytes(), true), too_many("invocations", 100));
+        let many = format!(
+            r#"{{"Invocations":{{"Invocation":[{{"InvokeId":"t","InvokeInstances":{{"InvokeInstance":[{}{{}}]}}}}]}}}}"#,
+            "{},".repeat(1 << 20)
+        );
+        assert_eq!(
+            decode(many.as_bytes(), true),
+            too_many("instances of an invocation", 10_000)
         );
     }
 }

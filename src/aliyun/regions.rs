@@ -2,47 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde_json::value::RawValue;
 
-/// RegionId to RegionEndpoint, a bare host.
+use super::answer::{Answer, Entry, Undocumented, text};
+
+/// RegionId to RegionEndpoint, a bare host; `""` where none is named.
 pub type Regions = BTreeMap<String, String>;
 
-/// More regions than this are none of Alibaba Cloud's.
-const MAX_REGIONS: usize = 1000;
-
-/// Reads the answer. A region without an id is left out.
+/// Reads the answer. A region without an id that can be one is left out.
 ///
 /// # Errors
 /// When the body is not the documented JSON.
-pub fn decode(body: &[u8]) -> Result<Regions, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(rename = "Regions")]
-        regions: List,
+pub fn decode(body: &[u8]) -> Result<Regions, Undocumented> {
+    let answer = Answer::<Region<'_>>::read(body, &["Regions", "Region"])?;
+    let named = answer.entries.into_iter().filter_map(|region| {
+        let region_id = text(region.region_id).filter(|id| is_region_id(id))?;
+        let host = text(region.region_endpoint).filter(|host| is_host(host));
+        Some((region_id.into_owned(), host.unwrap_or_default().into_owned()))
+    });
+    Ok(named.collect())
+}
+
+#[derive(Default)]
+struct Region<'a> {
+    region_id: Option<&'a RawValue>,
+    region_endpoint: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> for Region<'a> {
+    /// Alibaba Cloud has some thirty.
+    const MOST: usize = 1000;
+    const WHAT: &'static str = "regions";
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
+        match name {
+            b"RegionId" => Some(&mut self.region_id),
+            b"RegionEndpoint" => Some(&mut self.region_endpoint),
+            _ => None,
+        }
     }
-    #[derive(Deserialize)]
-    struct List {
-        #[serde(rename = "Region")]
-        list: Vec<Region>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Region {
-        #[serde(default)]
-        region_id: String,
-        #[serde(default)]
-        region_endpoint: String,
-    }
-    let body: Body = serde_json::from_slice(body)?;
-    let named = body
-        .regions
-        .list
-        .into_iter()
-        .filter(|region| !region.region_id.is_empty());
-    Ok(named
-        .take(MAX_REGIONS)
-        .map(|region| (region.region_id, region.region_endpoint))
-        .collect())
+}
+
+/// As in the configuration: it becomes a label, a part of hosts, and a key of saved state.
+fn is_region_id(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// A host, perhaps with a port. Requests are signed for it and sent to it.
+fn is_host(host: &str) -> bool {
+    (1..=255).contains(&host.len())
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':'))
 }
 
 #[cfg(test)]
@@ -58,5 +72,38 @@ mod tests {
         )];
         assert_eq!(decode(body).unwrap(), Regions::from(expected));
         assert!(decode(b"{}").is_err());
+    }
+
+    #[test]
+    fn one_odd_region_costs_no_other() {
+        let good = r#"{"RegionId":"cn-beijing","RegionEndpoint":"ecs.cn-beijing.aliyuncs.com"}"#;
+        let host = |host: &str| Some(host.to_owned());
+        for (odd, endpoint) in [
+            ("null", None),
+            ("1e999", None),
+            (r#"{"RegionId":null,"RegionEndpoint":"x"}"#, None),
+            (r#"{"RegionId":"../cn","RegionEndpoint":"x"}"#, None),
+            (r#"{"RegionId":"cn-odd","RegionEndpoint":null}"#, host("")),
+            (r#"{"RegionId":"cn-odd","RegionEndpoint":7}"#, host("")),
+            (r#"{"RegionId":"cn-odd","RegionEndpoint":"a/b@c"}"#, host("")),
+            (r#"{"RegionId":"cn-odd"}"#, host("")),
+        ] {
+            let body = format!(r#"{{"Regions":{{"Region":[{odd},{good}]}}}}"#);
+            let mut found = decode(body.as_bytes()).unwrap();
+            assert_eq!(
+                found.remove("cn-beijing").as_deref(),
+                Some("ecs.cn-beijing.aliyuncs.com")
+            );
+            assert_eq!(found.remove("cn-odd"), endpoint, "{odd}");
+            assert!(found.is_empty(), "{odd}");
+        }
+        let many = format!(r#"{{"Regions":{{"Region":[{}"#, "{},".repeat(1 << 20));
+        assert_eq!(
+            decode(many.as_bytes()),
+            Err(Undocumented::TooMany {
+                what: "regions",
+                most: 1000
+            })
+        );
     }
 }

@@ -3,22 +3,19 @@
 //! Every field of a row is read by itself: whatever stands there, the row keeps what is usable. Output, which may
 //! be most of a page, is skipped and never copied. Source: API reference, DescribeInvocationResults, response.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+use super::answer::{Answer, Entry, Undocumented, text};
 use super::tags;
-use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
+use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Row, Status, Times, label_text};
 use crate::selection::Selection;
 use crate::timestamp;
 
-/// The longest ErrorCode or InvocationStatus that is kept whole; a longer one is no code.
-const MAX_CODE: usize = 256;
+/// No id of a command is longer.
+const MAX_COMMAND_ID: usize = 256;
 
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,8 +32,8 @@ pub struct Page {
 /// in `selection`.
 ///
 /// # Errors
-/// When the body is not JSON or has no `Invocation.InvocationResults.InvocationResult` list.
-pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
+/// When the body is not JSON, has no `Invocation.InvocationResults.InvocationResult` list, or one that is too long.
+pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, Undocumented> {
     page(body, selection, false)
 }
 
@@ -44,35 +41,17 @@ pub fn decode(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_with_ids(body: &[u8], selection: Option<&Selection>) -> Result<Page, serde_json::Error> {
+pub fn decode_with_ids(body: &[u8], selection: Option<&Selection>) -> Result<Page, Undocumented> {
     page(body, selection, true)
 }
 
-fn page(body: &[u8], selection: Option<&Selection>, every_id: bool) -> Result<Page, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow, rename = "Invocation")]
-        invocation: Invocation<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Invocation<'a> {
-        #[serde(borrow, rename = "NextToken", default)]
-        next_token: Option<Cow<'a, str>>,
-        #[serde(borrow, rename = "InvocationResults")]
-        results: InvocationResults<'a>,
-    }
-    #[derive(Deserialize)]
-    struct InvocationResults<'a> {
-        #[serde(borrow, rename = "InvocationResult")]
-        rows: Rows<'a>,
-    }
-    let body: Body<'_> = serde_json::from_slice(body)?;
-    let Rows {
-        rows: fields,
-        mut skipped,
-    } = body.invocation.results.rows;
-    let mut rows: Vec<Row> = Vec::with_capacity(fields.len());
-    for fields in fields {
+fn page(body: &[u8], selection: Option<&Selection>, every_id: bool) -> Result<Page, Undocumented> {
+    let path = ["Invocation", "InvocationResults", "InvocationResult"];
+    let answer = Answer::<Fields<'_>>::read(body, &path)?;
+    let next_token = answer.next_token()?;
+    let mut skipped = answer.odd;
+    let mut rows: Vec<Row> = Vec::with_capacity(answer.entries.len());
+    for fields in answer.entries {
         let command = selection.and_then(|selection| {
             let before = rows.last().and_then(|row| row.command.as_ref());
             fields.command(selection, before)
@@ -82,137 +61,11 @@ fn page(body: &[u8], selection: Option<&Selection>, every_id: bool) -> Result<Pa
             None => skipped += 1,
         }
     }
-    let next_token = body
-        .invocation
-        .next_token
-        .filter(|token| !token.is_empty())
-        .map(Cow::into_owned);
     Ok(Page {
         rows,
         skipped,
         next_token,
     })
-}
-
-struct Rows<'a> {
-    rows: Vec<Fields<'a>>,
-    /// Elements that are no objects.
-    skipped: u64,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Rows<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowsVisitor;
-        impl<'de> Visitor<'de> for RowsVisitor {
-            type Value = Rows<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of results")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<'de>, A::Error> {
-                let mut found = Rows {
-                    rows: Vec::with_capacity(50),
-                    skipped: 0,
-                };
-                while let Some(row) = list.next_element_seed(RowSeed)? {
-                    match row {
-                        Some(row) => found.rows.push(row),
-                        None => found.skipped += 1,
-                    }
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_seq(RowsVisitor)
-    }
-}
-
-/// Reads one element of the list; `None` where it is no object.
-struct RowSeed;
-
-impl<'de> DeserializeSeed<'de> for RowSeed {
-    type Value = Option<Fields<'de>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(RowVisitor)
-    }
-}
-
-struct RowVisitor;
-
-impl<'de> Visitor<'de> for RowVisitor {
-    type Value = Option<Fields<'de>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a result")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields::default();
-        while let Some(slot) = map.next_key_seed(SlotSeed(&mut fields))? {
-            match slot {
-                Some(slot) => *slot = Some(map.next_value::<&'de RawValue>()?),
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(Some(fields))
-    }
-
-    // Anything that is not an object has no ids.
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-}
-
-/// Reads a name, which is not copied, and gives the place of what follows; `None` where that is of no use.
-struct SlotSeed<'f, 'de>(&'f mut Fields<'de>);
-
-impl<'f, 'de> DeserializeSeed<'de> for SlotSeed<'f, 'de> {
-    type Value = Option<&'f mut Option<&'de RawValue>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'f, 'de> Visitor<'de> for SlotSeed<'f, 'de> {
-    type Value = Option<&'f mut Option<&'de RawValue>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a name")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.slot(name))
-    }
 }
 
 /// The fields of a row as they stand in the text, unread: a number out of any range or a broken escape in one
@@ -236,35 +89,43 @@ struct Fields<'a> {
     tags: Option<&'a RawValue>,
 }
 
-impl<'a> Fields<'a> {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a RawValue>> {
+impl<'a> Entry<'a> for Fields<'a> {
+    /// MaxResults is 50, and the most that the API allows; twice that, should it ever allow more.
+    const MOST: usize = 100;
+    const WHAT: &'static str = "rows";
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
         Some(match name {
-            "InvokeId" => &mut self.invoke_id,
-            "InstanceId" => &mut self.instance_id,
-            "ContainerId" => &mut self.container_id,
-            "CommandId" => &mut self.command_id,
-            "InvocationStatus" => &mut self.status,
-            "ErrorCode" => &mut self.error_code,
-            "ExitCode" => &mut self.exit_code,
-            "Repeats" => &mut self.repeats,
-            "StartTime" => &mut self.started,
-            "FinishedTime" => &mut self.finished,
-            "StopTime" => &mut self.stopped,
-            "Dropped" => &mut self.dropped,
-            "OssOutputStatus" => &mut self.delivery_status,
-            "OssOutputErrorCode" => &mut self.delivery_error_code,
-            "Tags" => &mut self.tags,
+            b"InvokeId" => &mut self.invoke_id,
+            b"InstanceId" => &mut self.instance_id,
+            b"ContainerId" => &mut self.container_id,
+            b"CommandId" => &mut self.command_id,
+            b"InvocationStatus" => &mut self.status,
+            b"ErrorCode" => &mut self.error_code,
+            b"ExitCode" => &mut self.exit_code,
+            b"Repeats" => &mut self.repeats,
+            b"StartTime" => &mut self.started,
+            b"FinishedTime" => &mut self.finished,
+            b"StopTime" => &mut self.stopped,
+            b"Dropped" => &mut self.dropped,
+            b"OssOutputStatus" => &mut self.delivery_status,
+            b"OssOutputErrorCode" => &mut self.delivery_error_code,
+            b"Tags" => &mut self.tags,
             _ => return None,
         })
     }
+}
 
+impl Fields<'_> {
     /// The command, where a selector may take it: its name is not known here.
     fn command(
         &self,
         selection: &Selection,
         before: Option<&Arc<CommandOfRow>>,
     ) -> Option<Arc<CommandOfRow>> {
-        let id = text(self.command_id).filter(|id| !id.is_empty() && id.len() <= MAX_CODE)?;
+        let id = text(self.command_id).filter(|id| !id.is_empty() && id.len() <= MAX_COMMAND_ID)?;
+        // It becomes a label where the name cannot be had.
+        let id = label_text(&id);
         let tagged = match self.tags {
             Some(tags) if selection.looks_at_tags() => tags::chosen(tags, selection),
             _ => 0,
@@ -287,17 +148,13 @@ impl<'a> Fields<'a> {
         let instance_id = text(self.instance_id).filter(|id| !id.is_empty())?;
         let container_id = text(self.container_id).unwrap_or_default();
         let status = Status::parse(&code(self.status));
-        let repeats = integer(self.repeats)
-            .and_then(|repeats| u32::try_from(repeats).ok())
-            .unwrap_or(0);
-        // A run number is an int32 in the API; a larger one is no run number.
-        let repeats = if repeats > i32::MAX as u32 { 0 } else { repeats };
+        let repeats = count(self.repeats);
         let scheduled = repeats > 1 || status == Status::Known(KnownStatus::Scheduled);
         let mut row = Row {
             scheduled,
             identity: Identity::of_row(&invoke_id, &instance_id, &container_id),
             status,
-            error_code: code(self.error_code).into(),
+            error_code: code(self.error_code),
             exit_code: integer(self.exit_code),
             repeats,
             times: Times {
@@ -305,9 +162,7 @@ impl<'a> Fields<'a> {
                 finished: time(self.finished),
                 stopped: time(self.stopped),
             },
-            dropped: integer(self.dropped)
-                .and_then(|bytes| u64::try_from(bytes).ok())
-                .unwrap_or(0),
+            dropped: count(self.dropped).into(),
             delivery: delivery(self.delivery_status, self.delivery_error_code),
             ids: None,
             command: None,
@@ -324,26 +179,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A string, where there is one.
-fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    let raw = raw?.get();
-    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if !inside.contains('\\') {
-        return Some(Cow::Borrowed(inside));
-    }
-    serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
-}
-
-/// A string that is a code, `""` where there is none. One that is too long for a label is cut, which keeps it
-/// different from every code that is not.
-fn code(raw: Option<&RawValue>) -> Cow<'_, str> {
-    match text(raw).unwrap_or_default() {
-        code if code.len() > MAX_CODE => Cow::Owned(code.chars().take(MAX_CODE / 4).collect()),
-        code => code,
-    }
+/// A string that is a code, `""` where there is none.
+fn code(raw: Option<&RawValue>) -> Box<str> {
+    label_text(&text(raw).unwrap_or_default()).into()
 }
 
 /// A whole number, or a string that holds one.
@@ -353,6 +191,12 @@ fn integer(raw: Option<&RawValue>) -> Option<i64> {
         Ok(number) => Some(number),
         Err(_) => text(raw)?.trim().parse().ok(),
     }
+}
+
+/// A number that is an int32 in the API, 0 where there is none: a negative or a larger one is none.
+fn count(raw: Option<&RawValue>) -> u32 {
+    let number = integer(raw).and_then(|number| i32::try_from(number).ok());
+    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
 fn time(raw: Option<&RawValue>) -> Option<NonZeroU32> {
@@ -366,7 +210,7 @@ fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<
     ended.then(|| {
         Box::new(Delivery {
             finished,
-            error_code: code(error_code).into(),
+            error_code: code(error_code),
         })
     })
 }
@@ -412,7 +256,7 @@ mod tests {
     fn odd_rows_keep_what_is_usable() {
         let page = page(
             r#"null, 5, "x", [1,[2]], {"InvokeId":"t"}, {"InvokeId":7,"InstanceId":"i"},
-               {"InvokeId":"t","InstanceId":"i","InvocationStatus":4,"ExitCode":1e999,"ErrorCode":null,"Repeats":-1,"Dropped":"12","StartTime":17,"FinishedTime":"soon"},
+               {"InvokeId":"t","InstanceId":"i","InvocationStatus":4,"ExitCode":1e999,"ErrorCode":null,"Repeats":-1,"Dropped":"12","\udfff":0,"StartTime":17,"FinishedTime":"soon"},
                {"InvokeId":"t","InstanceId":"j","InvocationStatus":"Odd","ExitCode":"-3","ErrorCode":"\ud800","Repeats":99999999999},
                {"InvokeId":"t","InstanceId":"k","InvocationStatus":"success","ExitCode":1.5,"InvokeId":"t"}"#,
         );
@@ -440,6 +284,84 @@ mod tests {
     }
 
     #[test]
+    fn elements_that_cannot_be_read_cost_no_other() {
+        let page = page(
+            r#"1e999, "\ud800", {"InvokeId":"t","InstanceId":"i","\ud800":1e999,"InvocationStatus":"Failed"}, [1e999], true"#,
+        );
+        assert_eq!((page.skipped, page.rows.len()), (4, 1));
+        assert_eq!(page.rows[0].status, Status::Known(KnownStatus::Failed));
+    }
+
+    #[test]
+    fn dropped_and_repeats_are_numbers_of_32_bits() {
+        for (number, expected) in [
+            ("49259", 49_259),
+            ("2147483647", 2_147_483_647),
+            ("2147483648", 0),
+            ("9223372036854775807", 0),
+            ("1e3", 0),
+            ("-1", 0),
+        ] {
+            let row =
+                format!(r#"{{"InvokeId":"t","InstanceId":"i","Dropped":{number},"Repeats":"{number}"}}"#);
+            let row = &page(&row).rows[0];
+            assert_eq!(
+                (row.dropped, row.repeats),
+                (expected, expected as u32),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn codes_are_one_line_and_not_long() {
+        let row =
+            r#"{"InvokeId":"t","InstanceId":"i","InvocationStatus":"a\u2028b","ErrorCode":"a\r\u0085b"}"#;
+        let row = &page(row).rows[0];
+        assert_eq!(row.status, Status::Unknown("a\u{fffd}b".into()));
+        assert_eq!(&*row.error_code, "a\u{fffd}\u{fffd}b");
+        let long = format!(
+            r#"{{"InvokeId":"t","InstanceId":"i","ErrorCode":"{}"}}"#,
+            "x".repeat(257)
+        );
+        assert_eq!(page(&long).rows[0].error_code.len(), 64);
+    }
+
+    /// So many that they would take gigabytes as rows; only the first are looked at.
+    #[test]
+    fn a_list_that_is_too_long_is_left_where_it_is() {
+        let body =
+            |rows: &str| format!(r#"{{"Invocation":{{"InvocationResults":{{"InvocationResult":[{rows}"#);
+        let too_many = Err(Undocumented::TooMany {
+            what: "rows",
+            most: 100,
+        });
+        for element in ["{},", "7,", "{\"InvokeId\":\"t\"},"] {
+            let many = body(&element.repeat(1 << 20));
+            // The end is missing, which nobody has come to see.
+            assert_eq!(decode(many.as_bytes(), None), too_many, "{element}");
+        }
+        let whole = |rows: usize| decode((body(&vec!["{}"; rows].join(",")) + "]}}}").as_bytes(), None);
+        assert_eq!(whole(100).unwrap().skipped, 100);
+        assert_eq!(whole(101), too_many);
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_used_is_not_the_end() {
+        let with = |token: &str| {
+            let body = format!(
+                r#"{{"Invocation":{{"NextToken":{token},"InvocationResults":{{"InvocationResult":[]}}}}}}"#
+            );
+            decode(body.as_bytes(), None).map(|page| page.next_token)
+        };
+        assert_eq!(with("17"), Ok(Some("17".to_owned())));
+        assert_eq!(with(r#""a\u002fb""#), Ok(Some("a/b".to_owned())));
+        for token in [r#""\ud800""#, "[]", "{}", "true"] {
+            assert_eq!(with(token), Err(Undocumented::Token), "{token}");
+        }
+    }
+
+    #[test]
     fn what_is_not_the_documented_json_is_an_error() {
         for body in [
             "",
@@ -449,6 +371,11 @@ mod tests {
             r#"{"Invocation":{"InvocationResults":{}}}"#,
             r#"{"Invocation":{"InvocationResults":{"InvocationResult":{}}}}"#,
             r#"{"Invocation":{"InvocationResults":{"InvocationResult":null}}}"#,
+            r#"{"Invocation":{"InvocationResults":{"InvocationResult":[]}}},"#,
+            r#"{"Invocation":{"InvocationResults":{"InvocationResult":[],"InvocationResult":[]}}}"#,
+            r#"{"Invocation":[{"InvocationResults":{"InvocationResult":[]}}]}"#,
+            r#"[]"#,
+            "7",
             r#"{"Invocation":{"InvocationResults":{"InvocationResult":[{"InvokeId":"t""#,
         ] {
             assert!(decode(body.as_bytes(), None).is_err(), "{body}");

@@ -1,37 +1,40 @@
 //! Tags of a row or an invocation, in both shapes that the API's samples have.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::answer::{Answer, Entry, text};
 use crate::selection::{Chosen, Selection};
 
 /// The selectors whose tag is among the tags. Whatever else stands there has none.
 pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> Chosen {
-    #[derive(Deserialize)]
-    struct Wrapped<'a> {
-        #[serde(borrow, rename = "Tag", default)]
-        list: Vec<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Tag<'a> {
-        #[serde(borrow, rename = "TagKey")]
-        key: Cow<'a, str>,
-        #[serde(borrow, rename = "TagValue", default)]
-        value: Option<Cow<'a, str>>,
-    }
-    let text = tags.get();
-    let list: Vec<&RawValue> = if text.starts_with('[') {
-        serde_json::from_str(text).unwrap_or_default()
-    } else {
-        serde_json::from_str::<Wrapped<'_>>(text)
-            .map(|wrapped| wrapped.list)
-            .unwrap_or_default()
+    let path: &[&str] = match tags.get().starts_with('[') {
+        true => &[],
+        false => &["Tag"],
     };
-    list.into_iter()
-        .filter_map(|tag| serde_json::from_str::<Tag<'_>>(tag.get()).ok())
-        .fold(0, |chosen, tag| {
-            chosen | selection.with_tag(&tag.key, tag.value.as_deref().unwrap_or_default())
-        })
+    let tags = Answer::<Tag<'_>>::read_within(tags, path).map(|answer| answer.entries);
+    let tags = tags.unwrap_or_default().into_iter();
+    tags.fold(0, |chosen, tag| {
+        let key = text(tag.key).unwrap_or_default();
+        chosen | selection.with_tag(&key, &text(tag.value).unwrap_or_default())
+    })
+}
+
+#[derive(Default)]
+struct Tag<'a> {
+    key: Option<&'a RawValue>,
+    value: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> for Tag<'a> {
+    /// The API allows 20.
+    const MOST: usize = 100;
+    const WHAT: &'static str = "tags";
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
+        match name {
+            b"TagKey" => Some(&mut self.key),
+            b"TagValue" => Some(&mut self.value),
+            _ => None,
+        }
+    }
 }

@@ -188,7 +188,7 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
     for (region_id, host) in account.regions() {
         let plan = Plan::of(&config, &account.config, &region_id, host.as_deref());
         let client = account.client(&config, &shared, &region_id, plan.endpoint);
-        let ecs = Ecs::new(client, &region_id, plan.filter, None);
+        let ecs = Ecs::new(client, &region_id, plan.filter, None).discovered(is_discovered);
         checks.spawn(async move { (region_id, permitted(&ecs).await) });
     }
     let mut found = checks.join_all().await;
@@ -213,9 +213,9 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
 async fn permitted(ecs: &Ecs) -> Vec<(Action, CallError)> {
     let results = ecs.results(&Query::default(), Priority::Poll, None).await;
     // A host that cannot be reached, or a region that is not known, gives the same answer to the next question.
-    let is_settled = results.as_ref().is_err_and(|error| {
-        !matches!(error.reason, Reason::Denied | Reason::Malformed) || error.refuses_key()
-    });
+    let is_settled = results
+        .as_ref()
+        .is_err_and(|error| error.reason != Reason::Malformed && !error.misses_permission());
     let mut errors: Vec<_> = results
         .err()
         .map(|error| (Action::DescribeInvocationResults, error))

@@ -241,7 +241,8 @@ impl Fleet {
         let tried_again = account.tried_again.contains(&scope.region_id);
         let poller = Poller::new(
             scope.clone(),
-            ecs.with_ids(plan.logged_results == LoggedResults::All),
+            ecs.with_ids(plan.logged_results == LoggedResults::All)
+                .discovered(account.discovery.is_some()),
             Arc::clone(&self.store),
             self.board.clone(),
             plan.settings.clone(),

@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use super::credentials::Credentials;
 use super::fields::{Fields, Item, Value, shown};
+use crate::result::breaks_lines;
 
 /// One entry of `accounts`.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +111,7 @@ fn name(value: &Value<'_>) -> Result<String, String> {
     if name.chars().count() > MAXIMUM_NAME_CHARACTERS {
         return Err(format!("must have at most {MAXIMUM_NAME_CHARACTERS} characters"));
     }
-    if name.chars().any(char::is_control) {
+    if name.contains(breaks_lines) {
         return Err(String::from(
             "must not hold line breaks or other control characters",
         ));

@@ -17,8 +17,12 @@ use crate::clock::Now;
 use crate::record::{Answer, Findings, History, Record, Schedule, Sought, Sweep, Trouble};
 use crate::result::{Identity, Row};
 
-/// No list is longer; the API keeps 100,000 results at most.
-const MAX_PAGES: usize = 40_000;
+/// No list is longer; the API keeps 100,000 results at most, and gives 50 a page.
+const MAX_PAGES: usize = 5_000;
+/// The same in rows.
+const MAX_ROWS: usize = 200_000;
+/// Of a list that is read to its end. More than [`MAX_PAGES`], which are an error and no end.
+const NO_LIMIT: usize = usize::MAX;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +90,7 @@ pub struct Cycle {
     token: Option<String>,
     tokens: HashSet<String>,
     pages: usize,
+    list_rows: usize,
     /// How many rows an ordinary poll would have read; known once it would have stopped.
     front: Option<usize>,
     /// What the pages and answers have shown.
@@ -139,10 +144,11 @@ impl Cycle {
             asks_invocations: true,
             asks_schedules: sweep,
             was_to_ask_schedules: sweep,
-            stage: Stage::List { at_most: MAX_PAGES },
+            stage: Stage::List { at_most: NO_LIMIT },
             token: None,
             tokens: HashSet::new(),
             pages: 0,
+            list_rows: 0,
             front: None,
             seen: HashSet::new(),
             findings: Findings {
@@ -235,7 +241,7 @@ impl Cycle {
             self.history_page(record, cursor, page.rows, page.next_token);
             return Ok(());
         }
-        self.turn_page(page.next_token)?;
+        self.turn_page(page.rows.len(), page.next_token)?;
         let has_more = self.token.is_some();
         match &mut self.stage {
             Stage::List { at_most } => {
@@ -246,7 +252,7 @@ impl Cycle {
                     self.front = Some(self.findings.pages.len());
                 }
                 // A poll that reads on for what is open has a limit of its own, and does not stop at what is known.
-                let stops = !self.sweep && at_known && *at_most == MAX_PAGES;
+                let stops = !self.sweep && at_known && *at_most == NO_LIMIT;
                 if !has_more || stops || self.pages >= *at_most {
                     self.list_read(record, cursor);
                 }
@@ -294,7 +300,7 @@ impl Cycle {
             self.named(page);
             return Ok(());
         }
-        self.turn_page(page.next_token)?;
+        self.turn_page(0, page.next_token)?;
         self.findings.naming.found.extend(page.commands);
         self.findings.scheduled.extend(&page.rows);
         let scheduled: HashSet<Identity> = page.rows.into_iter().collect();
@@ -343,10 +349,15 @@ impl Cycle {
         self.findings
     }
 
-    fn turn_page(&mut self, next_token: Option<String>) -> Result<(), CallError> {
+    fn turn_page(&mut self, rows: usize, next_token: Option<String>) -> Result<(), CallError> {
         self.pages += 1;
         if self.pages > MAX_PAGES {
             let what = format!("a list of more than {MAX_PAGES} pages");
+            return Err(CallError::new(Reason::Malformed, what).lasting());
+        }
+        self.list_rows += rows;
+        if self.list_rows > MAX_ROWS {
+            let what = format!("a list of more than {MAX_ROWS} rows");
             return Err(CallError::new(Reason::Malformed, what).lasting());
         }
         if let Some(token) = &next_token
@@ -368,7 +379,7 @@ impl Cycle {
             self.plan_histories(record, cursor);
             return;
         }
-        let reading_on = matches!(self.stage, Stage::List { at_most } if at_most < MAX_PAGES);
+        let reading_on = matches!(self.stage, Stage::List { at_most } if at_most < NO_LIMIT);
         let waiting = self.waiting(record);
         match follow(self.pages, &waiting) {
             Follow::ReadOn(pages) if !reading_on && self.token.is_some() => {
@@ -424,7 +435,8 @@ impl Cycle {
         under_way.rows.extend(rows);
         // A list that goes round in a circle has shown what it has.
         under_way.next_token = next_token.filter(|token| under_way.tokens.insert(token.clone()));
-        if under_way.next_token.is_none() || under_way.progress.is_done() {
+        let is_endless = under_way.rows.len() > MAX_ROWS || under_way.tokens.len() > MAX_PAGES;
+        if under_way.next_token.is_none() || under_way.progress.is_done() || is_endless {
             self.history_read(record, cursor, true);
         } else if self.history_budget == 0 {
             // The next poll goes on with it.
@@ -481,7 +493,6 @@ impl Cycle {
         let histories = histories.iter().flat_map(|history| &history.rows);
         let rows = pages.iter().chain(answers).chain(histories);
         if let Some(names) = Names::plan(record, rows, naming, self.sweep) {
-            self.pages = 0;
             self.start(Stage::Names(names));
         }
     }
@@ -523,6 +534,8 @@ impl Cycle {
     fn begin_list(&mut self) {
         self.token = None;
         self.tokens.clear();
+        self.pages = 0;
+        self.list_rows = 0;
     }
 
     /// What is open and was neither on a page nor in an answer, by invocation.

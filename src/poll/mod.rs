@@ -10,3 +10,6 @@ pub mod timetable;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod endless;

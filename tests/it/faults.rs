@@ -35,13 +35,19 @@ fn reason(kind: &FaultKind) -> Option<&'static str> {
     let by_status = |status: u16| if status >= 500 { "unavailable" } else { "rejected" };
     Some(match kind {
         ThrottleHeader { .. } | ThrottleCode { .. } | Status429 => "throttled",
-        Error(error) | LowerCaseError(error) => {
+        Error(error) | LowerCaseError(error) | XmlError(error) => {
             let denied = [
                 "Forbidden",
                 "Operation.Forbidden",
+                "NoPermission",
+                "UnauthorizedOperation",
                 "InvalidAccessKeyId",
                 "SignatureDoesNotMatch",
+                "IncompleteSignature",
                 "InvalidSecurityToken",
+                "MissingSecurityToken",
+                "IllegalTimestamp",
+                "InvalidTimeStamp",
             ];
             match &error.code {
                 code if code.starts_with("Throttling") => "throttled",
@@ -50,7 +56,6 @@ fn reason(kind: &FaultKind) -> Option<&'static str> {
                 _ => "rejected",
             }
         }
-        XmlError(error) => by_status(error.status),
         Html502 => "unavailable",
         PlainStatus(status) => by_status(*status),
         Hang => "timeout",
@@ -311,7 +316,14 @@ fn in_the_middle_of_a_poll() {
         "SignatureNonceUsed",
     ];
     let documented = documented.map(FaultKind::documented);
-    let kinds: Vec<FaultKind> = FaultKind::every().into_iter().chain(documented).collect();
+    let xml = ["Forbidden.RAM", "Throttling.User"]
+        .map(FaultKind::documented)
+        .map(|kind| match kind {
+            FaultKind::Error(error) => FaultKind::XmlError(error),
+            kind => kind,
+        });
+    let kinds = FaultKind::every().into_iter().chain(documented).chain(xml);
+    let kinds: Vec<FaultKind> = kinds.collect();
     for (cases, more) in apart(kinds, "0") {
         let scene = Scene::new(cases, &more, |region| {
             region.add_settled(1, Outcome::success());

@@ -23,6 +23,7 @@ mod exposition;
 mod faults;
 mod figures;
 mod fleet;
+mod hostile;
 mod http;
 mod misbehaving;
 mod network;

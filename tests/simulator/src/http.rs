@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue, LOCATION};
+use hyper::header::{DATE, HeaderName, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -162,6 +162,12 @@ impl Call {
             response
                 .headers_mut()
                 .insert(HeaderName::from_static("x-acs-request-id"), id);
+        }
+        // By its own clock, which is not the one of the server below.
+        let date = unix_now() + self.shared.settings().clock_skew;
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(date.unsigned_abs());
+        if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(date)) {
+            response.headers_mut().insert(DATE, date);
         }
         Ok(response)
     }
