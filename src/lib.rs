@@ -21,6 +21,7 @@
 //! | [`cli`], [`run`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
+//! | [`regular_file`] | opening and reading files that others write | what is in them |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
@@ -54,6 +55,7 @@ pub mod telemetry;
 pub mod version;
 
 pub mod config;
+pub mod regular_file;
 pub mod secret;
 
 pub mod fingerprint;

@@ -2,6 +2,7 @@
 //! `NAME.good.yaml` loads, `NAME.bad.yaml` fails with exactly the lines of `NAME.bad.txt`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use super::*;

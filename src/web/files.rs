@@ -3,14 +3,16 @@
 //! The exporter-toolkit reads its files for every request and every handshake. Here they are looked at as often, but
 //! read only when one of them is another than before, which to a client is the same.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep};
+
+use crate::regular_file;
 
 /// A file that was changed so shortly before it was read may have changed again within the same tick of the clock
 /// of its file system, so it is read at the next look too.
@@ -31,15 +33,7 @@ impl Reader {
     /// The bytes of a file. Errors do not name it.
     pub(super) fn read(&mut self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
         self.seen.push((path.to_owned(), Stamp::of(path)));
-        let mut bytes = Vec::new();
-        File::open(path)?.take(longest + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > longest {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("longer than {longest} bytes"),
-            ));
-        }
-        Ok(bytes)
+        regular_file::read(path, longest)
     }
 }
 
