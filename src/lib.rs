@@ -18,7 +18,7 @@
 //!
 //! | module | knows | must never know |
 //! |---|---|---|
-//! | [`cli`], [`run`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
+//! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
 //! | [`regular_file`] | opening and reading files that others write | what is in them |
@@ -51,6 +51,7 @@ pub mod app;
 pub mod cli;
 pub mod healthcheck;
 pub mod run;
+pub mod signals;
 pub mod telemetry;
 pub mod version;
 

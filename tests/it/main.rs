@@ -29,4 +29,5 @@ mod regions;
 mod reload;
 mod scrape;
 mod stage;
+mod stuck;
 mod web;
