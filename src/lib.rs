@@ -21,7 +21,7 @@
 //! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`regular_file`] | opening and reading files that others write | what is in them |
+//! | [`regular_file`], `yaml` | opening and reading what others write | what is in it |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
@@ -58,6 +58,7 @@ pub mod version;
 pub mod config;
 pub mod regular_file;
 pub mod secret;
+mod yaml;
 
 pub mod fingerprint;
 pub mod result;

@@ -101,14 +101,22 @@ fn parse(file: &Path) -> Result<Node, ConfigError> {
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| ConfigError::of_file(file, String::from("is not UTF-8 text; save it as UTF-8")))?;
-    Node::parse(&text).map_err(|error| ConfigError {
+    let document = Node::parse(&text).map_err(|error| ConfigError {
         file: Some(file.to_path_buf()),
         problems: vec![Problem {
             place: error.place,
             key: String::new(),
             message: error.message,
         }],
-    })
+    })?;
+    // An emptied file would be every default, and every series of what was configured gone.
+    if !document.has_keys() {
+        return Err(ConfigError::of_file(
+            file,
+            String::from("holds no key at all; for the defaults, start without --config.file"),
+        ));
+    }
+    Ok(document)
 }
 
 /// Lays the variables over the document, in the order of their names so that the outcome never depends on chance.
@@ -160,7 +168,7 @@ impl Config {
     fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             accounts: fields
-                .value("accounts")
+                .part("accounts")
                 .map_or_else(|| vec![Account::default()], |value| accounts(&value)),
             poll: section(fields, "poll", Poll::read),
             rate_limit: section(fields, "rate_limit", RateLimit::read),
@@ -212,7 +220,7 @@ fn section<T: Default>(
     read: impl FnOnce(&mut Fields<'_>) -> T,
 ) -> T {
     fields
-        .value(key)
+        .part(key)
         .and_then(|value| value.mapping(read))
         .unwrap_or_default()
 }
