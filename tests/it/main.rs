@@ -24,6 +24,7 @@ mod faults;
 mod figures;
 mod fleet;
 mod http;
+mod logfmt;
 mod network;
 mod regions;
 mod reload;
