@@ -37,10 +37,10 @@ fn main() -> anyhow::Result<()> {
     std::fs::write(&file, configuration(&simulator, &scopes))?;
     let config = config::load(Some(&file), [])?;
     std::fs::remove_file(&file)?;
-    let log_level = telemetry::start(config.log.level, config.log.format)?;
+    let log = telemetry::start(config.log.level, config.log.format)?;
     let cli = Cli::parse_from(["demo", "--web.listen-address=127.0.0.1:10069"]);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let options = Options { cli, environment: Vec::new(), log_level: Some(log_level) };
+        let options = Options { cli, environment: Vec::new(), log: Some(log) };
         let app = App::build(options, config).await?;
         let board = app.board();
         let stop = app.stop_token();

@@ -1,8 +1,9 @@
 //! The command line, with the flags of the official exporters.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::config::{Format, Level};
 
@@ -41,7 +42,7 @@ pub struct Cli {
     )]
     pub web_listen_address: Vec<String>,
 
-    /// Path under which the metrics are found
+    /// Path under which the metrics are found; with / there is no status page
     #[arg(
         long = "web.telemetry-path",
         value_name = "PATH",
@@ -63,11 +64,11 @@ pub struct Cli {
     pub web_max_requests: usize,
 
     /// Least severe messages to log; overrides log.level of the configuration, which is info unless set
-    #[arg(long = "log.level", value_name = "LEVEL")]
+    #[arg(long = "log.level", value_name = "LEVEL", ignore_case = true)]
     pub log_level: Option<Level>,
 
     /// Format of log messages; overrides log.format of the configuration, which is logfmt unless set
-    #[arg(long = "log.format", value_name = "FORMAT")]
+    #[arg(long = "log.format", value_name = "FORMAT", ignore_case = true)]
     pub log_format: Option<Format>,
 
     /// Print the version and exit
@@ -75,14 +76,46 @@ pub struct Cli {
     pub version: bool,
 }
 
-/// The path of the metrics must not hide the exporter's other pages.
+impl Cli {
+    /// Reads a command line, the name of the program at its front. An empty value is the flag's absence, as in the
+    /// official exporters: units and charts write `--web.config.file=$FILE`, whatever stands in it.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let takes_value = |flag: &str| {
+            let flag = command.get_arguments().find(|known| {
+                known
+                    .get_long()
+                    .is_some_and(|long| Some(long) == flag.strip_prefix("--"))
+            });
+            flag.is_some_and(|flag| flag.get_action().takes_values())
+        };
+        let mut kept = Vec::new();
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let text = argument.to_string_lossy();
+            if text.strip_suffix('=').is_some_and(takes_value) {
+                continue;
+            }
+            if takes_value(&text) && arguments.next_if(|value| value.is_empty()).is_some() {
+                continue;
+            }
+            kept.push(argument);
+        }
+        Self::try_parse_from(kept)
+    }
+}
+
+/// The path of the metrics must not hide what others rely on: health checks and the API.
 fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err(String::from("the path must begin with /"));
     }
-    if text == "/" || text.starts_with("/-/") || text.starts_with("/api/") {
+    if text.starts_with("/-/") || text.starts_with("/api/") {
         return Err(String::from(
-            "/, /-/… and /api/… are taken by the status page, the health checks and the API",
+            "/-/… and /api/… are taken by the health checks and the API",
         ));
     }
     if !text
@@ -104,7 +137,8 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         let name = ["cloud-assistant-exporter"];
-        Cli::try_parse_from(name.iter().chain(arguments)).map_err(|error| error.to_string())
+        let arguments = name.iter().chain(arguments).map(OsString::from);
+        Cli::read(arguments).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -174,6 +208,33 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_value_is_the_absence_of_the_flag() {
+        let empty = [
+            "--config.file=",
+            "--web.listen-address=",
+            "--web.telemetry-path",
+            "",
+            "--web.config.file",
+            "",
+            "--web.max-requests=",
+            "--log.level=",
+            "--log.format",
+            "",
+        ];
+        assert_eq!(parse(&empty), parse(&[]));
+        let cli = parse(&["--web.listen-address=", "--web.listen-address=:1"]).unwrap();
+        assert_eq!(cli.web_listen_address, [":1"]);
+    }
+
+    #[test]
+    fn levels_and_formats_have_any_case_and_metrics_may_be_at_the_root() {
+        let cli = parse(&["--log.level=INFO", "--log.format=Json", "--web.telemetry-path=/"]).unwrap();
+        assert_eq!(cli.log_level, Some(Level::Info));
+        assert_eq!(cli.log_format, Some(Format::Json));
+        assert_eq!(cli.web_telemetry_path, "/");
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         for (arguments, expected) in [
             (&["--log.level=loud"][..], "trace, debug, info, warn, error"),
@@ -181,11 +242,13 @@ mod tests {
             (&["--web.max-requests=-1"], "--web.max-requests"),
             (&["--web.telemetry-path=metrics"], "must begin with /"),
             (&["--web.telemetry-path=/-/ready"], "are taken by"),
-            (&["--web.telemetry-path=/"], "are taken by"),
             (&["--web.telemetry-path=/api/v1/status"], "are taken by"),
             (&["--web.telemetry-path=/a?b"], "without ?"),
             (&["--config"], "--config"),
             (&["surplus"], "surplus"),
+            (&["--unknown="], "--unknown"),
+            (&["--healthcheck="], "--healthcheck"),
+            (&[""], "unexpected argument"),
         ] {
             let error = parse(arguments).expect_err("the arguments are wrong");
             assert!(error.contains(expected), "{arguments:?}: {error}");

@@ -18,9 +18,10 @@
 //!
 //! | module | knows | must never know |
 //! |---|---|---|
-//! | [`cli`], [`run`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
+//! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
+//! | [`regular_file`], `yaml` | opening and reading what others write | what is in it |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
@@ -50,11 +51,14 @@ pub mod app;
 pub mod cli;
 pub mod healthcheck;
 pub mod run;
+pub mod signals;
 pub mod telemetry;
 pub mod version;
 
 pub mod config;
+pub mod regular_file;
 pub mod secret;
+mod yaml;
 
 pub mod clock;
 pub mod fingerprint;

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cloud_assistant_exporter::cli::Cli;
 use cloud_assistant_exporter::run;
 
 fn main() -> ExitCode {
-    run::main(Cli::parse())
+    run::main(Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit()))
 }

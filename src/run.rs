@@ -1,15 +1,19 @@
 //! What the binary does: the command line's choices, the signals, and the exit code.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Options, check, load_config};
 use crate::cli::Cli;
-use crate::{healthcheck, telemetry, version};
+use crate::config::Config;
+use crate::{healthcheck, signals, telemetry, version};
 
 /// Polls and scrapes keep few cores busy, and memory must not grow with those of the machine.
 const MAX_WORKER_THREADS: usize = 4;
@@ -17,15 +21,13 @@ const MAX_WORKER_THREADS: usize = 4;
 /// Rendering, one save at a time, and looking up hosts: more threads than a few would only cost memory.
 const MAX_BLOCKING_THREADS: usize = 16;
 
+/// How long the last lines of the log are waited for.
+const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+
 /// Does what the command line says, to its end.
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the answers of a command line"
-)]
 pub fn main(cli: Cli) -> ExitCode {
     if cli.version {
-        println!("{}", version::text());
+        print(&version::text());
         return ExitCode::SUCCESS;
     }
     // Variables that are not text cannot be meant for us.
@@ -34,44 +36,28 @@ pub fn main(cli: Cli) -> ExitCode {
         .collect();
     // Fails only where a provider is installed already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if cli.config_check {
-        let wrong = check::configuration(&cli, &environment);
-        for message in &wrong {
-            eprintln!("{message}");
-        }
-        return if wrong.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
-    }
-    if cli.config_check_credentials {
-        return match check_credentials(&cli, &environment) {
-            Ok(report) => {
-                print!("{report}");
-                match report.problems() {
-                    0 => ExitCode::SUCCESS,
-                    _ => ExitCode::FAILURE,
-                }
-            }
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
-        };
+    if cli.config_check || cli.config_check_credentials {
+        return check(&cli, &environment);
     }
     let done = if cli.healthcheck {
         is_healthy(&cli)
     } else {
         serve(cli, environment)
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cloud-assistant-exporter: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        complain(&failure(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// Says a line on standard output. Whoever closed it does not want to read it.
+fn print(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Says a line on standard error, where nobody may listen either.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -84,80 +70,115 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("the runtime cannot be started")
 }
 
-fn check_credentials(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<check::Report> {
-    let config = load_config(cli, environment)?;
-    runtime()?.block_on(check::credentials(&config, environment))
+/// Checks the configuration, the credentials, or both.
+fn check(cli: &Cli, environment: &[(String, String)]) -> ExitCode {
+    let mut is_right = true;
+    if cli.config_check {
+        for message in check::configuration(cli, environment) {
+            complain(&message);
+            is_right = false;
+        }
+    }
+    if cli.config_check_credentials {
+        let checked = match load_config(cli, environment) {
+            // Has just been said.
+            Err(_) if cli.config_check => None,
+            Err(error) => Some(Err(error.into())),
+            Ok(config) => {
+                Some(runtime().and_then(|runtime| runtime.block_on(check::credentials(&config, environment))))
+            }
+        };
+        match checked {
+            None => is_right = false,
+            Some(Ok(report)) => {
+                print(report.to_string().trim_end());
+                is_right &= report.problems() == 0;
+            }
+            Some(Err(error)) => {
+                complain(&format!("{error:#}"));
+                is_right = false;
+            }
+        }
+    }
+    match is_right {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
-fn is_healthy(cli: &Cli) -> anyhow::Result<()> {
-    runtime()?.block_on(healthcheck::ask(cli))
+fn is_healthy(cli: &Cli) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(healthcheck::ask(cli))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<()> {
+/// Serves until it is asked to stop. What goes wrong after the start of the log is said by it, and not waited for.
+fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = load_config(&cli, &environment)?;
     let level = cli.log_level.unwrap_or(config.log.level);
     let format = cli.log_format.unwrap_or(config.log.format);
-    let log_level = telemetry::start(level, format)?;
+    let log = telemetry::start(level, format)?;
     tracing::info!(
         version = version::VERSION,
         revision = version::REVISION,
         rust_version = version::RUST_VERSION,
         "Starting cloud-assistant-exporter"
     );
+    let options = Options {
+        cli,
+        environment,
+        log: Some(log.clone()),
+    };
+    let served = run(options, config);
+    if let Err(error) = &served {
+        log.say(&failure(error));
+    }
+    log.flush(FLUSH_WITHIN);
+    Ok(if served.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: Options, config: Config) -> anyhow::Result<()> {
+    let asked_to_stop = signals::watch()?;
     let runtime = runtime()?;
     let served = runtime.block_on(async {
-        let signals = Signals::new()?;
-        let app = App::build(
-            Options {
-                cli,
-                environment,
-                log_level: Some(log_level),
-            },
-            config,
-        )
-        .await?;
-        signals.drive(app).await
+        let hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
+        let app = tokio::select! {
+            () = asked_to_stop.cancelled() => return Ok(()),
+            app = App::build(options, config) => app?,
+        };
+        drive(app, &asked_to_stop, hang_up).await
     });
-    // What a second signal or the end of the grace left behind must not be waited for.
+    // What the end of the grace left behind must not be waited for.
     runtime.shutdown_background();
     served
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
+/// Runs the application: SIGHUP reloads, SIGTERM and SIGINT stop.
+async fn drive(app: App, asked_to_stop: &CancellationToken, mut hang_up: Signal) -> anyhow::Result<()> {
+    let stop = app.stop_token();
+    let reloader = app.reloader();
+    let stopping = async {
+        asked_to_stop.cancelled().await;
+        stop.cancel();
+        std::future::pending::<()>().await;
+    };
+    let reloading = async {
+        while hang_up.recv().await.is_some() {
+            // The reason is logged; the one in force stays.
+            let _ = reloader.reload().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = app.run() => ended,
+        () = stopping => Ok(()),
+        () = reloading => Ok(()),
+    }
 }
 
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let of = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self {
-            terminate: of(SignalKind::terminate())?,
-            interrupt: of(SignalKind::interrupt())?,
-            hang_up: of(SignalKind::hangup())?,
-        })
-    }
-
-    /// Runs the application: SIGHUP reloads, the first SIGTERM or SIGINT stops, the second ends at once.
-    async fn drive(mut self, app: App) -> anyhow::Result<()> {
-        let stop = app.stop_token();
-        let reloader = app.reloader();
-        let mut running = std::pin::pin!(app.run());
-        loop {
-            tokio::select! {
-                ended = &mut running => return ended,
-                _ = self.hang_up.recv() => {
-                    // The reason is logged; the one in force stays.
-                    let reloading = reloader.reload();
-                    tokio::select! {
-                        ended = &mut running => return ended,
-                        _ = reloading => {}
-                    }
-                }
-                _ = self.terminate.recv() => if stop.is_cancelled() { return Ok(()) } else { stop.cancel() },
-                _ = self.interrupt.recv() => if stop.is_cancelled() { return Ok(()) } else { stop.cancel() },
-            }
-        }
-    }
+fn failure(error: &anyhow::Error) -> String {
+    format!("cloud-assistant-exporter: {error:#}")
 }

@@ -18,8 +18,8 @@ use crate::cli::Cli;
 use crate::config::{self, Config};
 use crate::web;
 
-/// Everything that is wrong with the configuration and the web configuration, one message each; nothing when all is
-/// well.
+/// Everything that is wrong with the configuration, the web configuration and the listen addresses, one message each;
+/// nothing when all is well.
 pub fn configuration(cli: &Cli, environment: &[(String, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     match super::load_config(cli, environment) {
@@ -28,6 +28,13 @@ pub fn configuration(cli: &Cli, environment: &[(String, String)]) -> Vec<String>
     }
     if let Some(path) = &cli.web_config_file {
         wrong.extend(web::config::check(path).err().map(|error| error.to_string()));
+    }
+    if !cli.web_systemd_socket {
+        let refused = cli
+            .web_listen_address
+            .iter()
+            .map(|address| web::check_address(address));
+        wrong.extend(refused.filter_map(Result::err).map(|error| error.to_string()));
     }
     wrong
 }

@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
 use crate::state::Store;
-use crate::telemetry::LogLevel;
+use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
 use crate::web::{self, Address, Server, notify};
@@ -52,8 +52,8 @@ pub struct Options {
     pub cli: Cli,
     /// The variables of the environment.
     pub environment: Vec<(String, String)>,
-    /// For a level that changes with a reload.
-    pub log_level: Option<LogLevel>,
+    /// For a level that changes with a reload, and for the lines that were dropped.
+    pub log: Option<Log>,
 }
 
 /// An application whose sockets are bound and whose state is open.
@@ -79,7 +79,7 @@ impl App {
         let Options {
             cli,
             environment,
-            log_level,
+            log,
         } = options;
         let store = Arc::new(open_store(&config)?);
         let server = Server::bind(&web::Options {
@@ -89,6 +89,11 @@ impl App {
         })?;
         let registry = Registry::new();
         register_build_info(&registry)?;
+        let dropped_lines = match &log {
+            Some(log) => log.dropped(),
+            None => telemetry::dropped_lines()?,
+        };
+        registry.register(Box::new(dropped_lines))?;
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
         let shared = shared(&environment, Arc::clone(&requests))?;
@@ -97,7 +102,7 @@ impl App {
         let exposition = Exposition::new(registry.clone(), Process::new(started), Arc::clone(&requests));
         let exposition = Arc::new(exposition);
         let shown = (board.clone(), Arc::clone(&exposition));
-        let reloader = Reloader::new(&registry, &cli, environment, config, sender, log_level, shown)?;
+        let reloader = Reloader::new(&registry, &cli, environment, config, sender, log, shown)?;
         // Before the first scrape: what was saved must not seem to be gone.
         exposition.render(&board);
         let stop = CancellationToken::new();
@@ -168,15 +173,15 @@ impl App {
                 Ok(())
             }
         }));
-        notify::ready("polling");
+        notify::ready("polling").await;
         let first = tokio::select! {
             () = stop.cancelled() => None,
             ended = parts.join_next() => ended,
         };
         let is_asked = stop.is_cancelled();
         stop.cancel();
-        notify::stopping();
         tracing::info!("stopping");
+        notify::stopping().await;
         let rest = async {
             while let Some(ended) = parts.join_next().await {
                 outcome(ended, true)?;

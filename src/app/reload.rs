@@ -1,20 +1,24 @@
 //! Reading the configuration again while running.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use prometheus::{Gauge, IntGauge, Registry};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::fleet;
 use crate::cli::Cli;
 use crate::config::{Config, Level};
 use crate::expose::Exposition;
 use crate::pages::ReloadFn;
-use crate::telemetry::LogLevel;
+use crate::telemetry::Log;
 use crate::view::Board;
 use crate::web::notify;
+
+/// A configuration that takes longer to read lies on a file system that does not answer.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Takes a new configuration as a whole, or leaves the old one in force.
 #[derive(Debug, Clone)]
@@ -27,9 +31,9 @@ struct Inner {
     cli: Cli,
     environment: Vec<(String, String)>,
     /// The configuration in force; one reload at a time.
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
     fleet: mpsc::Sender<fleet::Reload>,
-    log_level: Option<LogLevel>,
+    log: Option<Log>,
     successful: IntGauge,
     success_timestamp: Gauge,
     board: Board,
@@ -44,7 +48,7 @@ impl Reloader {
         environment: Vec<(String, String)>,
         config: Config,
         fleet: mpsc::Sender<fleet::Reload>,
-        log_level: Option<LogLevel>,
+        log: Option<Log>,
         (board, exposition): (Board, Arc<Exposition>),
     ) -> prometheus::Result<Self> {
         let successful = IntGauge::new(
@@ -60,9 +64,9 @@ impl Reloader {
         let inner = Inner {
             cli: cli.clone(),
             environment,
-            config: Mutex::new(config),
+            config: Arc::new(Mutex::new(config)),
             fleet,
-            log_level,
+            log,
             successful,
             success_timestamp,
             board,
@@ -79,7 +83,7 @@ impl Reloader {
     /// # Errors
     /// What is wrong with it; then nothing has changed.
     pub async fn reload(&self) -> Result<(), String> {
-        notify::reloading();
+        notify::reloading().await;
         let done = self.inner.reload().await;
         self.inner.note(done.is_ok());
         // Whoever is told of the end finds it on /metrics.
@@ -91,7 +95,7 @@ impl Reloader {
                 tracing::error!(reason, "the configuration was not reloaded; the one before stays")
             }
         }
-        notify::ready("polling");
+        notify::ready("polling").await;
         done
     }
 
@@ -105,9 +109,17 @@ impl Reloader {
 }
 
 impl Inner {
-    async fn reload(&self) -> Result<(), String> {
-        let mut in_force = self.config.lock().await;
-        let config = super::load_config(&self.cli, &self.environment).map_err(|error| error.to_string())?;
+    async fn reload(self: &Arc<Self>) -> Result<(), String> {
+        let in_force = timeout(READ_WITHIN, Arc::clone(&self.config).lock_owned()).await;
+        let in_force = in_force.map_err(|_| "an earlier reload has not ended yet".to_owned())?;
+        let inner = Arc::clone(self);
+        // The file may be one that does not answer. Then this reading keeps the lock, so that there is one at most.
+        let reading = spawn_blocking(move || (super::load_config(&inner.cli, &inner.environment), in_force));
+        let (config, mut in_force) = timeout(READ_WITHIN, reading)
+            .await
+            .map_err(|_| format!("the configuration could not be read within {READ_WITHIN:?}"))?
+            .map_err(|error| error.to_string())?;
+        let config = config.map_err(|error| error.to_string())?;
         if config.state != in_force.state {
             return Err("state.path cannot change while the exporter runs; restart it".to_owned());
         }
@@ -122,9 +134,9 @@ impl Inner {
             .await
             .map_err(|_| gone(()))?
             .map_err(|error| error.to_string())?;
-        if let Some(log_level) = &self.log_level {
+        if let Some(log) = &self.log {
             let level: Level = self.cli.log_level.unwrap_or(config.log.level);
-            log_level.set(level);
+            log.set_level(level);
         }
         *in_force = config;
         Ok(())

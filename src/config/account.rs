@@ -67,15 +67,15 @@ impl Account {
             // A wrong name is reported once, and must not look like another account's.
             account.name = value.read(name).unwrap_or_default();
         }
-        if let Some(value) = fields.value("credentials") {
+        if let Some(value) = fields.part("credentials") {
             account.credentials = value.mapping(Credentials::read).unwrap_or_default();
         }
         let regions = fields
-            .value("regions")
+            .part("regions")
             .map(|value| regions(&value))
             .unwrap_or_default();
         let excluded = fields
-            .value("exclude_regions")
+            .part("exclude_regions")
             .map(|value| self::regions(&value))
             .unwrap_or_default();
         for item in &excluded {
@@ -99,7 +99,7 @@ impl Account {
         account.resource_group_id = fields
             .read("resource_group_id", Value::text)
             .filter(|resource_group_id| !resource_group_id.is_empty());
-        if let Some(value) = fields.value("tags") {
+        if let Some(value) = fields.part("tags") {
             account.tags = tags(&value);
         }
         account

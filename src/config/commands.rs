@@ -24,7 +24,7 @@ fn selector(value: &Value<'_>) -> Option<Selector> {
         let selector = Selector {
             name: fields.read("name", pattern),
             id: fields.read("id", |value| value.some_text().map(String::into_boxed_str)),
-            tag: fields.value("tag").and_then(|value| value.mapping(tag)).flatten(),
+            tag: fields.part("tag").and_then(|value| value.mapping(tag)).flatten(),
         };
         (selector, given)
     });

@@ -350,7 +350,7 @@ fn assume_role(fields: &mut Fields<'_>, endpoints: &Endpoints) -> Option<Origin>
             .map(|seconds| duration::write(Duration::from_secs(seconds)));
         Err(format!("expected a duration from {shortest} to {longest}"))
     });
-    let source = match fields.value("source") {
+    let source = match fields.part("source") {
         Some(value) => value.mapping(|fields| Credentials::read_inheriting(fields, endpoints)),
         None => Some(Credentials {
             origin: Origin::Chain,

@@ -11,6 +11,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
 use super::error::Place;
+use super::fields::{is_anchorage, shown};
+use crate::yaml;
 
 /// A value and where it was written. It may hold a secret, so it has no `Debug`.
 pub(super) struct Node {
@@ -20,7 +22,7 @@ pub(super) struct Node {
 
 /// What a value looks like.
 pub(super) enum Kind {
-    /// Nothing behind the key, or `null`: the same as a key that is not there.
+    /// Nothing behind the key, or `null`: for a single value the same as a key that is not there.
     Null,
     Text(String),
     List(Vec<Node>),
@@ -48,12 +50,8 @@ impl Node {
     /// Reads a YAML text. An empty one is `Null`.
     pub(super) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // Comments say nothing here, and an excerpt of the file could show a secret.
-        let options = serde_saphyr::options! {
-            with_snippet: false,
-            non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
-        };
-        let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(syntax_error)?;
+        let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, yaml::reading())
+            .map_err(|error| syntax_error(&error))?;
         Ok(Self::from_raw(raw, text))
     }
 
@@ -61,7 +59,16 @@ impl Node {
     pub(super) fn empty() -> Self {
         Self {
             place: Place::File,
-            kind: Kind::Null,
+            kind: Kind::Mapping(Vec::new()),
+        }
+    }
+
+    /// Whether anything is configured; what is no mapping at all is another mistake.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.kind {
+            Kind::Null => false,
+            Kind::Mapping(entries) => entries.iter().any(|entry| !is_anchorage(&entry.key)),
+            Kind::Text(_) | Kind::List(_) => true,
         }
     }
 
@@ -159,20 +166,23 @@ fn source(location: Location, text: &str) -> Option<&str> {
 
 /// Texts of the parser are its own fixed sentences or names of keys. Those made of values belong to typed reading,
 /// which the tree does without, and are replaced.
-fn syntax_error(error: serde_saphyr::Error) -> SyntaxError {
+fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
     use serde_saphyr::Error;
 
-    let place = match error.location() {
-        Some(location) if location.line() > 0 => Place::Line(location.line()),
-        _ => Place::File,
-    };
-    let message = match error.without_snippet() {
+    let place = yaml::location(error).map_or(Place::File, |location| Place::Line(location.line()));
+    let message = yaml::refusal(error).unwrap_or_else(|| match yaml::cause(error) {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {key:?} occurs twice in this mapping; remove one of them")
+            format!(
+                "the key {} occurs twice in this mapping; remove one of them",
+                shown(key)
+            )
         }
         Error::UnknownAnchor { .. } => String::from(
             "no anchor of this name was defined above; a value that begins with * must be in quotes",
         ),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            String::from("the alias stands within its own anchor")
+        }
         Error::MultipleDocuments { .. } => {
             String::from("the file holds more than one document; remove the line --- and what follows")
         }
@@ -180,7 +190,7 @@ fn syntax_error(error: serde_saphyr::Error) -> SyntaxError {
         _ => String::from(
             "this is not valid YAML; check its indentation, and put values with special characters in quotes",
         ),
-    };
+    });
     SyntaxError { place, message }
 }
 

@@ -4,10 +4,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// As many as a person mends in one go; a file with more is another file, or one mistake a thousand times.
+const SHOWN_PROBLEMS: usize = 50;
+
 /// Everything that is wrong with a configuration, all of it at once, so that it is mended in one go.
 ///
 /// Its text has one line for each problem, in the order of the file:
-/// `exporter.yaml:12: poll.interval: "60" has no unit; …`. No line holds a secret: values are shown only where a
+/// `exporter.yaml:12: poll.interval: "60" has no unit; …`, and says how many more there are after fifty. No line holds a secret: values are shown only where a
 /// secret cannot stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -58,7 +61,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(SHOWN_PROBLEMS).enumerate() {
             if index > 0 {
                 formatter.write_str("\n")?;
             }
@@ -73,7 +76,10 @@ impl fmt::Display for ConfigError {
             }
             formatter.write_str(&problem.message)?;
         }
-        Ok(())
+        match self.problems.len().saturating_sub(SHOWN_PROBLEMS) {
+            0 => Ok(()),
+            more => write!(formatter, "\nand {more} more problems"),
+        }
     }
 }
 

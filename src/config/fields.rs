@@ -11,6 +11,14 @@ use crate::secret::Secret;
 /// As much of a wrong value as a message shows: enough to recognise it.
 const SHOWN_CHARACTERS: usize = 64;
 
+/// A file with more of them is not a configuration of ours, and nobody reads of all.
+const SHOWN_UNKNOWN_KEYS: usize = 10;
+
+/// Whether a key of the top level is there for the anchors in it, and means nothing else.
+pub(super) fn is_anchorage(key: &str) -> bool {
+    key.starts_with("x-")
+}
+
 /// A value of the tree with its path.
 #[derive(Clone)]
 pub(super) struct Value<'a> {
@@ -68,13 +76,9 @@ impl<'a> Value<'a> {
 
     /// Reads a mapping by its keys, and reports those that `read` did not ask for.
     pub(super) fn mapping<T>(&self, read: impl FnOnce(&mut Fields<'a>) -> T) -> Option<T> {
-        let entries: &[Entry] = match &self.node.kind {
-            Kind::Null => &[],
-            Kind::Mapping(entries) => entries,
-            _ => {
-                self.report(format!("expected keys and values, found {}", self.found()));
-                return None;
-            }
+        let Kind::Mapping(entries) = &self.node.kind else {
+            self.report(format!("expected keys and values, found {}", self.found()));
+            return None;
         };
         let mut fields = Fields {
             path: self.path.clone(),
@@ -114,7 +118,6 @@ impl<'a> Value<'a> {
     /// The values of a list. A list in an environment variable is written with commas.
     pub(super) fn list(&self) -> Option<Vec<Self>> {
         match &self.node.kind {
-            Kind::Null => Some(Vec::new()),
             Kind::List(nodes) => Some(
                 nodes
                     .iter()
@@ -183,7 +186,15 @@ impl<'a> Value<'a> {
 
     /// A text that no message shows.
     pub(super) fn secret(&self) -> Result<Secret, String> {
-        self.some_text().map(Secret::new)
+        let text = self.some_text()?;
+        let trimmed = text.trim();
+        if trimmed.starts_with("${") && trimmed.ends_with('}') {
+            return Err(String::from(
+                "has the form ${…}, which nothing here expands; give the value itself, a file with …_file, or the \
+                 variable that is named like the key",
+            ));
+        }
+        Ok(Secret::new(text))
     }
 
     pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Result<u32, String> {
@@ -252,6 +263,20 @@ impl<'a> Fields<'a> {
             node: &entry.node,
             problems: self.problems,
         })
+    }
+
+    /// The list or the mapping of a key; nothing where it is absent. One with nothing behind it is no empty one: it is
+    /// what is left when somebody's editor was at work.
+    pub(super) fn part(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let value = self.value(key);
+        let is_there = self.entries.iter().any(|entry| entry.key == key);
+        if value.is_none() && is_there {
+            self.report_value(
+                key,
+                "has nothing behind it; write what belongs there, or remove the key",
+            );
+        }
+        value
     }
 
     /// What `read` makes of the value of a key; nothing where it is absent, or wrong and reported.
@@ -330,17 +355,33 @@ impl<'a> Fields<'a> {
     }
 
     fn report_unknown(&self) {
-        for entry in self.entries {
-            let key = entry.key.as_str();
-            if !self.known.contains(&key) && !self.accepted.contains(&key) {
-                let place = match entry.node.place {
-                    Place::Variable(_) => entry.node.place.clone(),
-                    _ => entry.place.clone(),
-                };
-                let known = self.known.join(", ");
+        let is_top = self.path.is_empty();
+        let unknown: Vec<&Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| {
+                let key = entry.key.as_str();
+                let is_known = self.known.contains(&key) || self.accepted.contains(&key);
+                !is_known && !(is_top && is_anchorage(key))
+            })
+            .collect();
+        let known = self.known.join(", ");
+        for (index, entry) in unknown.iter().enumerate().take(SHOWN_UNKNOWN_KEYS + 1) {
+            let place = match entry.node.place {
+                Place::Variable(_) => entry.node.place.clone(),
+                _ => entry.place.clone(),
+            };
+            let (key, message) = if index < SHOWN_UNKNOWN_KEYS {
                 let message = format!("unknown key; expected one of: {known}");
-                self.problems.report(place, self.path_of(&entry.key), message);
-            }
+                (self.path_of(&cut(&entry.key)), message)
+            } else {
+                let more = unknown.len() - SHOWN_UNKNOWN_KEYS;
+                (
+                    self.path.clone(),
+                    format!("{more} more unknown keys from here on"),
+                )
+            };
+            self.problems.report(place, key, message);
         }
     }
 }
@@ -350,5 +391,13 @@ pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
+/// A key as messages show it.
+fn cut(key: &str) -> String {
+    match key.char_indices().nth(SHOWN_CHARACTERS) {
+        None => key.to_owned(),
+        Some((end, _)) => format!("{}…", &key[..end]),
     }
 }

@@ -63,10 +63,10 @@ impl Log {
     }
 }
 
-/// The value of an enumeration by its name on the command line, so that flag and file agree.
+/// The value of an enumeration by its name on the command line, in any case, so that flag and file agree.
 fn one_of<T: ValueEnum>(value: &Value<'_>) -> Result<T, String> {
     let text = value.text()?;
-    T::from_str(&text, false).map_err(|_| {
+    T::from_str(&text, true).map_err(|_| {
         let names: Vec<String> = T::value_variants()
             .iter()
             .filter_map(ValueEnum::to_possible_value)

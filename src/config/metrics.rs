@@ -52,10 +52,10 @@ impl Metrics {
         fields.set(&mut metrics.new_series_hold, "new_series_hold", Value::duration);
         fields.set(&mut metrics.max_error_codes, "max_error_codes", codes);
         fields.set(&mut metrics.max_exit_codes, "max_exit_codes", codes);
-        if let Some(buckets) = fields.value("duration_buckets").and_then(|value| buckets(&value)) {
+        if let Some(buckets) = fields.part("duration_buckets").and_then(|value| buckets(&value)) {
             metrics.duration_buckets = buckets;
         }
-        if let Some(value) = fields.value("commands") {
+        if let Some(value) = fields.part("commands") {
             metrics.commands = selection(&value);
         }
         fields.set(&mut metrics.max_commands, "max_commands", codes);

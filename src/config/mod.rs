@@ -16,7 +16,6 @@ mod metrics;
 mod poll;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, Source};
@@ -27,6 +26,7 @@ pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};
 
+use crate::regular_file;
 use document::Node;
 use error::Problems;
 use fields::{Fields, Value};
@@ -37,6 +37,9 @@ const VARIABLE_PREFIX: &str = "CLOUD_ASSISTANT_EXPORTER";
 /// What stands between levels. Two underscores, because the service links of Kubernetes make variables with one out
 /// of the name of any service.
 const LEVEL_SEPARATOR: &str = "__";
+
+/// A thousand accounts take a tenth of it; what is longer is another file.
+const LONGEST_FILE: u64 = 16 << 20;
 
 /// The whole configuration, with defaults for what was not set. Two that are equal ask for the same behaviour.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,19 +96,27 @@ pub fn load(
 }
 
 fn parse(file: &Path) -> Result<Node, ConfigError> {
-    let bytes = fs::read(file).map_err(|error| {
+    let bytes = regular_file::read(file, LONGEST_FILE).map_err(|error| {
         ConfigError::of_file(file, format!("cannot be read: {error}; check --config.file"))
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| ConfigError::of_file(file, String::from("is not UTF-8 text; save it as UTF-8")))?;
-    Node::parse(&text).map_err(|error| ConfigError {
+    let document = Node::parse(&text).map_err(|error| ConfigError {
         file: Some(file.to_path_buf()),
         problems: vec![Problem {
             place: error.place,
             key: String::new(),
             message: error.message,
         }],
-    })
+    })?;
+    // An emptied file would be every default, and every series of what was configured gone.
+    if !document.has_keys() {
+        return Err(ConfigError::of_file(
+            file,
+            String::from("holds no key at all; for the defaults, start without --config.file"),
+        ));
+    }
+    Ok(document)
 }
 
 /// Lays the variables over the document, in the order of their names so that the outcome never depends on chance.
@@ -157,7 +168,7 @@ impl Config {
     fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             accounts: fields
-                .value("accounts")
+                .part("accounts")
                 .map_or_else(|| vec![Account::default()], |value| accounts(&value)),
             poll: section(fields, "poll", Poll::read),
             rate_limit: section(fields, "rate_limit", RateLimit::read),
@@ -182,7 +193,7 @@ impl Config {
                 .credentials
                 .files(&format!("accounts[{index}].credentials"))
             {
-                if let Err(error) = fs::read(path) {
+                if let Err(error) = regular_file::read(path, LONGEST_FILE) {
                     let message = format!(
                         "{} cannot be read: {error}; check the path, and that the exporter's user may read it",
                         path.display()
@@ -209,7 +220,7 @@ fn section<T: Default>(
     read: impl FnOnce(&mut Fields<'_>) -> T,
 ) -> T {
     fields
-        .value(key)
+        .part(key)
         .and_then(|value| value.mapping(read))
         .unwrap_or_default()
 }

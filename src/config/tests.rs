@@ -2,6 +2,7 @@
 //! `NAME.good.yaml` loads, `NAME.bad.yaml` fails with exactly the lines of `NAME.bad.txt`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use super::*;
@@ -26,10 +27,19 @@ fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Config, String>
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("exporter.yaml");
     fs::write(&file, text).unwrap();
-    let environment = environment
+    load(Some(&file), variables(environment)).map_err(message)
+}
+
+/// Loads variables alone.
+fn load_variables(environment: &[(&str, &str)]) -> Result<Config, String> {
+    load(None, variables(environment)).map_err(message)
+}
+
+fn variables(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    load(Some(&file), environment).map_err(message)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// The error with the name of the file instead of its path.
@@ -64,20 +74,10 @@ fn good_files_load() {
 }
 
 #[test]
-fn no_file_and_an_empty_one_give_the_defaults_of_the_contract() {
+fn without_a_file_everything_is_as_the_contract_says() {
     let config = load(None, []).unwrap();
     assert_eq!(config, Config::default());
-    for text in [
-        "",
-        "# nothing\n",
-        "---\n",
-        "{}",
-        "null",
-        "poll:\nlog: {}\n",
-        "\u{feff}",
-    ] {
-        assert_eq!(load_text(text, &[]).as_ref(), Ok(&config), "{text:?}");
-    }
+    assert_eq!(load_text("\u{feff}log: {}\n", &[]).as_ref(), Ok(&config));
     assert_eq!(config.accounts.len(), 1);
     assert_eq!(config.accounts[0].name, "default");
     assert_eq!(config.accounts[0].credentials.origin, Origin::Chain);
@@ -282,12 +282,11 @@ fn mistakes_in_the_environment_name_the_variable() {
     ] {
         let name = format!("CLOUD_ASSISTANT_EXPORTER__{name}");
         // The one list that is there is empty, so that an index beyond its end can be tried.
-        let text = if name.contains("__7__") {
-            "accounts: []"
+        let error = if name.contains("__7__") {
+            load_text("accounts: []", &[(name.as_str(), value)]).unwrap_err()
         } else {
-            ""
+            load_variables(&[(name.as_str(), value)]).unwrap_err()
         };
-        let error = load_text(text, &[(name.as_str(), value)]).unwrap_err();
         let line = error.lines().find(|line| line.starts_with(&name)).expect(&error);
         let found = line.strip_prefix(&format!("{name}: ")).expect(line);
         assert!(found.trim_start_matches(": ").starts_with(expected), "{found}");
@@ -328,6 +327,69 @@ fn anchors_are_followed() {
     assert_eq!(config.accounts[1].name, "b");
     assert_eq!(config.accounts[1].regions, ["cn-hangzhou"]);
     assert_eq!(config.accounts[1].tags["n"], "007");
+}
+
+/// Every account by the same anchors: 4 aliases each.
+#[test]
+fn anchors_are_as_many_as_one_likes() {
+    let mut text = String::from(
+        "x-regions: &regions [cn-hangzhou, cn-shanghai]\nx-tags: &tags {env: production}\n\
+         x-credentials: &credentials {type: ecs_ram_role}\nx-all: &all {network: vpc}\naccounts:\n",
+    );
+    for number in 0..2_000 {
+        text.push_str(&format!(
+            "- {{<<: *all, name: a{number}, regions: *regions, tags: *tags, credentials: *credentials}}\n"
+        ));
+    }
+    let config = load_text(&text, &[]).unwrap();
+    assert_eq!(config.accounts.len(), 2_000);
+    assert_eq!(config.accounts[1_999].regions, ["cn-hangzhou", "cn-shanghai"]);
+    assert_eq!(config.accounts[1_999].tags["env"], "production");
+
+    // A list of ten aliases, each of a list of ten aliases, and so on: a thousand million values.
+    let mut bomb = String::from("x-0: &x0 [a]\n");
+    for level in 1..10 {
+        let aliases = vec![format!("*x{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("x-{level}: &x{level} [{aliases}]\n"));
+    }
+    let error = load_text(&bomb, &[]).unwrap_err();
+    let expected = "there is more than a configuration may have: 500000 keys and values, those behind an alias \
+                    counted wherever it stands";
+    assert_eq!(error.split_once(": ").unwrap().1, expected);
+    assert!(error.starts_with("exporter.yaml:"), "{error}");
+
+    let regions = "cn-hangzhou, ".repeat(300_000);
+    let error = load_text(
+        &format!("accounts:\n- name: a\n  tags:\n    a: [{regions}]\n"),
+        &[],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error,
+        "exporter.yaml:4: accounts[0].tags.a: expected a single value, found a list"
+    );
+}
+
+#[test]
+fn of_many_mistakes_the_first_are_shown() {
+    let many: String = (0..100_000).map(|number| format!("wrong{number}: 1\n")).collect();
+    let error = load_text(&many, &[]).unwrap_err();
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 11);
+    assert!(lines[9].starts_with("exporter.yaml:10: wrong9: unknown key; expected one of: accounts, "));
+    assert_eq!(
+        lines[10],
+        "exporter.yaml:11: 99990 more unknown keys from here on"
+    );
+
+    let many = "accounts:\n".to_owned() + &"- {nam: a}\n".repeat(1000);
+    let error = load_text(&many, &[]).unwrap_err();
+    assert_eq!(error.lines().count(), 51);
+    assert!(error.ends_with("\nand 1949 more problems"), "{error}");
+
+    let long = format!("? {}\n: 1\n", "k".repeat(100_000));
+    let error = load_text(&long, &[]).unwrap_err();
+    assert!(error.len() < 400, "{}", error.len());
 }
 
 #[test]

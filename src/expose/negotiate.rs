@@ -38,10 +38,34 @@ impl Answer {
     }
 }
 
-/// The format with the highest weight; of equal ones the first.
+/// A range of `Accept` that takes one of our formats in.
+#[derive(Clone, Copy)]
+struct Range {
+    /// Of ranges that take the same format in, the most specific decides (RFC 9110, section 12.5.1): `*/*`, `text/*`,
+    /// the type, the type with its version.
+    specificity: u8,
+    weight: f64,
+    position: usize,
+    escaping: bool,
+}
+
+impl Range {
+    /// Of two for the same format the one that decides.
+    fn or(self, before: Option<Self>) -> Self {
+        match before {
+            Some(before) if (before.specificity, before.weight) >= (self.specificity, self.weight) => before,
+            _ => self,
+        }
+    }
+}
+
+/// The format with the higher weight; of equal ones the first. Where neither is accepted, it is the one that is not
+/// refused: text, unless only OpenMetrics is not.
+///
+/// OpenMetrics is for those who name it with its version: a wildcard is for what everybody can read.
 fn format(accept: &str) -> (Format, bool) {
-    let mut best = (0.0, Format::Text, false);
-    for element in accept.split(',') {
+    let (mut text, mut open_metrics): (Option<Range>, Option<Range>) = (None, None);
+    for (position, element) in accept.split(',').enumerate() {
         let mut pieces = element.split(';').map(str::trim);
         let media_type = pieces.next().unwrap_or_default().to_ascii_lowercase();
         let (mut version, mut weight, mut escaping) = (None, 1.0, false);
@@ -52,23 +76,52 @@ fn format(accept: &str) -> (Format, bool) {
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
                 "version" => version = Some(value),
-                "q" => weight = value.parse().unwrap_or(0.0),
+                "q" => weight = self::weight(value),
                 "escaping" => {
                     escaping = ["allow-utf-8", "underscores", "dots", "values"].contains(&value);
                 }
                 _ => {}
             }
         }
-        let format = match (media_type.as_str(), version) {
-            ("application/openmetrics-text", Some("1.0.0")) => Format::OpenMetrics,
-            ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text,
+        let (format, specificity) = match (media_type.as_str(), version) {
+            ("application/openmetrics-text", Some("1.0.0")) => (&mut open_metrics, 3),
+            ("text/plain", Some("0.0.4")) => (&mut text, 3),
+            ("text/plain", None) => (&mut text, 2),
+            ("text/*", _) => (&mut text, 1),
+            ("*/*", _) => (&mut text, 0),
             _ => continue,
         };
-        if weight > best.0 {
-            best = (weight, format, escaping);
-        }
+        let range = Range {
+            specificity,
+            weight,
+            position,
+            escaping,
+        };
+        *format = Some(range.or(*format));
     }
-    (best.1, best.2)
+    let is_open_metrics = match (&text, &open_metrics) {
+        (_, None) => text.is_some_and(|text| text.weight == 0.0 && text.specificity > 0),
+        (None, Some(open_metrics)) => open_metrics.weight > 0.0,
+        (Some(text), Some(open_metrics)) => {
+            open_metrics.weight > text.weight
+                || (open_metrics.weight == text.weight
+                    && open_metrics.weight > 0.0
+                    && open_metrics.position < text.position)
+        }
+    };
+    let escaping = is_open_metrics && open_metrics.is_some_and(|range| range.escaping);
+    match is_open_metrics {
+        true => (Format::OpenMetrics, escaping),
+        false => (Format::Text, false),
+    }
+}
+
+/// A weight, from 0 to 1; what is none is a refusal.
+fn weight(text: &str) -> f64 {
+    text.parse()
+        .ok()
+        .filter(|weight| (0.0..=1.0).contains(weight))
+        .unwrap_or(0.0)
 }
 
 /// Whether gzip is accepted with a weight above 0; `*` stands for it where it is not named.
@@ -84,7 +137,7 @@ fn gzip(accept_encoding: &str) -> bool {
                     .strip_prefix("q=")
                     .map(str::to_owned)
             })
-            .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+            .map_or(1.0, |text| weight(&text));
         match coding.as_str() {
             "gzip" | "x-gzip" => return weight > 0.0,
             "*" => any = weight > 0.0,
@@ -135,6 +188,36 @@ mod tests {
             ),
             (Some("application/openmetrics-text;version=1.0.0;q=0"), text),
             (Some(";;,=,\u{1f600}"), text),
+            // The more specific range decides, wherever it stands.
+            (Some("text/plain;q=0, text/*"), open_metrics),
+            (Some("text/*, text/plain;q=0"), open_metrics),
+            (Some("text/plain;q=0, */*;q=0.1"), open_metrics),
+            (Some("text/plain;q=0, text/plain;version=0.0.4;q=0.1"), text),
+            (Some("text/*;q=0, text/plain"), text),
+            (Some("text/plain;version=1.0.0;q=0, text/plain"), text),
+            (
+                Some("text/plain;q=0.2, application/openmetrics-text;version=1.0.0;q=0.5, text/*, */*"),
+                open_metrics,
+            ),
+            (
+                Some("text/plain;q=0.6, application/openmetrics-text;version=1.0.0;q=0.5, text/*;q=0.1"),
+                text,
+            ),
+            (
+                Some("text/plain;q=0, application/openmetrics-text;version=1.0.0;q=0"),
+                text,
+            ),
+            // Nothing is accepted, which is as if nothing had been sent.
+            (Some("*/*;q=0"), text),
+            // Weights that are none.
+            (
+                Some("application/openmetrics-text;version=1.0.0;q=2, text/plain;q=0.1"),
+                text,
+            ),
+            (
+                Some("application/openmetrics-text;version=1.0.0;q=NaN, text/plain;q=0.1"),
+                text,
+            ),
         ];
         for (accept, expected) in table {
             assert_eq!(Answer::to(accept, None).content_type(), expected, "{accept:?}");

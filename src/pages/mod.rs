@@ -2,7 +2,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/` | the status page |
+//! | `/` | the status page, unless the metrics are there |
 //! | `/api/v1/status` | what it shows of the exporter, as JSON |
 //! | `/api/v1/failures` | recent failures, as JSON |
 //! | `--web.telemetry-path` | the metrics |
@@ -100,11 +100,15 @@ pub fn routes(site: Site) -> Routes {
     let policy = Policy::with_style(status::STYLE);
     let path = telemetry_path.clone();
     let shown = Arc::clone(&exposition);
-    Routes::new()
-        .get("/", move |parts| {
+    let mut routes = Routes::new();
+    // As in the official exporters, which have no landing page where the metrics are at its place.
+    if telemetry_path != "/" {
+        routes = routes.get("/", move |parts| {
             let page = page_of.page(&parts, &path, &policy);
             async move { page }
-        })
+        });
+    }
+    routes
         .get("/api/v1/status", move |parts| {
             let status = status_of.overview(|overview| api::status(overview, parts.uri.query()));
             async move { json(status) }

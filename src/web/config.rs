@@ -40,10 +40,9 @@ const HEADERS: [(HeaderName, &str, &[&str]); 5] = [
 pub fn check(path: &Path) -> Result<(), WebError> {
     let mut reader = Reader::default();
     let settings = Settings::read(path, &mut reader).map_err(|reason| configuration(path, reason))?;
-    if settings.tls.is_enabled() {
-        tls::server_config(&settings, &mut reader).map_err(|reason| configuration(path, reason))?;
-    }
-    Ok(())
+    settings
+        .check_tls(&mut reader)
+        .map_err(|reason| configuration(path, reason))
 }
 
 /// Whether a web configuration file turns on TLS.
@@ -90,6 +89,17 @@ impl Settings {
         let text = String::from_utf8(bytes).map_err(|_| "YAML error: not UTF-8".to_owned())?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         Self::parse(&text, directory)
+    }
+
+    /// Checks TLS, where it is on.
+    pub(super) fn check_tls(&self, reader: &mut Reader) -> Result<(), String> {
+        if !self.tls.is_enabled() {
+            return Ok(());
+        }
+        if self.http2 {
+            self.preferences.check_http2()?;
+        }
+        tls::server_config(self, reader).map(drop)
     }
 
     fn parse(text: &str, directory: PathBuf) -> Result<Self, String> {

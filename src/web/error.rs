@@ -18,12 +18,12 @@ pub enum WebError {
         reason: String,
     },
     /// An address that could not be listened on.
-    #[error("cannot listen on {address}: {source}{hint}")]
+    #[error("cannot listen on {address}: {error}{hint}")]
     Bind {
         /// The address as given.
         address: String,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; a part of the text, and so no source to be said once more.
+        error: io::Error,
         /// What to do about it, beginning with a separator; may be empty.
         hint: &'static str,
     },

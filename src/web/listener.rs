@@ -45,6 +45,38 @@ impl fmt::Display for Address {
     }
 }
 
+/// Whether an address of `--web.listen-address` can be understood, and is one of this machine; for `--config.check`.
+/// Whether the port is free is not tried: the exporter that runs may have it.
+///
+/// # Errors
+/// Why it would be refused at the start.
+pub fn check_address(address: &str) -> Result<(), WebError> {
+    if let Some(path) = address.strip_prefix("unix:") {
+        let directory = Path::new(path)
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new(".")).metadata();
+        return match directory.map(|found| found.is_dir()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(cannot_bind(address, io::ErrorKind::NotADirectory.into())),
+            Err(error) => Err(cannot_bind(address, error)),
+        };
+    }
+    let candidates = resolve(address).map_err(|reason| WebError::Address {
+        address: address.to_owned(),
+        reason,
+    })?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for mut candidate in candidates {
+        candidate.set_port(0);
+        match bind_tcp(candidate) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(cannot_bind(address, last))
+}
+
 /// A bound socket that does not accept yet.
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -65,7 +97,7 @@ impl Bound {
     /// is a unix socket.
     pub(super) fn bind(address: &str) -> Result<Self, WebError> {
         if let Some(path) = address.strip_prefix("unix:") {
-            return Self::bind_unix(Path::new(path)).map_err(|source| cannot_bind(address, source));
+            return Self::bind_unix(Path::new(path)).map_err(|error| cannot_bind(address, error));
         }
         let candidates = resolve(address).map_err(|reason| WebError::Address {
             address: address.to_owned(),
@@ -216,8 +248,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn cannot_bind(address: &str, source: io::Error) -> WebError {
-    let hint = match source.kind() {
+fn cannot_bind(address: &str, error: io::Error) -> WebError {
+    let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; another process listens there: stop it, or choose another --web.listen-address"
         }
@@ -229,7 +261,7 @@ fn cannot_bind(address: &str, source: io::Error) -> WebError {
     };
     WebError::Bind {
         address: address.to_owned(),
-        source,
+        error,
         hint,
     }
 }

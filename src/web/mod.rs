@@ -41,6 +41,6 @@ pub mod notify;
 
 pub use body::Body;
 pub use error::WebError;
-pub use listener::Address;
+pub use listener::{Address, check_address};
 pub use routes::{Routes, error};
 pub use server::{Options, Server};

@@ -144,11 +144,8 @@ impl Web {
         let settings = Settings::read(path, &mut reader).map_err(wrong)?;
         let is_secure = settings.tls.is_enabled();
         let http2 = is_secure && settings.http2;
+        settings.check_tls(&mut reader).map_err(wrong)?;
         if is_secure {
-            if http2 {
-                settings.preferences.check_http2().map_err(wrong)?;
-            }
-            tls::server_config(&settings, &mut reader).map_err(wrong)?;
             for warning in &settings.preferences.warnings {
                 tracing::warn!("{warning}");
             }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ pub struct Exporter {
     log: Arc<Mutex<String>>,
     /// Reads the log to its end.
     reader: Option<thread::JoinHandle<()>>,
+    /// Whether it reads at all.
+    is_deaf: Arc<AtomicBool>,
     /// Whether the test has ended it itself.
     ended: bool,
 }
@@ -96,8 +99,13 @@ impl Exporter {
         let log = Arc::new(Mutex::new(String::new()));
         let reader = BufReader::new(child.stderr.take().unwrap());
         let lines = Arc::clone(&log);
+        let is_deaf = Arc::new(AtomicBool::new(false));
+        let deaf = Arc::clone(&is_deaf);
         let reader = thread::spawn(move || {
             for line in reader.lines().map_while(Result::ok) {
+                while deaf.load(Ordering::Relaxed) {
+                    pause();
+                }
                 let mut log = lines.lock().unwrap();
                 log.push_str(&line);
                 log.push('\n');
@@ -112,6 +120,7 @@ impl Exporter {
                     address,
                     log,
                     reader: Some(reader),
+                    is_deaf,
                     ended: false,
                 });
             }
@@ -141,6 +150,11 @@ impl Exporter {
     /// Everything it has logged.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// From now on the log is not read, or is again: its pipe stays open, and becomes full.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        self.is_deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     /// The first line of the log with these words, which may still be on its way through the pipe.
@@ -274,6 +288,7 @@ impl Exporter {
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 self.ended = true;
+                self.set_deaf(false);
                 if let Some(reader) = self.reader.take() {
                     reader.join().unwrap();
                 }

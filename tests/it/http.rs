@@ -441,6 +441,120 @@ fn the_check_of_the_configuration_says_all_that_is_wrong() {
 }
 
 #[test]
+fn the_check_refuses_the_addresses_that_the_start_refuses() {
+    // Somebody listens there, as the exporter that runs does while its next configuration is checked.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (address, expected) in [
+        ("9100", Some("expected host:port")),
+        ("localhost:70000", Some("is not a port")),
+        ("::1:80", Some("must be in brackets")),
+        (
+            "192.0.2.1:80",
+            Some("no interface of this machine has that address"),
+        ),
+        ("unix:/no/such/directory/socket", Some("cannot listen on unix:")),
+        (taken.as_str(), None),
+        (":0", None),
+        ("", None),
+    ] {
+        let flag = format!("--web.listen-address={address}");
+        let (code, stdout, said) = run(&["--config.check", &flag], &[]);
+        assert_eq!(stdout, "");
+        match expected {
+            None => assert_eq!((code, said.as_str()), (Some(0), ""), "{address}"),
+            Some(expected) => {
+                assert_eq!(code, Some(1), "{address}");
+                assert!(said.contains(expected), "{said}");
+                let (code, _, refused) = run(&[&flag], &[("CLOUD_ASSISTANT_EXPORTER__STATE__PATH", "")]);
+                assert_eq!(code, Some(1), "{address}");
+                assert!(refused.contains(said.trim()), "{refused}\n{said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_checks_together_do_both() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    let path = config_path(directory.path());
+    fs::write(&path, config(&simulator, directory.path(), &[REGION], "")).unwrap();
+    let file = format!("--config.file={}", path.display());
+    let flags = ["--config.check", "--config.check-credentials", &file];
+    let (code, stdout, said) = run(&flags, &[]);
+    assert_eq!(said, "");
+    assert!(stdout.contains(&format!("account {ACCOUNT}: ")), "{stdout}");
+    assert_eq!(
+        code,
+        Some(i32::from(!stdout.contains(&format!("account {ACCOUNT}: ok")))),
+        "{stdout}"
+    );
+    let (code, stdout, said) = run(&[&flags[..], &["--web.listen-address=9100"]].concat(), &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("9100") && stdout.contains(ACCOUNT),
+        "{said}{stdout}"
+    );
+    let (code, stdout, said) = run(
+        &[
+            "--config.check",
+            "--config.check-credentials",
+            "--config.file=/no/file",
+        ],
+        &[],
+    );
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!(said.matches("/no/file").count(), 1, "said once: {said}");
+}
+
+#[test]
+fn metrics_at_the_root_take_the_place_of_the_page() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    let config = config(&simulator, directory.path(), &[REGION], "");
+    let flags = [
+        "--web.telemetry-path=/",
+        "--log.level=DEBUG",
+        "--web.config.file=",
+    ];
+    let exporter = Exporter::start_with(directory.path(), &config, &flags, &[]);
+    let answer = exporter.get("/");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    assert!(answer.text().contains("cloud_assistant_exporter_build_info"));
+    assert_eq!(exporter.get("/metrics").status, 404);
+    assert_eq!(exporter.get("/api/v1/status").status, 200);
+}
+
+/// Whoever closes the pipe has read enough: no panic, and the exit code says what it would have said.
+#[test]
+fn closed_pipes_are_no_failure() {
+    for (arguments, expected) in [
+        (&["--version"][..], 0),
+        (&["--help"], 0),
+        (&["--config.check"], 0),
+        (&["--config.check", "--web.listen-address=9100"], 1),
+        (&["--config.check-credentials", "--config.file=/no/file"], 1),
+        (&["--web.listen-address=9100"], 1),
+        (&["--unknown"], 2),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = command()
+            .args(arguments)
+            .current_dir(tempdir().unwrap().path())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(expected), "{arguments:?}");
+    }
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let directory = tempdir().unwrap();
     let simulator = cloud(&[REGION]);

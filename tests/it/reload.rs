@@ -128,3 +128,39 @@ fn a_hundred_reloads_under_load_change_no_count_and_leak_nothing() {
         (exporter.scrape().value("process_open_fds", &[]) < fds + 20.0).then_some(())
     });
 }
+
+#[test]
+fn an_emptied_configuration_changes_nothing() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&["cn-hangzhou"]);
+    let config = config(&simulator, directory.path(), &["cn-hangzhou"], "");
+    let exporter = Exporter::start(directory.path(), &config);
+    exporter.looked();
+    for emptied in [
+        "",
+        "# accounts:\n",
+        "{}\n",
+        "accounts:\n",
+        "accounts:\n  -\n",
+        "poll:\n",
+    ] {
+        fs::write(config_path(directory.path()), emptied).unwrap();
+        let answer = exporter.request("POST", "/-/reload", "");
+        assert_eq!(answer.status, 500, "{emptied:?}: {}", answer.text());
+        exporter.signal("HUP");
+        let scrape = exporter.polled();
+        assert_eq!(
+            scrape.value("cloud_assistant_exporter_config_last_reload_successful", &[]),
+            0.0
+        );
+        let scopes = scrape.by_scope(POLLS).into_keys();
+        let expected = (ACCOUNT.to_owned(), "cn-hangzhou".to_owned());
+        assert_eq!(scopes.collect::<Vec<_>>(), [expected], "{emptied:?}");
+    }
+    for emptied in ["", "accounts:\n"] {
+        let (status, said) = Exporter::try_start(directory.path(), emptied, &[], &[])
+            .err()
+            .unwrap();
+        assert_eq!(status.code(), Some(1), "{emptied:?}: {said}");
+    }
+}

@@ -1,24 +1,65 @@
 //! The web configuration file as it is written: `web-configuration.md` of the exporter-toolkit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::secret::Secret;
+use crate::yaml;
 
-/// The whole file. Every key is optional; one that does not exist, or stands twice, is an error at every level.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The whole file. Every key is optional; one that does not exist, or stands twice, is an error at every level, but
+/// for those at the top that begin with `x-`: they are for anchors.
+#[derive(Debug, Default)]
 pub(crate) struct File {
-    #[serde(deserialize_with = "null_is_default")]
     pub(crate) tls_server_config: Tls,
-    #[serde(deserialize_with = "null_is_default")]
     pub(super) http_server_config: Http,
     /// The bcrypt hash of each user's password.
-    #[serde(deserialize_with = "null_is_default")]
     pub(super) basic_auth_users: BTreeMap<String, Option<Secret>>,
-    #[serde(deserialize_with = "null_is_default")]
     pub(super) rate_limit: RateLimit,
+}
+
+// By hand, since serde has no way to let some unknown keys pass.
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FileVisitor)
+    }
+}
+
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = File;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("struct File")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<File, A::Error> {
+        const KEYS: [&str; 4] = [
+            "tls_server_config",
+            "http_server_config",
+            "basic_auth_users",
+            "rate_limit",
+        ];
+        let mut file = File::default();
+        while let Some(key) = items.next_key::<String>()? {
+            match key.as_str() {
+                "tls_server_config" => file.tls_server_config = value(&mut items)?,
+                "http_server_config" => file.http_server_config = value(&mut items)?,
+                "basic_auth_users" => file.basic_auth_users = value(&mut items)?,
+                "rate_limit" => file.rate_limit = value(&mut items)?,
+                key if key.starts_with("x-") => drop(items.next_value::<IgnoredAny>()?),
+                key => return Err(A::Error::unknown_field(key, &KEYS)),
+            }
+        }
+        Ok(file)
+    }
+}
+
+fn value<'de, A: MapAccess<'de>, T: Default + Deserialize<'de>>(items: &mut A) -> Result<T, A::Error> {
+    Ok(items.next_value::<Option<T>>()?.unwrap_or_default())
 }
 
 /// `tls_server_config`. An empty text counts as absent, as in Go.
@@ -102,9 +143,13 @@ where
 /// The error tells line and column, and what was expected, but shows nothing of a value: it may be a hash or a key.
 pub(super) fn parse(text: &str) -> Result<File, String> {
     // Anything but YAML's `null` for the whole document must be a mapping.
-    serde_saphyr::from_str::<Option<File>>(text)
+    serde_saphyr::from_str_with_options::<Option<File>>(text, yaml::reading())
         .map(Option::unwrap_or_default)
         .map_err(|error| {
+            if let Some(refusal) = yaml::refusal(&error) {
+                let place = yaml::location(&error).map(|at| format!(" at line {}", at.line()));
+                return format!("YAML error{}: {refusal}", place.unwrap_or_default());
+            }
             let shown = without_values(&error.without_snippet().to_string());
             if shown.contains("$2") || shown.contains("-----BEGIN") {
                 let place = error
@@ -133,4 +178,35 @@ fn without_values(message: &str) -> String {
         .rfind("\", expected")
         .map_or(message.len(), |quote| quote + 1);
     format!("{}{}", &message[..begin], message.get(end..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_are_as_many_as_one_likes_and_tags_are_none() {
+        let mut text = String::from("x-hash: &hash $2y$10$a\nx-any: {a: [1, {b: ~}]}\nbasic_auth_users:\n");
+        for number in 0..1000 {
+            text.push_str(&format!("  user{number}: *hash\n"));
+        }
+        let file = parse(&text).unwrap();
+        assert_eq!(file.basic_auth_users.len(), 1000);
+        for (text, expected) in [
+            (
+                "basic_auth_users:\n  a: !vault b\n",
+                "YAML error at line 2: there is a tag (!…)",
+            ),
+            (
+                "x: 1\n",
+                "unknown field `x`, expected one of tls_server_config, http_server_config,",
+            ),
+            ("tls_server_config: {x-a: 1}\n", "unknown field `x-a`"),
+            ("rate_limit: {}\nrate_limit: {}\n", "duplicate"),
+            ("[]\n", "expected"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 }

@@ -110,9 +110,9 @@ async fn systemd_is_told() {
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn service_that_tells() {
-    notify::ready("3 scopes");
-    notify::reloading();
-    notify::status("all\nwell");
+    notify::ready("3 scopes").await;
+    notify::reloading().await;
+    notify::status("all\nwell").await;
     let stop = CancellationToken::new();
     let asked = std::sync::atomic::AtomicU32::new(0);
     let stopping = stop.clone();
@@ -124,5 +124,5 @@ async fn service_that_tells() {
         times < 2
     };
     notify::watchdog(is_alive, stop).await;
-    notify::stopping();
+    notify::stopping().await;
 }
