@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod ecs;
 pub mod endpoint;
 pub mod error;
+pub mod http;
 pub mod invocations;
 pub mod last_hour;
 pub mod limit;
