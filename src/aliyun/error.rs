@@ -117,6 +117,7 @@ impl CallError {
     pub fn misses_permission(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
         self.reason == Reason::Denied
+            && code != "Forbidden.AccessKeyDisabled"
             && ["Forbidden", "Operation."]
                 .iter()
                 .any(|prefix| code.starts_with(prefix))

@@ -24,6 +24,7 @@ mod faults;
 mod figures;
 mod fleet;
 mod http;
+mod keys;
 mod network;
 mod regions;
 mod reload;

@@ -270,11 +270,13 @@ fn advice(status: u16, code: &str, role_arn: &str) -> String {
         _ if code.contains("OIDCToken") => {
             "check that the token file is renewed, and that the OIDC provider trusts the issuer of the token"
         }
-        _ if code.starts_with("InvalidAccessKeyId") => "check the access key id: it is unknown or not active",
+        _ if code.starts_with("InvalidAccessKeyId") || code == "Forbidden.AccessKeyDisabled" => {
+            "check the access key id: it is unknown or not active"
+        }
         "SignatureDoesNotMatch" | "IncompleteSignature" => {
             "check the access key secret: it does not belong to the access key id"
         }
-        _ if code.starts_with("InvalidTimeStamp") => {
+        _ if code.starts_with("InvalidTimeStamp") || code == "IllegalTimestamp" => {
             "set the clock of this host: it is off by more than 15 minutes"
         }
         _ if code.starts_with("InvalidSecurityToken") || code == "MissingSecurityToken" => {
