@@ -30,9 +30,9 @@ pub fn main(cli: Cli) -> ExitCode {
         print(&version::text());
         return ExitCode::SUCCESS;
     }
-    // Variables that are not text cannot be meant for us.
+    // A value that is not text is wrong where it is meant for us, and must not count as absent.
     let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect();
     // Fails only where a provider is installed already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -13,6 +14,7 @@ use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
 use super::error::{CallError, Head, Reason, bounded, classify, undocumented};
+use super::http::Http;
 use super::limit::{Limit, Priority};
 use super::pause::ScopePauses;
 use super::requests::Tally;
@@ -92,7 +94,7 @@ pub struct Pace {
 /// The way to the API for one scope, or for an account's DescribeRegions.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     endpoint: Endpoint,
     credentials: Arc<Provider>,
     pace: Pace,
@@ -104,7 +106,7 @@ pub struct Client {
 impl Client {
     /// A client whose buckets are full.
     pub fn new(
-        http: reqwest::Client,
+        http: Http,
         endpoint: Endpoint,
         credentials: Arc<Provider>,
         pace: Pace,
@@ -227,7 +229,11 @@ impl Client {
             let seconds = self.pace.request_timeout.as_secs_f64();
             Err(CallError::new(
                 Reason::Timeout,
-                format!("no answer from {} within {seconds} s", self.endpoint.host),
+                format!(
+                    "no answer from {} within {seconds} s{}",
+                    self.route(),
+                    self.hint()
+                ),
             ))
         });
         self.tally.record(
@@ -273,7 +279,7 @@ impl Client {
             self.endpoint.host,
             canonical_query(parameters)
         );
-        let mut sending = self.http.post(url).header("accept", "application/json");
+        let mut sending = self.http.client.post(url).header("accept", "application/json");
         for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
             let mut value = HeaderValue::try_from(value).map_err(|_| {
                 let what =
@@ -339,13 +345,30 @@ impl Client {
             () => Reason::Transport,
         };
         let error = error.without_url();
-        let mut what = format!("no answer from {}: {error}", self.endpoint.host);
+        let mut what = format!("no answer from {}: {error}", self.route());
         let mut source = error.source();
         while let Some(cause) = source {
             what.push_str(&format!(": {cause}"));
             source = cause.source();
         }
+        what.push_str(self.hint());
         CallError::new(reason, what)
+    }
+
+    /// The host, and the proxy that requests to it go through.
+    fn route(&self) -> String {
+        let url = format!("{}://{}/", self.endpoint.scheme, self.endpoint.host);
+        Url::parse(&url).map_or_else(|_| self.endpoint.host.clone(), |url| self.http.route(&url))
+    }
+
+    /// What to look at first where the host does not answer.
+    fn hint(&self) -> &'static str {
+        if self.endpoint.is_of_vpc() {
+            "; with network: vpc a region answers only inside of a VPC of its own: run one exporter in each region, or \
+             set network: public"
+        } else {
+            ""
+        }
     }
 }
 

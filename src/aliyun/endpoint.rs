@@ -1,9 +1,13 @@
 //! Which host answers for a region.
 //!
-//! Source: the rules of Alibaba Cloud's SDKs: a map of exceptions, else `ecs.<region>.aliyuncs.com`; inside of a
-//! VPC `ecs-vpc.<region>.aliyuncs.com`.
+//! Source: the rules of Alibaba Cloud's SDKs: a map of exceptions, else `ecs.<region>.aliyuncs.com`. Inside of a VPC
+//! always `ecs-vpc.<region>.aliyuncs.com`: that the SDKs apply the map there too is known as a mistake, since its hosts
+//! are public.
 
 use crate::config::Network;
+
+/// What the hosts inside of VPCs begin with.
+const VPC_PREFIX: &str = "ecs-vpc.";
 
 /// Where requests go, as `scheme://host[:port]`, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +21,10 @@ pub struct Endpoint {
 impl Endpoint {
     /// The documented host of a region.
     pub fn of_region(region_id: &str, network: Network) -> Self {
-        let host = match (public_exception(region_id), network) {
-            (Some(host), _) => host.to_owned(),
-            (None, Network::Public) => format!("ecs.{region_id}.aliyuncs.com"),
-            (None, Network::Vpc) => format!("ecs-vpc.{region_id}.aliyuncs.com"),
+        let host = match network {
+            Network::Vpc => format!("{VPC_PREFIX}{region_id}.aliyuncs.com"),
+            Network::Public => public_exception(region_id)
+                .map_or_else(|| format!("ecs.{region_id}.aliyuncs.com"), str::to_owned),
         };
         Self {
             scheme: "https".to_owned(),
@@ -48,6 +52,11 @@ impl Endpoint {
             scheme: scheme.to_ascii_lowercase(),
             host,
         }
+    }
+
+    /// Whether it is a host that answers only inside of a VPC of its region.
+    pub fn is_of_vpc(&self) -> bool {
+        self.host.starts_with(VPC_PREFIX)
     }
 
     /// The host that DescribeRegions names for a region.
@@ -100,6 +109,18 @@ mod tests {
             "ecs-cn-hangzhou.aliyuncs.com"
         );
         assert_eq!(host("cn-north-2-gov-1", Network::Public), "ecs.aliyuncs.com");
+        for region in [
+            "cn-hangzhou",
+            "cn-shanghai-finance-1",
+            "cn-shenzhen-finance-1",
+            "cn-north-2-gov-1",
+        ] {
+            assert_eq!(
+                host(region, Network::Vpc),
+                format!("ecs-vpc.{region}.aliyuncs.com"),
+                "the exceptions are public hosts"
+            );
+        }
     }
 
     #[test]

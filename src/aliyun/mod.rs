@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod ecs;
 pub mod endpoint;
 pub mod error;
+pub mod http;
 pub mod invocations;
 pub mod last_hour;
 pub mod limit;

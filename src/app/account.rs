@@ -1,20 +1,22 @@
 //! One account at run time: its credentials, and the regions that it is polled in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::aliyun::client::{Client, Pace};
-use crate::aliyun::credentials::{Provider, Services, Source};
+use crate::aliyun::credentials::{Provider, Services, Source, home_region};
+use crate::aliyun::ecs::regions;
 use crate::aliyun::endpoint::Endpoint;
 use crate::aliyun::error::CallError;
-use crate::aliyun::pause::Pauses;
+use crate::aliyun::http::Http;
+use crate::aliyun::pause::{Pauses, ScopePauses};
 use crate::aliyun::regions::Regions;
-use crate::aliyun::requests::Requests;
-use crate::config::{self, Config};
+use crate::aliyun::requests::{Requests, Tally};
+use crate::config::{self, Config, Network};
 use crate::timestamp;
 use crate::view::{AccountView, Failed};
 
@@ -23,9 +25,6 @@ const MAX_IN_FLIGHT: usize = 32;
 
 /// But not fewer, however many accounts there are.
 const LEAST_IN_FLIGHT: usize = 4;
-
-/// DescribeRegions knows no region; where no endpoint is configured, this one is asked.
-const HOME_REGION: &str = "cn-hangzhou";
 
 /// An account under way.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ pub(super) struct Account {
 /// What is known by DescribeRegions.
 #[derive(Debug)]
 pub(super) struct Discovery {
-    pub(super) client: Arc<Client>,
+    pub(super) finder: Arc<Finder>,
     /// With their hosts; none before the first answer.
     regions: Option<Regions>,
     /// From an earlier process, until there is an answer.
@@ -54,10 +53,24 @@ pub(super) struct Discovery {
     error: Option<Failed>,
 }
 
+/// Asks DescribeRegions, in the account's home region.
+#[derive(Debug)]
+pub(super) struct Finder {
+    account: config::Account,
+    http: Http,
+    services: Services,
+    provider: Arc<Provider>,
+    pace: Pace,
+    pauses: Arc<ScopePauses>,
+    tally: Arc<Tally>,
+    /// For the endpoint that was asked last: where the home region is not configured, it can become known later.
+    client: Mutex<Option<(Endpoint, Arc<Client>)>>,
+}
+
 /// What all accounts share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) http: reqwest::Client,
+    pub(super) http: Http,
     pub(super) services: Services,
     pub(super) overall: Arc<Semaphore>,
     pub(super) requests: Arc<Requests>,
@@ -94,21 +107,19 @@ impl Account {
             .map(|before| before.set_aside.union(&before.tried_again).cloned().collect())
             .unwrap_or_default();
         let discovery = account.regions.is_empty().then(|| {
-            let endpoint = match &account.endpoint {
-                Some(template) => Endpoint::configured(template, HOME_REGION),
-                None => Endpoint::of_region(HOME_REGION, account.network),
+            let finder = Finder {
+                account: account.clone(),
+                http: shared.http.clone(),
+                services: shared.services.clone(),
+                provider: Arc::clone(&provider),
+                pace: pace(config, shared, &in_flight),
+                pauses: shared.pauses.of(&account.name, ""),
+                tally: shared.requests.tally(&account.name, ""),
+                client: Mutex::default(),
             };
-            let client = Client::new(
-                shared.http.clone(),
-                endpoint,
-                Arc::clone(&provider),
-                pace(config, shared, &in_flight),
-                shared.pauses.of(&account.name, ""),
-                shared.requests.tally(&account.name, ""),
-            );
             let known = before.and_then(|before| before.discovery);
             Discovery {
-                client: Arc::new(client),
+                finder: Arc::new(finder),
                 regions: known.as_ref().and_then(|known| known.regions.clone()),
                 remembered,
                 next: Instant::now(),
@@ -116,6 +127,12 @@ impl Account {
                 error: known.and_then(|known| known.error),
             }
         });
+        if account.home.network == Network::Vpc && account.regions.len() != 1 && account.endpoint.is_none() {
+            tracing::warn!(
+                account = account.name,
+                "network: vpc with more than one region: each answers only inside of a VPC of its own"
+            );
+        }
         Self {
             config: account.clone(),
             provider,
@@ -222,6 +239,43 @@ impl Account {
             is_ready: discovery.is_none_or(|discovery| discovery.tried),
             error: discovery.and_then(|discovery| discovery.error.clone()),
             set_aside: self.set_aside.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Finder {
+    /// The regions of the account, each with its host.
+    ///
+    /// # Errors
+    /// As every call of the API.
+    pub(super) async fn regions(&self) -> Result<Regions, CallError> {
+        let client = self.client().await;
+        regions(&client).await
+    }
+
+    async fn client(&self) -> Arc<Client> {
+        let account = &self.account;
+        let home = || home_region(&account.credentials.endpoints, &self.services);
+        let endpoint = match &account.endpoint {
+            Some(address) if !address.contains("{region_id}") => Endpoint::configured(address, ""),
+            Some(template) => Endpoint::configured(template, &home().await),
+            None => Endpoint::of_region(&home().await, account.home.network),
+        };
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some((asked, client)) if *asked == endpoint => Arc::clone(client),
+            _ => {
+                let new = Arc::new(Client::new(
+                    self.http.clone(),
+                    endpoint.clone(),
+                    Arc::clone(&self.provider),
+                    self.pace.clone(),
+                    Arc::clone(&self.pauses),
+                    Arc::clone(&self.tally),
+                ));
+                *client = Some((endpoint, Arc::clone(&new)));
+                new
+            }
         }
     }
 }

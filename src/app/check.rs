@@ -10,7 +10,7 @@ use super::account::{Account, Shared};
 use super::plan::Plan;
 use crate::aliyun::client::Action;
 use crate::aliyun::credentials::Problem;
-use crate::aliyun::ecs::{Ecs, Query, Which, regions};
+use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::aliyun::requests::Requests;
@@ -173,7 +173,7 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
         }
     }
     if let Some(discovery) = &account.discovery {
-        match regions(&discovery.client).await {
+        match discovery.finder.regions().await {
             Ok(found) => {
                 report.good(
                     "regions",

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Shared};
 use super::plan::Plan;
-use crate::aliyun::ecs::{Ecs, regions};
+use crate::aliyun::ecs::Ecs;
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
 use crate::config::{Config, LoggedResults};
@@ -324,9 +324,9 @@ impl Fleet {
             };
             // Until it is answered; the answer says when the next one is due.
             discovery.next = now + self.config.poll.discovery_interval.max(HOUSEKEEPING);
-            let (name, client) = (name.clone(), Arc::clone(&discovery.client));
+            let (name, finder) = (name.clone(), Arc::clone(&discovery.finder));
             self.discoveries
-                .spawn(async move { (name, regions(&client).await) });
+                .spawn(async move { (name, finder.regions().await) });
         }
     }
 

@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::aliyun::credentials::{Environment, Services, metadata_client};
+use crate::aliyun::http::Http;
 use crate::aliyun::pause::Pauses;
 use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError, Proxies};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
 use crate::state::Store;
@@ -34,13 +35,6 @@ use reload::Reloader;
 
 /// Requests to the cloud in flight, of all accounts.
 const MAX_IN_FLIGHT: usize = 256;
-
-/// Connections to a host that are kept for the next poll. Polls are spread over the interval; those that a start has
-/// made beyond this would only cost memory.
-const MAX_IDLE_PER_HOST: usize = 4;
-
-/// How long connecting may take; the answer has `poll.request_timeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a stop: pollers and connections that have not ended by then are left behind, which loses no count.
 const GRACE: Duration = Duration::from_secs(8);
@@ -255,10 +249,11 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
 
 /// What all accounts share.
 fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::Result<Shared> {
-    let http = http_client()?;
+    let proxies = Proxies::read(environment).map_err(|problems| ConfigError { file: None, problems })?;
+    let http = Http::new(proxies).context("the HTTP client cannot be set up")?;
     Ok(Shared {
         services: Services {
-            client: http.clone(),
+            http: http.clone(),
             metadata: metadata_client().context("the HTTP client cannot be set up")?,
             environment: environment.iter().cloned().collect::<Environment>(),
         },
@@ -267,17 +262,6 @@ fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::
         requests,
         pauses: Pauses::default(),
     })
-}
-
-/// The client for everything but the metadata service.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .user_agent(concat!("cloud-assistant-exporter/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .context("the HTTP client cannot be set up")
 }
 
 fn register_build_info(registry: &Registry) -> anyhow::Result<()> {
@@ -296,6 +280,6 @@ fn register_build_info(registry: &Registry) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load_config(cli: &Cli, environment: &[(String, String)]) -> Result<Config, config::ConfigError> {
+pub fn load_config(cli: &Cli, environment: &[(String, String)]) -> Result<Config, ConfigError> {
     config::load(cli.config_file.as_deref(), environment.iter().cloned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::aliyun::ecs::Filter;
 use crate::aliyun::endpoint::Endpoint;
-use crate::config::{Account, Config, Credentials, LoggedResults, RateLimit};
+use crate::config::{Account, Config, Credentials, LoggedResults, Network, RateLimit};
 use crate::poll::poller::Times;
 use crate::record::{CommandSettings, Pauses, Settings};
 use crate::result::Seconds;
@@ -39,8 +39,11 @@ impl Plan {
     pub(super) fn of(config: &Config, account: &Account, region_id: &str, host: Option<&str>) -> Self {
         let endpoint = match (&account.endpoint, host) {
             (Some(template), _) => Endpoint::configured(template, region_id),
-            (None, Some(host)) if !host.is_empty() => Endpoint::named(host),
-            (None, _) => Endpoint::of_region(region_id, account.network),
+            // Inside of a VPC never: the host that DescribeRegions names is the public one.
+            (None, Some(host)) if !host.is_empty() && account.home.network == Network::Public => {
+                Endpoint::named(host)
+            }
+            (None, _) => Endpoint::of_region(region_id, account.home.network),
         };
         let filter = Filter {
             resource_group_id: account.resource_group_id.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::Url;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Endpoints};
 use super::fields::{Fields, Item, Value, shown};
 use crate::result::breaks_lines;
 
@@ -19,8 +19,8 @@ pub struct Account {
     pub regions: Vec<String>,
     /// `exclude_regions`: regions left out of those that were discovered. Default: none.
     pub exclude_regions: Vec<String>,
-    /// `network`: which hosts of the API are asked where `endpoint` does not say. Default public.
-    pub network: Network,
+    /// `network` and `home_region`: which hosts are asked where `endpoint` and `sts_endpoint` do not say.
+    pub home: Home,
     /// `endpoint`: where every request goes instead: `http(s)://host[:port]`, in which `{region_id}` stands for the
     /// region asked. Without a slash at its end.
     pub endpoint: Option<String>,
@@ -30,13 +30,25 @@ pub struct Account {
     pub tags: BTreeMap<String, String>,
 }
 
+/// Where an account is asked from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Home {
+    /// `network`: default public.
+    pub network: Network,
+    /// `home_region`: where DescribeRegions is asked, and STS inside of a VPC. Default: cn-hangzhou, or inside of a VPC
+    /// the region that the instance metadata service names.
+    pub region: Option<String>,
+    /// The first of `regions`: the likely home inside of a VPC whose metadata service does not answer.
+    pub first_region: Option<String>,
+}
+
 /// From where the API is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
     /// Over the Internet.
     #[default]
     Public,
-    /// From inside a VPC of the region asked; only its own hosts answer there.
+    /// From inside a VPC: each region is asked at its own VPC host, which answers inside a VPC of that region only.
     Vpc,
 }
 
@@ -52,7 +64,7 @@ impl Default for Account {
             credentials: Credentials::default(),
             regions: Vec::new(),
             exclude_regions: Vec::new(),
-            network: Network::default(),
+            home: Home::default(),
             endpoint: None,
             resource_group_id: None,
             tags: BTreeMap::new(),
@@ -67,9 +79,7 @@ impl Account {
             // A wrong name is reported once, and must not look like another account's.
             account.name = value.read(name).unwrap_or_default();
         }
-        if let Some(value) = fields.part("credentials") {
-            account.credentials = value.mapping(Credentials::read).unwrap_or_default();
-        }
+        let credentials = fields.part("credentials");
         let regions = fields
             .part("regions")
             .map(|value| regions(&value))
@@ -88,13 +98,33 @@ impl Account {
         }
         account.regions = regions.into_iter().map(|item| item.text).collect();
         account.exclude_regions = excluded.into_iter().map(|item| item.text).collect();
-        fields.set(&mut account.network, "network", |value| {
+        account.home.first_region = account.regions.first().cloned();
+        fields.set(&mut account.home.network, "network", |value| {
             match value.text()?.as_str() {
                 "public" => Ok(Network::Public),
                 "vpc" => Ok(Network::Vpc),
                 other => Err(format!("expected public or vpc, found {}", shown(other))),
             }
         });
+        account.home.region = fields
+            .read("home_region", |value| match value.text()? {
+                text if text.is_empty() || is_region_id(&text) => Ok(text),
+                text => Err(no_region_id(&text)),
+            })
+            .filter(|region| !region.is_empty());
+        let endpoints = Endpoints {
+            home: account.home.clone(),
+            ..Endpoints::default()
+        };
+        account.credentials = match credentials {
+            Some(value) => value
+                .mapping(|fields| Credentials::read(fields, &endpoints))
+                .unwrap_or_default(),
+            None => Credentials {
+                endpoints,
+                ..Credentials::default()
+            },
+        };
         account.endpoint = fields.read("endpoint", |value| origin(value, true)).flatten();
         account.resource_group_id = fields
             .read("resource_group_id", Value::text)
@@ -123,16 +153,8 @@ fn name(value: &Value<'_>) -> Result<String, String> {
 fn regions<'a>(value: &Value<'a>) -> Vec<Item<'a>> {
     let mut regions: Vec<Item<'a>> = Vec::new();
     for item in value.items().unwrap_or_default() {
-        let well_formed = (1..=64).contains(&item.text.len())
-            && item
-                .text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if !well_formed {
-            item.value.report(format!(
-                "expected a region id such as cn-hangzhou, found {}",
-                shown(&item.text)
-            ));
+        if !is_region_id(&item.text) {
+            item.value.report(no_region_id(&item.text));
         } else if regions.iter().any(|region| region.text == item.text) {
             item.value.report(format!(
                 "the region {} occurs twice; remove one",
@@ -143,6 +165,18 @@ fn regions<'a>(value: &Value<'a>) -> Vec<Item<'a>> {
         }
     }
     regions
+}
+
+fn no_region_id(text: &str) -> String {
+    format!("expected a region id such as cn-hangzhou, found {}", shown(text))
+}
+
+/// Whether a text can be the id of a region, and so a part of a host.
+pub fn is_region_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Reads `http(s)://host[:port]`, and takes an empty text for absent. Wrong ones are not shown, for they may hold a

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::account::origin;
+use super::account::{Home, origin};
 use super::duration;
 use super::fields::{Fields, Value, shown};
 use crate::secret::Secret;
@@ -49,6 +49,10 @@ pub enum Origin {
         token_file: PathBuf,
         /// `session_name`: 2 to 64 letters, digits and `.@_-`; shown in the audit trail.
         session_name: Option<String>,
+        /// `policy`: narrows what the session may do; JSON of at most 2048 characters.
+        policy: Option<String>,
+        /// `duration`: how long each session lives. Default 1h; from 15m to 12h, and not above what the role allows.
+        duration: Duration,
     },
     /// `assume_role`: a role assumed with other credentials (STS AssumeRole).
     AssumeRole {
@@ -79,13 +83,15 @@ pub enum Origin {
     },
 }
 
-/// Where the services that hand out credentials are found. Inherited by `source`.
+/// Where the services that hand out credentials are found. Inherited by `source`, and the home from the account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Endpoints {
     /// `sts_endpoint`: `http(s)://host[:port]` instead of STS's own hosts.
     pub sts: Option<String>,
     /// `metadata_endpoint`: `http(s)://host[:port]` instead of the instance metadata service.
     pub metadata: Option<String>,
+    /// `network` and `home_region` of the account.
+    pub home: Home,
 }
 
 /// A value written in the configuration, or the path of the file that holds it.
@@ -117,7 +123,14 @@ pub(super) const TYPES: [(&str, &[&str]); 7] = [
     ("ecs_ram_role", &["role_name"]),
     (
         "oidc",
-        &["role_arn", "provider_arn", "token_file", "session_name"],
+        &[
+            "role_arn",
+            "provider_arn",
+            "token_file",
+            "session_name",
+            "policy",
+            "duration",
+        ],
     ),
     (
         "assume_role",
@@ -169,11 +182,8 @@ impl Credentials {
             .collect()
     }
 
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        Self::read_inheriting(fields, &Endpoints::default())
-    }
-
-    fn read_inheriting(fields: &mut Fields<'_>, inherited: &Endpoints) -> Self {
+    /// Reads the credentials of an account, or of a source, which inherits where services are.
+    pub(super) fn read(fields: &mut Fields<'_>, inherited: &Endpoints) -> Self {
         let type_value = fields.value("type");
         let type_name = match &type_value {
             None => Some(String::from("default")),
@@ -204,7 +214,7 @@ impl Credentials {
         let origin = match *name {
             "access_key" => access_key(fields),
             "ecs_ram_role" => Some(Origin::EcsRamRole {
-                role_name: fields.read("role_name", Value::some_text),
+                role_name: fields.read("role_name", line),
             }),
             "oidc" => oidc(fields),
             "assume_role" => assume_role(fields, &endpoints),
@@ -212,7 +222,7 @@ impl Credentials {
                 .require("uri", "the http(s) address that answers with credentials", uri)
                 .map(|uri| Origin::CredentialsUri { uri }),
             "profile" => Some(Origin::Profile {
-                name: fields.read("name", Value::some_text),
+                name: fields.read("name", line),
                 file: fields.read("file", path),
             }),
             _ => Some(Origin::Chain),
@@ -251,20 +261,15 @@ fn refuse_keys_of_others(fields: &mut Fields<'_>, name: &str, own_keys: &[&'stat
 
 fn access_key(fields: &mut Fields<'_>) -> Option<Origin> {
     let purpose = "an access key has an id and a secret; give this key, or its path with _file";
-    let id = given(fields, "access_key_id", "access_key_id_file", Value::some_text);
+    let id = given(fields, "access_key_id", "access_key_id_file", line);
     if !id.present {
         fields.report_missing("access_key_id", purpose);
     }
-    let secret = given(
-        fields,
-        "access_key_secret",
-        "access_key_secret_file",
-        Value::secret,
-    );
+    let secret = given(fields, "access_key_secret", "access_key_secret_file", secret_line);
     if !secret.present {
         fields.report_missing("access_key_secret", purpose);
     }
-    let token = given(fields, "security_token", "security_token_file", Value::secret);
+    let token = given(fields, "security_token", "security_token_file", secret_line);
     Some(Origin::AccessKey {
         access_key_id: id.value?,
         access_key_secret: secret.value?,
@@ -309,11 +314,14 @@ fn oidc(fields: &mut Fields<'_>) -> Option<Origin> {
     });
     let token_file = fields.require("token_file", "the path of the OIDC token", path);
     let session_name = fields.read("session_name", session_name);
+    let (policy, duration) = (session_policy(fields), session_duration(fields));
     Some(Origin::Oidc {
         role_arn: role_arn?,
         provider_arn: provider_arn?,
         token_file: token_file?,
         session_name,
+        policy,
+        duration,
     })
 }
 
@@ -321,13 +329,33 @@ fn assume_role(fields: &mut Fields<'_>, endpoints: &Endpoints) -> Option<Origin>
     let role_arn = fields.require("role_arn", "the role to assume", |value| arn(value, ":role/"));
     let session_name = fields.read("session_name", session_name);
     let external_id = fields.read("external_id", |value| {
-        let text = value.text()?;
+        let text = line(value)?;
         if (2..=1224).contains(&text.chars().count()) {
             return Ok(text);
         }
         Err(String::from("must have from 2 to 1224 characters"))
     });
-    let policy = fields.read("policy", |value| {
+    let (policy, duration) = (session_policy(fields), session_duration(fields));
+    let source = match fields.part("source") {
+        Some(value) => value.mapping(|fields| Credentials::read(fields, endpoints)),
+        None => Some(Credentials {
+            origin: Origin::Chain,
+            endpoints: endpoints.clone(),
+        }),
+    };
+    Some(Origin::AssumeRole {
+        role_arn: role_arn?,
+        session_name,
+        external_id,
+        policy,
+        duration,
+        source: Box::new(source?),
+    })
+}
+
+/// What a session may do at most, for those who want less than the role.
+fn session_policy(fields: &mut Fields<'_>) -> Option<String> {
+    fields.read("policy", |value| {
         let text = value.text()?;
         if text.chars().count() > 2048 {
             return Err(String::from(
@@ -340,7 +368,10 @@ fn assume_role(fields: &mut Fields<'_>, endpoints: &Endpoints) -> Option<Origin>
                 "expected a RAM policy as one JSON object, in quotes or after |",
             )),
         }
-    });
+    })
+}
+
+fn session_duration(fields: &mut Fields<'_>) -> Duration {
     let duration = fields.read("duration", |value| {
         let duration = value.duration()?;
         if SESSION_SECONDS.contains(&duration.as_secs()) {
@@ -350,30 +381,32 @@ fn assume_role(fields: &mut Fields<'_>, endpoints: &Endpoints) -> Option<Origin>
             .map(|seconds| duration::write(Duration::from_secs(seconds)));
         Err(format!("expected a duration from {shortest} to {longest}"))
     });
-    let source = match fields.part("source") {
-        Some(value) => value.mapping(|fields| Credentials::read_inheriting(fields, endpoints)),
-        None => Some(Credentials {
-            origin: Origin::Chain,
-            endpoints: endpoints.clone(),
-        }),
-    };
-    Some(Origin::AssumeRole {
-        role_arn: role_arn?,
-        session_name,
-        external_id,
-        policy,
-        duration: duration.unwrap_or(DEFAULT_SESSION),
-        source: Box::new(source?),
-    })
+    duration.unwrap_or(DEFAULT_SESSION)
+}
+
+/// A text without the line break that an editor has put behind it.
+fn line(value: &Value<'_>) -> Result<String, String> {
+    match value.some_text()?.trim_end_matches(['\r', '\n']) {
+        "" => Err(String::from("must not be empty")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn secret_line(value: &Value<'_>) -> Result<Secret, String> {
+    let secret = value.secret()?;
+    match secret.expose().trim_end_matches(['\r', '\n']) {
+        "" => Err(String::from("must not be empty")),
+        text => Ok(Secret::new(text)),
+    }
 }
 
 fn path(value: &Value<'_>) -> Result<PathBuf, String> {
-    value.some_text().map(PathBuf::from)
+    line(value).map(PathBuf::from)
 }
 
 /// Reads a name of RAM; `kind` is what it must name, such as `:role/`.
 fn arn(value: &Value<'_>, kind: &str) -> Result<String, String> {
-    let text = value.text()?;
+    let text = line(value)?;
     match text
         .strip_prefix("acs:ram::")
         .and_then(|rest| rest.split_once(kind))
@@ -388,7 +421,7 @@ fn arn(value: &Value<'_>, kind: &str) -> Result<String, String> {
 
 /// Source: RoleSessionName of STS AssumeRole.
 fn session_name(value: &Value<'_>) -> Result<String, String> {
-    let text = value.text()?;
+    let text = line(value)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '@' | '_' | '-');
     if (2..=64).contains(&text.chars().count()) && text.chars().all(allowed) {
         return Ok(text);
@@ -400,7 +433,7 @@ fn session_name(value: &Value<'_>) -> Result<String, String> {
 }
 
 fn uri(value: &Value<'_>) -> Result<Secret, String> {
-    let text = value.some_text()?;
+    let text = line(value)?;
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Secret::new(text)),
         _ => Err(String::from(

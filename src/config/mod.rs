@@ -14,17 +14,19 @@ mod fields;
 mod log;
 mod metrics;
 mod poll;
+mod proxies;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, Source};
-pub use account::{Account, Network};
+pub use account::{Account, Home, Network, is_region_id};
 pub use credentials::{Credentials, Endpoints, Given, Origin};
 pub use error::{ConfigError, Place, Problem};
 pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};
+pub use proxies::Proxies;
 
 use crate::regular_file;
 use document::Node;
@@ -82,6 +84,10 @@ pub fn load(
         Some(file) => parse(file)?,
     };
     let problems = Problems::default();
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    for problem in Proxies::read(&environment).err().into_iter().flatten() {
+        problems.report(problem.place, problem.key, problem.message);
+    }
     override_by(&mut document, environment, &problems);
     let config = Value::root(&document, &problems)
         .mapping(Config::read)

@@ -11,8 +11,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use simulator::{AccessKey, Clock, Cloud, Outcome, Role, Simulator, unix_now};
 use tempfile::tempdir;
 
-use crate::exporter::{Exporter, eventually};
-use crate::fleet::{account, assert_no_secrets, check, config};
+use crate::exporter::{Exporter, command, config_path, eventually};
+use crate::fleet::{account, account_with, assert_no_secrets, check, config};
 
 const REGION: &str = "cn-hangzhou";
 const ROLE: &str = "acs:ram::1000000000000001:role/exporter";
@@ -325,4 +325,165 @@ fn plain_requests_go_through_the_proxy_unless_they_are_excepted() {
     assert!(scrape.value(failures, &[("account", "uri")]) > 0.0);
     assert!(exporter.log().contains("Connection refused"));
     assert_no_secrets(&exporter, directory.path());
+}
+
+/// With an exception of the public rule each, and with those that have none.
+const ASKED: [&str; 8] = [
+    "ap-southeast-5",
+    "cn-beijing",
+    "cn-hangzhou",
+    "cn-north-2-gov-1",
+    "cn-shanghai-finance-1",
+    "cn-shenzhen-finance-1",
+    "eu-central-1",
+    "us-east-1",
+];
+
+/// The hosts of a region: the one by rule, and the one that DescribeRegions names.
+fn public_host(region: &str) -> String {
+    match region {
+        "cn-hangzhou" | "cn-shanghai-finance-1" | "cn-shenzhen-finance-1" => {
+            "ecs-cn-hangzhou.aliyuncs.com".to_owned()
+        }
+        "cn-north-2-gov-1" => "ecs.aliyuncs.com".to_owned(),
+        region => format!("ecs.{region}.aliyuncs.com"),
+    }
+}
+
+/// Every host that is asked, as a proxy sees them: regions that are configured and that were found, their discovery, and
+/// STS; over the Internet, and inside of a VPC, of which the metadata service or `home_region` says where it is.
+#[test]
+fn every_host_is_of_the_network_that_is_configured() {
+    let mut cloud = Cloud::new(Clock::Manual(unix_now()));
+    cloud.add_account("a", AccessKey::new("test-key", "hunter2"));
+    cloud.add_role(Role::new(ROLE, "a"));
+    cloud.metadata.region_id = "cn-shanghai".to_owned();
+    for region in ASKED {
+        cloud.region("a", region);
+    }
+    cloud.region_endpoint = "ecs-of.{region_id}.example.com".to_owned();
+    let simulator = Simulator::start(cloud);
+    let metadata = simulator.url();
+    let with = |form: &str| ASKED.map(|region| form.replace('*', region)).to_vec();
+    let vpc = with("ecs-vpc.*.aliyuncs.com");
+    let cases = [
+        (
+            "public",
+            "",
+            vec!["ecs-cn-hangzhou.aliyuncs.com", "sts.aliyuncs.com"],
+        ),
+        (
+            "vpc",
+            "",
+            vec![
+                "ecs-vpc.cn-shanghai.aliyuncs.com",
+                "sts-vpc.cn-shanghai.aliyuncs.com",
+            ],
+        ),
+        (
+            "vpc",
+            "home_region: cn-beijing",
+            vec![
+                "ecs-vpc.cn-beijing.aliyuncs.com",
+                "sts-vpc.cn-beijing.aliyuncs.com",
+            ],
+        ),
+    ];
+    for (network, home, at_home) in cases {
+        let mut expected: Vec<String> = at_home.iter().map(|host| (*host).to_owned()).collect();
+        if network == "vpc" {
+            expected.extend(vpc.iter().cloned());
+        } else {
+            expected.extend(ASKED.map(public_host));
+            expected.extend(with("ecs-of.*.example.com"));
+        }
+        expected.sort();
+        expected.dedup();
+        let names: Vec<&str> = expected.iter().map(String::as_str).collect();
+        let directory = tempdir().unwrap();
+        let (tls, authority) = tls_in_front_of(simulator.address(), &names);
+        let roots = directory.path().join("roots.pem").display().to_string();
+        std::fs::write(&roots, authority).unwrap();
+        let proxy = Proxy::start(tls);
+        let credentials = format!(
+            "{{type: assume_role, role_arn: '{ROLE}', metadata_endpoint: '{metadata}', source: {{type: access_key, \
+             access_key_id: test-key, access_key_secret: hunter2}}}}"
+        );
+        let more = format!("network: {network}\n{home}");
+        let accounts = [
+            account_with("listed", "''", &ASKED, &credentials, &more),
+            account_with("found", "''", &[], &credentials, &more),
+        ];
+        let config = config(directory.path(), &accounts, "");
+        let url = proxy.url();
+        let variables = [("HTTPS_PROXY", url.as_str()), ("SSL_CERT_FILE", roots.as_str())];
+        let exporter = Exporter::start_with(directory.path(), &config, &[], &variables);
+        exporter.scrape_until("eight regions of each", |scrape| {
+            scrape.all(UP).filter(|(_, up)| *up == 1.0).count() == 16
+        });
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|host| format!("CONNECT {host}:443"))
+            .collect();
+        assert_eq!(proxy.asked(), expected, "{network} {home}");
+        let warned = exporter
+            .log()
+            .contains("each answers only inside of a VPC of its own");
+        assert_eq!(warned, network == "vpc");
+        assert_no_secrets(&exporter, directory.path());
+    }
+}
+
+/// A proxy that cannot be used is an error before anything is opened; an empty variable hides nothing; and a proxy that
+/// does not answer is named in what fails.
+#[test]
+fn proxies_are_used_or_named() {
+    let directory = tempdir().unwrap();
+    let key = "{type: access_key, access_key_id: test-key, access_key_secret: hunter2}";
+    let uri = "{type: credentials_uri, uri: 'http://credentials.example/hunter2'}";
+    let accounts = [
+        account_with("key", "''", &[REGION], key, "network: vpc"),
+        account("uri", "''", &[REGION], uri),
+    ];
+    let config = config(directory.path(), &accounts, "");
+    for (name, value) in [
+        ("HTTP_PROXY", "http://hunter2:port"),
+        ("https_proxy", "socks5://hunter2:1080"),
+        ("ALL_PROXY", "http://"),
+    ] {
+        let refused = Exporter::try_start(directory.path(), &config, &[], &[(name, value)]);
+        let (status, log) = refused.err().expect("it must not start");
+        let expected = format!("{name}: is not the address of a proxy that can be used");
+        assert!(!status.success() && log.contains(&expected), "{log}");
+        assert!(!log.contains("hunter2") && !log.contains("Listening"), "{log}");
+        let checked = command()
+            .arg(format!(
+                "--config.file={}",
+                config_path(directory.path()).display()
+            ))
+            .arg("--config.check")
+            .env(name, value)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(checked.stderr).unwrap();
+        assert!(!checked.status.success() && said.contains(&expected), "{said}");
+    }
+    let nowhere = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let address = format!("http://user:hunter2@{nowhere}");
+    let variables = [
+        ("HTTPS_PROXY", ""),
+        ("https_proxy", address.as_str()),
+        ("HTTP_PROXY", address.as_str()),
+    ];
+    let (content, said) = check(directory.path(), &config, &variables);
+    for expected in [
+        format!("no answer from credentials.example through the proxy http://{nowhere} of HTTP_PROXY: Connection refused"),
+        format!("no answer from ecs-vpc.cn-hangzhou.aliyuncs.com through the proxy http://{nowhere} of https_proxy: "),
+        "Connection refused (os error 111); with network: vpc a region answers only inside of a VPC of its own".to_owned(),
+    ] {
+        assert!(!content && said.contains(&expected), "{said}\nexpected {expected}");
+    }
 }

@@ -39,9 +39,12 @@ impl Session<'_> {
             ),
             ("DurationSeconds", &duration),
         ];
-        form.extend(self.external_id.map(|external_id| ("ExternalId", external_id)));
+        let external_id = self
+            .external_id
+            .or_else(|| services.environment.get("ALIBABA_CLOUD_EXTERNAL_ID"));
+        form.extend(external_id.map(|external_id| ("ExternalId", external_id)));
         form.extend(self.policy.map(|policy| ("Policy", policy)));
-        let endpoint = sts::endpoint(endpoints, &services.environment);
+        let endpoint = sts::endpoint(endpoints, services).await?;
         let key = Some(&source.credentials);
         let credentials = sts::session(services, &endpoint, &origin, self.role_arn, &form, key).await?;
         Ok(Obtained { credentials, origin })

@@ -185,7 +185,10 @@ impl Cache {
         let (obtained, files) = timeout(OBTAIN_TIMEOUT, obtain()).await.unwrap_or_else(|_| {
             let error = CredentialsError {
                 origin: String::from("credentials"),
-                problem: Problem::Unreachable(String::from("timed out")),
+                problem: Problem::Unreachable {
+                    host: String::from("what hands them out"),
+                    cause: String::from("timed out"),
+                },
                 advice: String::from("check that this host can reach STS and the metadata service"),
             };
             (Err(error), Files::default())

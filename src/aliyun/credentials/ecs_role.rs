@@ -1,17 +1,12 @@
-//! The RAM role of the instance, by the metadata service: version 2 with a token, or version 1 without.
-
-use reqwest::RequestBuilder;
+//! The RAM role of the instance, by the metadata service.
 
 use super::error::{CredentialsError, Problem};
-use super::http::{Answer, Services, WireCredentials, send};
+use super::http::{Services, WireCredentials};
+use super::metadata::{ADVICE, Metadata, ORIGIN};
 use super::{Obtained, Step};
 use crate::config::Endpoints;
 
-const ADDRESS: &str = "http://100.100.100.200";
-const ORIGIN: &str = "instance metadata service";
-const ADVICE: &str = "check that the exporter runs on an ECS instance whose metadata service it can reach";
-/// The longest there is; a token is fetched for every refresh anyway.
-const TOKEN_SECONDS: &str = "21600";
+const ROLES: &str = "ram/security-credentials/";
 
 /// Asks for the credentials of a role, and for its name where it is not known.
 ///
@@ -22,25 +17,14 @@ pub(super) async fn obtain(
     endpoints: &Endpoints,
     services: &Services,
 ) -> Result<Step, CredentialsError> {
-    let address = endpoints.metadata.as_deref().unwrap_or(ADDRESS);
-    let roles = format!("{address}/latest/meta-data/ram/security-credentials/");
-    let token = token(address, services).await;
-    if token.is_none() && services.environment.is_true("ALIBABA_CLOUD_IMDSV1_DISABLED") {
-        return Ok(Step::Passed(String::from(
-            "no instance metadata service of version 2 answers, and ALIBABA_CLOUD_IMDSV1_DISABLED turns off version 1",
-        )));
-    }
-    let get = |url: String| match &token {
-        Some(token) => services
-            .metadata
-            .get(url)
-            .header("X-aliyun-ecs-metadata-token", token),
-        None => services.metadata.get(url),
+    let metadata = match Metadata::open(endpoints, services).await {
+        Ok(metadata) => metadata,
+        Err(reason) => return Ok(Step::Passed(reason)),
     };
     let known = role_name.or_else(|| services.environment.get("ALIBABA_CLOUD_ECS_METADATA"));
     let role_name = match known {
         Some(role_name) => role_name.to_owned(),
-        None => match role(get(roles.clone()), token.is_some()).await? {
+        None => match role(&metadata).await? {
             Ok(role_name) => role_name,
             Err(reason) => return Ok(Step::Passed(reason)),
         },
@@ -54,9 +38,11 @@ pub(super) async fn obtain(
         ));
     }
     let origin = format!("RAM role {role_name} of the instance");
-    let answer = match send(&origin, ADVICE, get(format!("{roles}{role_name}"))).await {
+    let answer = match metadata.get(&origin, &format!("{ROLES}{role_name}")).await {
         // Nothing has answered so far where the name was known and there is no token.
-        Err(error) if known.is_some() && token.is_none() => return Ok(Step::Passed(unanswered(&error))),
+        Err(error) if known.is_some() && !metadata.has_answered() => {
+            return Ok(Step::Passed(unanswered(&error)));
+        }
         answer => answer?,
     };
     if !answer.is_success() {
@@ -72,40 +58,25 @@ pub(super) async fn obtain(
     Ok(Step::Found(Obtained { credentials, origin }))
 }
 
-/// The token of version 2. Nothing where the service has no version 2, or where its answer gets lost on the way to a
-/// container, since it may travel only one hop: version 1 is asked then.
-async fn token(address: &str, services: &Services) -> Option<String> {
-    let request = services
-        .metadata
-        .put(format!("{address}/latest/api/token"))
-        .header("X-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_SECONDS);
-    let answer = send(ORIGIN, ADVICE, request)
-        .await
-        .ok()
-        .filter(Answer::is_success)?;
-    let token = answer.text();
-    let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    usable.then(|| token.to_owned())
-}
-
 /// The name of the role, or why there is none. A service that gave a token must answer.
-async fn role(
-    request: RequestBuilder,
-    must_answer: bool,
-) -> Result<Result<String, String>, CredentialsError> {
-    let answer = match send(ORIGIN, ADVICE, request).await {
-        Err(error) if !must_answer => return Ok(Err(unanswered(&error))),
+async fn role(metadata: &Metadata<'_>) -> Result<Result<String, String>, CredentialsError> {
+    let answer = match metadata.get(ORIGIN, ROLES).await {
+        Err(error) if !metadata.has_answered() => return Ok(Err(unanswered(&error))),
         answer => answer?,
     };
+    let address = metadata.address;
     match answer.status {
         200 if answer.text().is_empty() => Ok(Err(String::from("no RAM role is attached to the instance"))),
         200 => Ok(Ok(answer.text().to_owned())),
-        403 if !must_answer => Ok(Err(String::from(
-            "the instance metadata service answers only with a token of version 2, and gave none",
+        404 => Ok(Err(String::from("no RAM role is attached to the instance"))),
+        403 if !metadata.has_answered() => Ok(Err(format!(
+            "the instance metadata service at {address} answers only with a token of version 2, and gave none"
         ))),
-        403 | 404 => Ok(Err(String::from("no RAM role is attached to the instance"))),
+        403 => Ok(Err(format!(
+            "the instance metadata service at {address} refuses to name a role (status 403)"
+        ))),
         _ => {
-            let (origin, advice) = (String::from(ORIGIN), String::from(ADVICE));
+            let (origin, advice) = (format!("{ORIGIN} at {address}"), String::from(ADVICE));
             Err(CredentialsError {
                 origin,
                 problem: answer.refusal(),
@@ -117,7 +88,9 @@ async fn role(
 
 fn unanswered(error: &CredentialsError) -> String {
     match &error.problem {
-        Problem::Unreachable(cause) => format!("no instance metadata service answers: {cause}"),
+        Problem::Unreachable { host, cause } => {
+            format!("no instance metadata service answers at {host}: {cause}")
+        }
         problem => format!("no instance metadata service answers: {problem}"),
     }
 }

@@ -16,7 +16,8 @@ const SECURITY_TOKEN: &str = "ALIBABA_CLOUD_SECURITY_TOKEN";
 /// What every STS session is called in the audit trail unless configured.
 const DEFAULT_SESSION_NAME: &str = "cloud-assistant-exporter";
 
-/// The environment variables at start. A variable that is set to nothing counts as not set.
+/// The environment variables at start. A variable that is set to nothing counts as not set; a line break at the end,
+/// as Kubernetes hands on what an editor has written, is not a part of any value.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -25,7 +26,7 @@ impl Environment {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)
-            .map(String::as_str)
+            .map(|value| value.trim_end_matches(['\r', '\n']))
             .filter(|value| !value.is_empty())
     }
 

@@ -33,7 +33,12 @@ pub enum Problem {
         request_id: Option<String>,
     },
     /// The service could not be reached, or did not answer in time.
-    Unreachable(String),
+    Unreachable {
+        /// The host that was asked, and the proxy that the request went through.
+        host: String,
+        /// Why, such as `Connection refused`.
+        cause: String,
+    },
     /// The service answered something else than credentials.
     Malformed(String),
 }
@@ -87,7 +92,7 @@ impl fmt::Display for Problem {
                 }
                 formatter.write_str(")")
             }
-            Self::Unreachable(cause) => write!(formatter, "no answer: {cause}"),
+            Self::Unreachable { host, cause } => write!(formatter, "no answer from {host}: {cause}"),
             Self::Malformed(what) => write!(formatter, "the answer is not usable: {what}"),
         }
     }

@@ -4,8 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Larger than any key, token or profile file; a device or a log given by mistake is not read to its end.
-pub(super) const MAXIMUM_FILE_BYTES: u64 = 64 * 1024;
+/// Larger than any key or token; a device or a log given by mistake is not read to its end.
+const MAXIMUM_KEY_BYTES: u64 = 64 << 10;
+/// Larger than any file of profiles: the CLI keeps those of hundreds of accounts in one.
+const MAXIMUM_PROFILES_BYTES: u64 = 4 << 20;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The files that one set of credentials depends on, those that did not exist included.
 ///
@@ -18,16 +22,27 @@ pub(super) struct Files(Vec<Seen>);
 #[derive(Debug)]
 struct Seen {
     path: PathBuf,
+    maximum: u64,
     /// Nothing where the file could not be read.
     content: Option<u64>,
 }
 
 impl Files {
-    /// Reads a text file, and remembers it.
+    /// Reads a file that holds a key or a token, and remembers it.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<String> {
-        let text = read(path);
+        self.read_up_to(path, MAXIMUM_KEY_BYTES)
+    }
+
+    /// The same of a file that holds profiles.
+    pub(super) fn read_profiles(&mut self, path: &Path) -> io::Result<String> {
+        self.read_up_to(path, MAXIMUM_PROFILES_BYTES)
+    }
+
+    fn read_up_to(&mut self, path: &Path, maximum: u64) -> io::Result<String> {
+        let text = read(path, maximum);
         self.0.push(Seen {
             path: path.to_path_buf(),
+            maximum,
             content: text.as_ref().ok().map(|text| hash(text)),
         });
         text
@@ -37,7 +52,7 @@ impl Files {
     pub(super) fn changed(&self) -> bool {
         self.0
             .iter()
-            .any(|seen| read(&seen.path).ok().map(|text| hash(&text)) != seen.content)
+            .any(|seen| read(&seen.path, seen.maximum).ok().map(|text| hash(&text)) != seen.content)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,20 +60,24 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+/// The text of a file, without the mark that some editors put before it.
+fn read(path: &Path, maximum: u64) -> io::Result<String> {
     if !path.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     let mut text = String::new();
     std::fs::File::open(path)?
-        .take(MAXIMUM_FILE_BYTES + 1)
+        .take(maximum + 1)
         .read_to_string(&mut text)
         .map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => io::Error::other("not a text file"),
             _ => error,
         })?;
-    if text.len() as u64 > MAXIMUM_FILE_BYTES {
-        return Err(io::Error::other("larger than 64 KiB"));
+    if text.len() as u64 > maximum {
+        return Err(io::Error::other(format!("larger than {} KiB", maximum >> 10)));
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len_utf8());
     }
     Ok(text)
 }
@@ -95,6 +114,14 @@ mod tests {
         );
         std::fs::write(&path, vec![b'a'; 70_000]).unwrap();
         assert_eq!(files.read(&path).unwrap_err().to_string(), "larger than 64 KiB");
+        assert_eq!(files.read_profiles(&path).unwrap().len(), 70_000);
+        std::fs::write(&path, vec![b'a'; (4 << 20) + 1]).unwrap();
+        assert_eq!(
+            files.read_profiles(&path).unwrap_err().to_string(),
+            "larger than 4096 KiB"
+        );
+        std::fs::write(&path, "\u{feff}key\n").unwrap();
+        assert_eq!(files.read(&path).unwrap(), "key\n");
         std::fs::write(&path, [0xff]).unwrap();
         assert_eq!(files.read(&path).unwrap_err().to_string(), "not a text file");
     }

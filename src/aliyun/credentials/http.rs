@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::error::{CredentialsError, Problem};
 use super::{Credentials, Environment};
+use crate::aliyun::http::Http;
 use crate::secret::Secret;
 
 /// The answers have a few hundred bytes.
@@ -22,8 +23,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// What the sources use to do their work.
 #[derive(Debug, Clone)]
 pub struct Services {
-    /// For STS and credentials URIs. Redirects should be off: STS answers throttled requests with one.
-    pub client: Client,
+    /// For STS and credentials URIs.
+    pub http: Http,
     /// For the instance metadata service, see [`metadata_client`].
     pub metadata: Client,
     /// The environment at start.
@@ -50,19 +51,52 @@ pub(super) struct Answer {
     body: Vec<u8>,
 }
 
-/// Sends a request, and reads what is answered, whatever its status.
+/// Sends a request to the metadata service, and reads what is answered, whatever its status.
 pub(super) async fn send(
     origin: &str,
     advice: &str,
     request: RequestBuilder,
+) -> Result<Answer, CredentialsError> {
+    let route = |url: &Url| {
+        let host = url.host_str().unwrap_or_default();
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    };
+    exchange(origin, advice, request, route).await
+}
+
+/// The same to any other service, which may be behind a proxy.
+pub(super) async fn send_out(
+    origin: &str,
+    advice: &str,
+    request: RequestBuilder,
+    services: &Services,
+) -> Result<Answer, CredentialsError> {
+    let request = request.timeout(ANSWER_TIMEOUT);
+    exchange(origin, advice, request, |url| services.http.route(url)).await
+}
+
+/// `route` says of an address where it leads, for people.
+async fn exchange(
+    origin: &str,
+    advice: &str,
+    request: RequestBuilder,
+    route: impl Fn(&Url) -> String,
 ) -> Result<Answer, CredentialsError> {
     let error = |problem| CredentialsError {
         origin: origin.to_owned(),
         problem,
         advice: advice.to_owned(),
     };
-    let unreachable = |cause: reqwest::Error| error(Problem::Unreachable(root_cause(&cause)));
-    let mut response = request.send().await.map_err(unreachable)?;
+    let (client, request) = request.build_split();
+    let request =
+        request.map_err(|_| error(Problem::Broken(String::from("the request cannot be written"))))?;
+    let host = route(request.url());
+    let unreachable = |cause: reqwest::Error| {
+        let (host, cause) = (host.clone(), root_cause(&cause));
+        error(Problem::Unreachable { host, cause })
+    };
+    let mut response = client.execute(request).await.map_err(unreachable)?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -74,11 +108,6 @@ pub(super) async fn send(
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, body })
-}
-
-/// Limits how long a request to anything but the metadata service may take.
-pub(super) fn with_timeout(request: RequestBuilder) -> RequestBuilder {
-    request.timeout(ANSWER_TIMEOUT)
 }
 
 /// The innermost reason, which is the telling one. Addresses are in the outer ones, and may hold a token.

@@ -1,133 +1,189 @@
-//! Profiles of the INI file `credentials`, one section each.
+//! Profiles of the INI file `credentials`, one section each. `docs/credentials.md` lists every key.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::CredentialsError;
+use super::ini::{self, Mistake};
+use super::profile::{DEFAULT_SESSION_SECONDS, Lookup};
 use crate::config::{self, Endpoints, Given, Origin};
 use crate::secret::Secret;
 
 /// The section where no profile is named.
 const DEFAULT_PROFILE: &str = "default";
-/// DurationSeconds of assumed roles, as in the official SDKs.
-const SESSION: Duration = Duration::from_secs(3600);
 
-/// The name and the credentials of a profile. Nothing where the file does not have it.
+/// Keys of the official packages that would lead requests elsewhere, each with what does so here.
+const REFUSED: [(&str, &str); 2] = [
+    ("proxy", "set HTTPS_PROXY instead"),
+    ("host", "set sts_endpoint or ALIBABA_CLOUD_STS_ENDPOINT instead"),
+];
+
+/// The name and the credentials of a profile.
 pub(super) fn parse(
     text: &str,
     path: &str,
     name: Option<&str>,
     endpoints: &Endpoints,
-) -> Result<Option<(String, config::Credentials)>, CredentialsError> {
+) -> Result<Lookup, CredentialsError> {
     let name = name.unwrap_or(DEFAULT_PROFILE);
-    let Some(values) = section(text, path, name)? else {
-        return Ok(None);
-    };
+    let values = ini::section(text, name).map_err(|Mistake { line, what }| {
+        CredentialsError::broken(path, format!("line {line} {what}"), "repair the file")
+    })?;
     let section = Section {
         place: format!("profile {name:?} of {path}"),
-        values,
+        values: match values {
+            None => return Ok(Lookup::Missing(format!("no profile {name:?} in {path}"))),
+            Some(values) if values.is_empty() => {
+                return Ok(Lookup::Missing(format!(
+                    "the profile {name:?} in {path} is empty"
+                )));
+            }
+            Some(values) => values,
+        },
     };
+    if section
+        .get("enable")?
+        .is_some_and(|enable| enable.eq_ignore_ascii_case("false"))
+    {
+        return Ok(Lookup::Missing(format!(
+            "the profile {name:?} in {path} has enable = false"
+        )));
+    }
     let credentials = config::Credentials {
         origin: section.origin(endpoints)?,
         endpoints: endpoints.clone(),
     };
-    Ok(Some((name.to_owned(), credentials)))
+    Ok(Lookup::Found {
+        name: name.to_owned(),
+        credentials,
+    })
 }
 
 struct Section {
     place: String,
-    values: BTreeMap<String, String>,
+    values: ini::Section,
 }
 
 impl Section {
     fn origin(&self, endpoints: &Endpoints) -> Result<Origin, CredentialsError> {
-        match self.required("type")? {
-            "access_key" => self.access_key(),
+        self.refuse_what_is_not_honoured()?;
+        match &*self.required("type")? {
+            "access_key" => self.access_key(self.given_token()?),
+            "sts" => {
+                self.required("security_token")?;
+                self.access_key(self.given_token()?)
+            }
             "ecs_ram_role" => Ok(Origin::EcsRamRole {
-                role_name: self.owned("role_name"),
+                role_name: self.get("role_name")?,
             }),
             "ram_role_arn" => Ok(Origin::AssumeRole {
-                role_arn: self.required("role_arn")?.to_owned(),
-                session_name: self.owned("role_session_name"),
-                external_id: self.owned("external_id"),
-                policy: self.owned("policy"),
-                duration: SESSION,
+                role_arn: self.required("role_arn")?,
+                session_name: self.get("role_session_name")?,
+                external_id: self.get("external_id")?,
+                policy: self.policy(),
+                duration: self.duration()?,
                 source: Box::new(config::Credentials {
-                    origin: self.access_key()?,
+                    origin: self.access_key(self.given_token()?)?,
                     endpoints: endpoints.clone(),
                 }),
             }),
             "oidc_role_arn" => Ok(Origin::Oidc {
-                role_arn: self.required("role_arn")?.to_owned(),
-                provider_arn: self.required("oidc_provider_arn")?.to_owned(),
+                role_arn: self.required("role_arn")?,
+                provider_arn: self.required("oidc_provider_arn")?,
                 token_file: PathBuf::from(self.required("oidc_token_file_path")?),
-                session_name: self.owned("role_session_name"),
+                session_name: self.get("role_session_name")?,
+                policy: self.policy(),
+                duration: self.duration()?,
             }),
-            other => Err(CredentialsError::broken(
-                self.place.as_str(),
+            other => Err(self.broken(
                 format!("the type {other:?} cannot be used here"),
-                "use one of access_key, ecs_ram_role, ram_role_arn, oidc_role_arn",
+                "use one of access_key, sts, ecs_ram_role, ram_role_arn, oidc_role_arn",
             )),
         }
     }
 
-    fn access_key(&self) -> Result<Origin, CredentialsError> {
-        Ok(Origin::AccessKey {
-            access_key_id: Given::Value(self.required("access_key_id")?.to_owned()),
-            access_key_secret: Given::Value(Secret::new(self.required("access_key_secret")?)),
-            security_token: None,
-        })
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        self.values
-            .get(key)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
-    }
-
-    fn owned(&self, key: &str) -> Option<String> {
-        self.get(key).map(str::to_owned)
-    }
-
-    fn required(&self, key: &str) -> Result<&str, CredentialsError> {
-        self.get(key).ok_or_else(|| {
-            CredentialsError::broken(
-                self.place.as_str(),
-                format!("{key} is missing"),
-                "add it to the section",
-            )
-        })
-    }
-}
-
-/// The keys and values of a section; the last one wins where a key occurs twice. Lines that are neither section, key
-/// nor comment are refused by number, without showing them.
-fn section(text: &str, path: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, CredentialsError> {
-    let mut found: Option<BTreeMap<String, String>> = None;
-    let mut inside = false;
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            inside = header.trim() == name;
-            if inside {
-                found.get_or_insert_default();
+    fn refuse_what_is_not_honoured(&self) -> Result<(), CredentialsError> {
+        for (key, advice) in REFUSED {
+            if self.get(key)?.is_some() {
+                return Err(self.broken(format!("{key} is not honoured"), advice));
             }
-            continue;
         }
-        let Some((key, value)) = line.split_once(['=', ':']) else {
-            let what = format!("line {} is neither [section] nor key = value", index + 1);
-            return Err(CredentialsError::broken(path, what, "repair the file"));
-        };
-        if let (true, Some(values)) = (inside, found.as_mut()) {
-            // Comments behind a value, as the official SDKs cut them off; no value has such a character.
-            let value = value.split('#').next().unwrap_or_default();
-            values.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
+        match self.values.keys().find(|key| key.starts_with(['"', '\''])) {
+            Some(key) => Err(self.broken(format!("the key {key} is in quotes"), "remove the quotes")),
+            None => Ok(()),
         }
     }
-    Ok(found)
+
+    fn access_key(&self, security_token: Option<Given<Secret>>) -> Result<Origin, CredentialsError> {
+        Ok(Origin::AccessKey {
+            access_key_id: Given::Value(self.required("access_key_id")?),
+            access_key_secret: Given::Value(Secret::new(self.required("access_key_secret")?)),
+            security_token,
+        })
+    }
+
+    fn given_token(&self) -> Result<Option<Given<Secret>>, CredentialsError> {
+        Ok(self
+            .get("security_token")?
+            .map(|token| Given::Value(Secret::new(token))))
+    }
+
+    fn duration(&self) -> Result<Duration, CredentialsError> {
+        let seconds = match self.get("role_session_expiration")? {
+            None => DEFAULT_SESSION_SECONDS,
+            Some(text) => match text.parse() {
+                Ok(0) => DEFAULT_SESSION_SECONDS,
+                Ok(seconds) => seconds,
+                Err(_) => {
+                    return Err(self.broken(
+                        "role_session_expiration is not a number of seconds",
+                        "write one such as 3600",
+                    ));
+                }
+            },
+        };
+        Ok(Duration::from_secs(seconds))
+    }
+
+    /// The one value that may have several lines.
+    fn policy(&self) -> Option<String> {
+        self.raw("policy").map(str::to_owned)
+    }
+
+    /// A value without the comment behind it, which the official packages cut off; no value has such a character.
+    fn raw(&self, key: &str) -> Option<&str> {
+        let value = self.values.get(key)?.split('#').next().unwrap_or_default().trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// A value of one line that is what it seems to be. Values are not shown: it may be the next line's key.
+    fn get(&self, key: &str) -> Result<Option<String>, CredentialsError> {
+        let Some(value) = self.raw(key) else {
+            return Ok(None);
+        };
+        if value.contains('\n') {
+            let what = format!("the line after {key} begins with spaces, and so goes on with it");
+            return Err(self.broken(what, "remove the spaces"));
+        }
+        if value.starts_with(['"', '\'']) || value.ends_with(['"', '\'']) {
+            return Err(self.broken(
+                format!("{key} is in quotes, which would be sent"),
+                "remove the quotes",
+            ));
+        }
+        if value.contains('%') {
+            let what = format!("{key} holds a %, which the official packages take for a reference");
+            return Err(self.broken(what, "write the value itself"));
+        }
+        Ok(Some(value.to_owned()))
+    }
+
+    fn required(&self, key: &str) -> Result<String, CredentialsError> {
+        let missing = || self.broken(format!("{key} is missing"), "add it to the section");
+        self.get(key)?.ok_or_else(missing)
+    }
+
+    fn broken(&self, what: impl Into<String>, advice: &str) -> CredentialsError {
+        CredentialsError::broken(self.place.as_str(), what, advice)
+    }
 }

@@ -16,8 +16,11 @@ mod ecs_role;
 mod environment;
 mod error;
 mod files;
+mod home;
 mod http;
+mod ini;
 mod ini_profile;
+mod metadata;
 mod oidc;
 mod profile;
 mod sts;
@@ -32,6 +35,7 @@ use crate::secret::Secret;
 
 pub use environment::Environment;
 pub use error::{CredentialsError, Problem};
+pub use home::home_region;
 pub use http::{Services, metadata_client};
 pub use sts::Identity;
 
@@ -132,18 +136,18 @@ fn obtain<'a>(
                 provider_arn,
                 token_file,
                 session_name,
+                policy,
+                duration,
             } => {
-                let session_name = session_name.as_deref();
-                oidc::obtain(
+                let exchange = oidc::Exchange {
                     role_arn,
                     provider_arn,
                     token_file,
-                    session_name,
-                    endpoints,
-                    services,
-                    files,
-                )
-                .await
+                    session_name: session_name.as_deref(),
+                    policy: policy.as_deref(),
+                    duration: *duration,
+                };
+                exchange.obtain(endpoints, services, files).await
             }
             Origin::AssumeRole {
                 role_arn,

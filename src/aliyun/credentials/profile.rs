@@ -7,7 +7,7 @@ use super::error::CredentialsError;
 use super::files::Files;
 use super::http::Services;
 use super::{Step, cli_profile, ini_profile};
-use crate::config::Endpoints;
+use crate::config::{self, Endpoints};
 
 /// How a file is written.
 #[derive(Clone, Copy)]
@@ -17,6 +17,19 @@ enum Form {
     /// JSON where it begins with a brace, as the CLI writes it.
     ByContent,
 }
+
+/// What came of looking for a profile in a file.
+pub(super) enum Lookup {
+    Found {
+        name: String,
+        credentials: config::Credentials,
+    },
+    /// It is not there, or not set up, for this reason.
+    Missing(String),
+}
+
+/// DurationSeconds of a role's session where a profile says nothing, as in the official SDKs.
+pub(super) const DEFAULT_SESSION_SECONDS: u64 = 3600;
 
 /// A profile that is configured by name, by file, or neither: then the first file that has it is used.
 pub(super) async fn configured(
@@ -128,7 +141,7 @@ async fn read(
     files: &mut Files,
 ) -> Result<Step, CredentialsError> {
     let shown = path.display().to_string();
-    let text = match files.read(path) {
+    let text = match files.read_profiles(path) {
         Ok(text) => text,
         Err(error)
             if !must_exist && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -147,19 +160,16 @@ async fn read(
     let is_json = match form {
         Form::Cli => true,
         Form::Ini => false,
-        Form::ByContent => text.trim_start_matches('\u{feff}').trim_start().starts_with('{'),
+        Form::ByContent => text.trim_start().starts_with('{'),
     };
     let found = if is_json {
         cli_profile::parse(&text, &shown, name, endpoints, &services.environment)?
     } else {
         ini_profile::parse(&text, &shown, name, endpoints)?
     };
-    let Some((name, credentials)) = found else {
-        let name = name.map_or_else(
-            || String::from("no default profile"),
-            |name| format!("no profile {name:?}"),
-        );
-        return Ok(Step::Passed(format!("{name} in {shown}")));
+    let (name, credentials) = match found {
+        Lookup::Found { name, credentials } => (name, credentials),
+        Lookup::Missing(reason) => return Ok(Step::Passed(reason)),
     };
     let origin = format!("profile {name:?} of {shown}");
     match super::obtain(&credentials, services, files).await {

@@ -9,11 +9,17 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::Credentials;
 use super::error::{CredentialsError, Problem};
-use super::http::{Answer, Services, WireCredentials, send, with_timeout};
-use super::{Credentials, Environment};
+use super::home_region;
+use super::http::{Answer, Services, WireCredentials, send_out};
 use crate::aliyun::sign::{Request, SigningKey, sign};
-use crate::config::Endpoints;
+use crate::config::{Endpoints, Network, is_region_id};
+
+/// Where STS is, as the CLI and RRSA write it.
+pub(super) const ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
+/// Whether STS is asked inside of a VPC.
+pub(super) const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
 
 const VERSION: &str = "2015-04-01";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -37,22 +43,58 @@ pub struct Identity {
     pub arn: String,
 }
 
-/// Where STS is: configured, else by the variables of the official SDKs, else the global host.
-pub(super) fn endpoint(endpoints: &Endpoints, environment: &Environment) -> String {
+/// Where STS is: configured, else by the variables of the official SDKs, else the global host. With `network: vpc` the
+/// host is always one inside of a VPC, but where an address is given.
+pub(super) async fn endpoint(endpoints: &Endpoints, services: &Services) -> Result<String, CredentialsError> {
     if let Some(endpoint) = &endpoints.sts {
-        return endpoint.clone();
+        return Ok(endpoint.clone());
     }
-    let vpc = environment.is_true("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED");
-    match environment.get("ALIBABA_CLOUD_STS_REGION") {
-        Some(region) => regional(region, vpc),
-        None => String::from("https://sts.aliyuncs.com"),
+    let environment = &services.environment;
+    if let Some(endpoint) = environment.get(ENDPOINT) {
+        return address(endpoint).ok_or_else(|| {
+            CredentialsError::broken(
+                ENDPOINT,
+                "is not the address of STS",
+                "write a host such as sts.cn-hangzhou.aliyuncs.com",
+            )
+        });
     }
+    let is_vpc = endpoints.home.network == Network::Vpc;
+    if let Some(region) = environment.get("ALIBABA_CLOUD_STS_REGION") {
+        let vpc = is_vpc || environment.is_true(VPC);
+        return regional(region, vpc).ok_or_else(|| {
+            CredentialsError::broken(
+                "ALIBABA_CLOUD_STS_REGION",
+                "is not the id of a region",
+                "write one such as cn-hangzhou",
+            )
+        });
+    }
+    if is_vpc {
+        let region = home_region(endpoints, services).await;
+        return Ok(format!("https://sts-vpc.{region}.aliyuncs.com"));
+    }
+    Ok(String::from("https://sts.aliyuncs.com"))
 }
 
-/// The host of STS in a region.
-pub(super) fn regional(region: &str, vpc: bool) -> String {
+/// The host of STS in a region; nothing where that is none.
+pub(super) fn regional(region: &str, vpc: bool) -> Option<String> {
     let host = if vpc { "sts-vpc" } else { "sts" };
-    format!("https://{host}.{region}.aliyuncs.com")
+    is_region_id(region).then(|| format!("https://{host}.{region}.aliyuncs.com"))
+}
+
+/// An address as the official tools write it: a host, with or without `https://`.
+pub(super) fn address(text: &str) -> Option<String> {
+    let text = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    let url = Url::parse(&text).ok()?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let is_anonymous = url.username().is_empty() && url.password().is_none();
+    (matches!(url.scheme(), "http" | "https") && is_bare && is_anonymous)
+        .then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// Asks STS whose credentials these are, and so whether they are any good.
@@ -66,7 +108,7 @@ pub(super) async fn caller_identity(
     credentials: &Credentials,
 ) -> Result<Identity, CredentialsError> {
     let origin = "GetCallerIdentity";
-    let endpoint = endpoint(endpoints, &services.environment);
+    let endpoint = endpoint(endpoints, services).await?;
     let answer = call(
         services,
         &endpoint,
@@ -166,6 +208,7 @@ async fn call(
                 headers.insert(name, value);
             }
             services
+                .http
                 .client
                 .post(url)
                 .header(ACCEPT, "application/json")
@@ -185,13 +228,14 @@ async fn call(
                 ("SignatureNonce", &nonce),
             ]);
             services
+                .http
                 .client
                 .post(url)
                 .header(ACCEPT, "application/json")
                 .header(CONTENT_TYPE, FORM)
         }
     };
-    send(origin, UNREACHABLE, with_timeout(request.body(body))).await
+    send_out(origin, UNREACHABLE, request.body(body), services).await
 }
 
 /// A refusal with what its code calls for.
@@ -226,11 +270,13 @@ fn advice(status: u16, code: &str, role_arn: &str) -> String {
         _ if code.contains("OIDCToken") => {
             "check that the token file is renewed, and that the OIDC provider trusts the issuer of the token"
         }
-        _ if code.starts_with("InvalidAccessKeyId") => "check the access key id: it is unknown or not active",
+        _ if code.starts_with("InvalidAccessKeyId") || code == "Forbidden.AccessKeyDisabled" => {
+            "check the access key id: it is unknown or not active"
+        }
         "SignatureDoesNotMatch" | "IncompleteSignature" => {
             "check the access key secret: it does not belong to the access key id"
         }
-        _ if code.starts_with("InvalidTimeStamp") => {
+        _ if code.starts_with("InvalidTimeStamp") || code == "IllegalTimestamp" => {
             "set the clock of this host: it is off by more than 15 minutes"
         }
         _ if code.starts_with("InvalidSecurityToken") || code == "MissingSecurityToken" => {

@@ -2,7 +2,7 @@
 
 use super::Obtained;
 use super::error::CredentialsError;
-use super::http::{Services, WireCredentials, send, with_timeout};
+use super::http::{Services, WireCredentials, send_out};
 
 const ORIGIN: &str = "credentials URI";
 const ADVICE: &str =
@@ -21,7 +21,7 @@ pub(super) async fn obtain(uri: &str, services: &Services) -> Result<Obtained, C
             ADVICE,
         ));
     };
-    let answer = send(ORIGIN, ADVICE, with_timeout(services.client.get(url))).await?;
+    let answer = send_out(ORIGIN, ADVICE, services.http.client.get(url), services).await?;
     if !answer.is_success() {
         let problem = answer.refusal();
         return Err(CredentialsError {
