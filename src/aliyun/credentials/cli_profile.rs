@@ -73,7 +73,7 @@ pub(super) fn parse(
     let credentials = file.credentials(&profile, &mut vec![name.to_owned()])?;
     Ok(Lookup::Found {
         name: name.to_owned(),
-        credentials,
+        credentials: Box::new(credentials),
     })
 }
 

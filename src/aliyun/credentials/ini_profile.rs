@@ -55,7 +55,7 @@ pub(super) fn parse(
     };
     Ok(Lookup::Found {
         name: name.to_owned(),
-        credentials,
+        credentials: Box::new(credentials),
     })
 }
 

@@ -22,7 +22,7 @@ enum Form {
 pub(super) enum Lookup {
     Found {
         name: String,
-        credentials: config::Credentials,
+        credentials: Box<config::Credentials>,
     },
     /// It is not there, or not set up, for this reason.
     Missing(String),
