@@ -135,7 +135,7 @@ impl World {
     }
 
     fn step(&mut self, choices: &mut Unstructured<'_>) -> Result<()> {
-        match choices.int_in_range(0..=19)? {
+        match choices.int_in_range(0..=20)? {
             0..=3 => self.begin(choices)?,
             4..=6 => self.change(choices)?,
             7 => {
@@ -161,6 +161,7 @@ impl World {
             }
             14 | 15 => self.poll(choices, true, false)?,
             16 => self.poll(choices, false, true)?,
+            17 => self.hole(choices)?,
             _ => self.poll(choices, false, false)?,
         }
         Ok(())
@@ -246,6 +247,24 @@ impl World {
             self.cloud[place].is_listed ^= true;
         }
         Ok(())
+    }
+
+    /// A hole that sweeps see, and that closes again; what stood in it may have gone on meanwhile.
+    fn hole(&mut self, choices: &mut Unstructured<'_>) -> Result<()> {
+        if self.cloud.is_empty() || self.record.needs_first_look() {
+            return Ok(());
+        }
+        let place = choices.choose_index(self.cloud.len())?;
+        self.cloud[place].is_listed = false;
+        for _ in 0..choices.int_in_range(1..=3)? {
+            self.poll(choices, true, false)?;
+            self.now += *choices.choose(&[1, 900, DAY])?;
+        }
+        if choices.ratio(1_u8, 2)? {
+            self.change(choices)?;
+        }
+        self.cloud[place].is_listed = true;
+        self.poll(choices, true, false)
     }
 
     /// A poll: from the front until a page ends with what is known, or everything.

@@ -53,9 +53,11 @@ pub fn part<'a>(parts: &[(&'a str, &'a str)], name: &str) -> &'a str {
 /// When none can be made: nothing can be tried then.
 pub fn temporary_directory() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
+    let mut directory = tempfile::Builder::new();
+    directory.prefix("exporter-fuzz-");
     match memory.is_dir() {
-        true => tempfile::tempdir_in(memory),
-        false => tempfile::tempdir(),
+        true => directory.tempdir_in(memory),
+        false => directory.tempdir(),
     }
     .expect("a directory for the input")
 }
