@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk bench figures crash install-tools
+.PHONY: demo test check unit sdk bench figures crash fuzz install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -11,6 +11,7 @@ test: install-tools check unit sdk ## everything that must hold
 
 check:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
@@ -29,6 +30,13 @@ KILLS ?= 500
 
 crash: ## the long run of the crash tests
 	CRASH_KILLS=$(KILLS) $(CARGO) test --release --test it crash -- --nocapture --test-threads=1
+
+# How long each fuzz target runs, and which; all of them unless said.
+SECONDS ?= 60
+TARGETS ?=
+
+fuzz: ## inputs that nobody thought of; tests/fuzz/README.md says what must hold
+	SECONDS_EACH=$(SECONDS) tests/fuzz/run $(TARGETS)
 
 bench: ## speed and memory, beside what others take for the same, and a table of targets
 	benches/peers/install

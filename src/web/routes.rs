@@ -104,7 +104,7 @@ impl Routes {
     }
 
     /// The answer to one request.
-    pub(super) async fn answer(&self, mut parts: Parts) -> Response<Body> {
+    pub async fn answer(&self, mut parts: Parts) -> Response<Body> {
         let Some(route) = self.by_path.get(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
         };
