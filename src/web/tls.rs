@@ -2,16 +2,15 @@
 
 mod client;
 mod names;
+mod pem;
 mod preferences;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::pki_types::CertificateDer;
+use rustls::sign::SingleCertAndKey;
 
 use self::client::{Policy, Verifier};
 pub(super) use self::preferences::Preferences;
@@ -29,14 +28,20 @@ pub(super) fn server_config(settings: &Settings, reader: &mut Reader) -> Result<
     let certificate = Source::of(&tls.cert_file, &tls.cert).ok_or("missing one of cert or cert_file")?;
     let key_text = tls.key.as_ref().map_or("", |key| key.expose());
     let key = Source::of(&tls.key_file, key_text).ok_or("missing one of key or key_file")?;
+    let (certificate_from, key_from) = (
+        certificate.place("cert", &settings.directory),
+        key.place("key", &settings.directory),
+    );
     let certificate = certificate.read("cert", &settings.directory, reader)?;
     let key = key.read("key", &settings.directory, reader)?;
     let provider = Arc::new(settings.preferences.provider()?);
-    let certified = certified_key(&certificate, &key, &provider)?;
+    let chain = pem::chain(&certificate, &certificate_from)?;
+    let key = pem::private_key(&key, &key_from)?;
+    let certified = pem::certified((chain, &certificate_from), (key, &key_from), &provider)?;
 
     let authorities = match Source::of(&tls.client_ca_file, &tls.client_ca) {
         None => None,
-        Some(source) => Some(certificates(&source.read(
+        Some(source) => Some(pem::certificates(&source.read(
             "client_ca",
             &settings.directory,
             reader,
@@ -78,6 +83,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Where it is, for messages about what is in it.
+    fn place(&self, what: &str, directory: &Path) -> String {
+        match self {
+            Self::Inline(_) => what.to_owned(),
+            Self::File(name) => format!("{what}_file ({})", directory.join(name).display()),
+        }
+    }
+
     fn read(&self, what: &str, directory: &Path, reader: &mut Reader) -> Result<Vec<u8>, String> {
         match self {
             Self::Inline(text) => Ok(text.as_bytes().to_owned()),
@@ -89,31 +102,6 @@ impl<'a> Source<'a> {
             }
         }
     }
-}
-
-/// The certificates in a bundle; whatever else is in it is passed over.
-fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem)
-        .filter_map(Result::ok)
-        .collect()
-}
-
-fn certified_key(certificate: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let chain = certificates(certificate);
-    if chain.is_empty() {
-        return Err("cert: no certificate in PEM found".to_owned());
-    }
-    // The other errors would show a line of what may be a key.
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => "key: no private key in PEM found",
-        _ => "key: not valid PEM",
-    })?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            "cert and key: the private key does not match the certificate".to_owned()
-        }
-        error => format!("cert and key: {error}"),
-    })
 }
 
 /// The authorities this machine trusts, which count when a policy needs some and none is configured.

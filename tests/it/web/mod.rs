@@ -12,3 +12,4 @@ mod prometheus;
 mod site;
 mod systemd;
 mod tls_client;
+mod tls_files;
