@@ -362,7 +362,7 @@ impl<'a> Fields<'a> {
             .filter(|entry| {
                 let key = entry.key.as_str();
                 let is_known = self.known.contains(&key) || self.accepted.contains(&key);
-                !is_known && !(is_top && is_anchorage(key))
+                !(is_known || is_top && is_anchorage(key))
             })
             .collect();
         let known = self.known.join(", ");

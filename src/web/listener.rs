@@ -55,7 +55,7 @@ pub fn check_address(address: &str) -> Result<(), WebError> {
         let directory = Path::new(path)
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new(".")).metadata();
+        let directory = directory.unwrap_or_else(|| Path::new(".")).metadata();
         return match directory.map(|found| found.is_dir()) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cannot_bind(address, io::ErrorKind::NotADirectory.into())),

@@ -87,6 +87,7 @@ const METRICS: [(&str, &str, &[&str]); 30] = [
         "gauge",
         &[],
     ),
+    ("cloud_assistant_exporter_log_lines_dropped_total", "counter", &[]),
     (
         "cloud_assistant_exporter_build_info",
         "gauge",
