@@ -100,6 +100,8 @@ struct World {
     /// The rows of a sweep under way, and what polls have seen since it began.
     sweep: Option<(Vec<Row>, BTreeSet<Identity>)>,
     has_schedules: bool,
+    /// What has happened, for a finding.
+    told: Vec<String>,
 }
 
 fn run(choices: &mut Unstructured<'_>) -> Result<()> {
@@ -115,6 +117,7 @@ fn run(choices: &mut Unstructured<'_>) -> Result<()> {
         shown: Picture::default(),
         sweep: None,
         has_schedules: false,
+        told: Vec::new(),
     };
     let most = choices.int_in_range(4..=80)?;
     for _ in 0..most {
@@ -150,6 +153,7 @@ impl World {
             10 | 11 => self.restart(),
             12 => {
                 if self.sweep.is_none() && !self.record.needs_first_look() {
+                    self.told.push("a sweep begins".to_owned());
                     self.record.sweep_begins();
                     self.sweep = Some((self.listed().map(Invoked::row).collect(), BTreeSet::new()));
                 }
@@ -171,6 +175,15 @@ impl World {
         self.cloud
             .iter()
             .filter(|result| result.is_listed && !result.is_gone)
+    }
+
+    fn last_run_is_open(&self, identity: &Identity) -> bool {
+        let schedules = self
+            .cloud
+            .iter()
+            .filter(|result| result.row().identity == *identity);
+        let mut last = schedules.filter_map(|result| result.runs.as_ref()?.last());
+        last.any(|status| status.is_open())
     }
 
     fn begin(&mut self, choices: &mut Unstructured<'_>) -> Result<()> {
@@ -204,6 +217,8 @@ impl World {
             true => choices.int_in_range(0..=self.cloud.len())?,
             false => 0,
         };
+        self.told
+            .push(format!("{} begins {:?} at {place}", result.number, result.status));
         self.cloud.insert(place, result);
         self.now += 1;
         Ok(())
@@ -218,6 +233,16 @@ impl World {
         let result = &mut self.cloud[place];
         if let Some(runs) = &mut result.runs {
             let last = runs.last().copied();
+            self.told
+                .push(format!("{} has runs {runs:?}, next {status:?}", result.number));
+            if result.status == KnownStatus::Scheduled
+                && last.is_some_and(|last| !last.is_open())
+                && choices.ratio(1_u8, 4)?
+            {
+                result.status = last.unwrap_or(status);
+                result.finished = Some(result.started + runs.len() as u32);
+                return Ok(());
+            }
             match last.filter(|status| status.is_open()) {
                 Some(_) if !status.is_open() => *runs.last_mut().expect("a run") = status,
                 None if result.status == KnownStatus::Scheduled && runs.len() < 12 => {
@@ -235,6 +260,7 @@ impl World {
         if status == KnownStatus::Scheduled || is_odd && !choices.ratio(1_u8, 8)? {
             return Ok(());
         }
+        self.told.push(format!("{} becomes {status:?}", result.number));
         result.status = status;
         result.finished = (!status.is_open()).then_some(result.finished.unwrap_or(self.now));
         Ok(())
@@ -245,6 +271,10 @@ impl World {
         if !self.cloud.is_empty() && !self.record.needs_first_look() {
             let place = choices.choose_index(self.cloud.len())?;
             self.cloud[place].is_listed ^= true;
+            self.told.push(format!(
+                "{} listed: {}",
+                self.cloud[place].number, self.cloud[place].is_listed
+            ));
         }
         Ok(())
     }
@@ -256,6 +286,7 @@ impl World {
         }
         let place = choices.choose_index(self.cloud.len())?;
         self.cloud[place].is_listed = false;
+        self.told.push(format!("{} in a hole", self.cloud[place].number));
         for _ in 0..choices.int_in_range(1..=3)? {
             self.poll(choices, true, false)?;
             self.now += *choices.choose(&[1, 900, DAY])?;
@@ -264,6 +295,7 @@ impl World {
             self.change(choices)?;
         }
         self.cloud[place].is_listed = true;
+        self.told.push("the hole closes".to_owned());
         self.poll(choices, true, false)
     }
 
@@ -327,10 +359,12 @@ impl World {
         let is_known = |identity: &Identity| self.record.knows(identity) || on_pages.contains(identity);
         for row in pages.iter().filter(|row| !touched.contains(&row.identity)) {
             if first_look {
-                let known = if row.status.is_open() && !row.scheduled {
-                    0
-                } else {
-                    row.run()
+                // A schedule's runs are known up to its Repeats, but for one that is still open.
+                let known = match (row.scheduled, row.status.is_open()) {
+                    (true, true) => row.repeats - u32::from(self.last_run_is_open(&row.identity)),
+                    (true, false) => row.run(),
+                    (false, true) => 0,
+                    (false, false) => row.run(),
                 };
                 model.before.extend((1..=known).map(|run| (row.identity, run)));
             } else if !row.status.is_open() {
@@ -351,6 +385,24 @@ impl World {
         }
         let seen: Vec<Identity> = pages.iter().chain(answered).map(|row| row.identity).collect();
         let front = pages.len().min(2);
+        let numbers = |rows: &[Row]| -> Vec<String> {
+            let ids = rows.iter().filter_map(|row| row.ids.as_ref());
+            ids.map(|ids| ids.invoke_id.to_string()).collect()
+        };
+        self.told.push(format!(
+            "{} of {:?} at {now}, asked {:?}, histories {:?}{}",
+            if is_sweep { "a sweep" } else { "a poll" },
+            numbers(&pages),
+            answers
+                .iter()
+                .map(|answer| numbers(&answer.rows))
+                .collect::<Vec<_>>(),
+            histories
+                .iter()
+                .map(|history| numbers(&history.rows))
+                .collect::<Vec<_>>(),
+            if crashes { ", not saved" } else { "" },
+        ));
         let findings = Findings {
             sweep: is_sweep.then_some(Sweep { front }),
             pages,
@@ -401,15 +453,16 @@ impl World {
             return;
         };
         let shown = Picture::of(&counts);
-        shown.assert_after(&self.shown);
+        shown.assert_after(&self.shown, &self.told);
         let expected = self.model.counted.len() as u64;
         assert!(
             shown.counted() <= expected,
-            "{} of {expected} results counted",
-            shown.counted()
+            "{} of {expected} results counted: {:?}",
+            shown.counted(),
+            self.told
         );
         if !self.has_schedules && self.settings.new_series_hold == 0 {
-            assert_eq!(shown.counted(), expected, "results counted");
+            assert_eq!(shown.counted(), expected, "results counted: {:?}", self.told);
         }
         self.shown = shown;
     }
@@ -431,6 +484,7 @@ impl World {
             return;
         }
         let now = self.clock();
+        self.told.push(format!("a restart at {now}"));
         let before = self.record.counts(now).map(|counts| Picture::of(&counts));
         self.save();
         self.reload();
@@ -438,9 +492,9 @@ impl World {
         if let (Some(before), Some(after)) = (before, after) {
             // A series that is held at 0 is so for longer after a restart.
             if self.settings.new_series_hold == 0 {
-                assert_eq!(after, before, "a restart changes nothing");
+                assert_eq!(after, before, "a restart changes nothing: {:?}", self.told);
             }
-            after.assert_after(&self.shown);
+            after.assert_after(&self.shown, &self.told);
         }
         self.save();
     }

@@ -135,11 +135,14 @@ impl Picture {
         picture
     }
 
-    /// Panics where a counter is less than in an earlier picture.
-    pub fn assert_after(&self, earlier: &Self) {
+    /// Panics where a counter is less than in an earlier picture; `told` is what has happened.
+    pub fn assert_after(&self, earlier: &Self, told: &[String]) {
         for (name, before) in &earlier.counters {
             let now = self.counters.get(name).copied();
-            assert!(now.unwrap_or(0) >= *before, "{name}: {before}, then {now:?}");
+            assert!(
+                now.unwrap_or(0) >= *before,
+                "{name}: {before}, then {now:?}: {told:?}"
+            );
         }
     }
 
