@@ -10,7 +10,7 @@ use super::label::{OTHER, StatusNumber};
 use super::saved::Key;
 use super::slots::Entry;
 use super::totals::{Counter, Durations};
-use crate::result::{KnownStatus, Seconds};
+use crate::result::{KnownStatus, Seconds, label_text};
 use crate::selection::{Chosen, Selection};
 
 /// What the configuration says about series of commands.
@@ -26,6 +26,9 @@ pub struct CommandSettings {
 
 /// A series by its order; the first is what the commands beyond the bound share.
 pub(super) type SeriesNumber = u32;
+
+/// Of a saved series; there are far fewer, and the next one needs a number too.
+const MAX_NUMBER: SeriesNumber = 1 << 31;
 
 /// The number of [`OTHER`].
 const SHARED: SeriesNumber = 0;
@@ -195,6 +198,13 @@ impl AllSeries {
 
     /// Puts a saved one back; `false` where its number or label is taken.
     pub(super) fn restore(&mut self, number: SeriesNumber, mut series: Series) -> bool {
+        let are_sound = series.counted.values().all(|counter| counter.is_sound())
+            && series.durations.as_ref().is_none_or(Durations::is_sound);
+        if number >= MAX_NUMBER || !are_sound {
+            return false;
+        }
+        // Earlier versions have saved control characters.
+        series.label = label_text(&series.label).into();
         if let Some(durations) = &mut series.durations {
             durations.add_bounds(&self.duration_buckets);
         }

@@ -214,6 +214,8 @@ impl Commands {
                 let number: SeriesNumber = decode(key, value)?;
                 self.series.get(number).is_some() && self.of.insert(slot, number).is_none()
             }
+            // The next one needs a number too.
+            Key::Unnamed(u32::MAX) => false,
             Key::Unnamed(number) => self.unnamed.insert(number, decode(key, value)?).is_none(),
             _ => false,
         })

@@ -18,6 +18,9 @@ const MAX_SCHEDULES: usize = 16;
 /// More CommandIds than the API can list results for; those beyond are asked for each time.
 const MAX_COMMANDS: usize = 100_000;
 
+/// Of a saved command; there are far fewer, and the next one needs a number too.
+const MAX_NUMBER: u32 = 1 << 31;
+
 /// What is known of one CommandId.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Known {
@@ -160,6 +163,9 @@ impl KnownCommands {
 
     /// Puts a saved one back; `false` where it is there already.
     pub(super) fn restore(&mut self, number: u32, known: Known) -> bool {
+        if number >= MAX_NUMBER {
+            return false;
+        }
         let twice = self.by_id.insert(known.id.clone(), number).is_some();
         self.commands.insert(number, known).is_none() && !twice
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::result::{KnownStatus, Row, Status};
+use crate::result::{KnownStatus, Row, Status, label_text};
 
 /// At most so many unknown InvocationStatuses are kept as they are.
 const MAX_UNKNOWN_STATUSES: usize = 20;
@@ -148,6 +148,11 @@ impl Values {
         (self.push(text.into()), false)
     }
 
+    /// How many numbers have been given out.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The number of a text that is held.
     pub(super) fn find(&self, text: &str) -> Option<u16> {
         self.numbers.get(text).copied()
@@ -276,6 +281,18 @@ impl Labels {
             .any(|(known, ..)| StatusNumber::of(*known) == status)
     }
 
+    /// Whether these numbers have been given out: two that have not would be shown as the same series.
+    pub(super) fn has(&self, combination: Combination) -> bool {
+        self.has_status(combination.status)
+            && usize::from(combination.error_code) < self.error_codes.texts.len()
+            && usize::from(combination.exit_code) < self.exit_codes.texts.len()
+    }
+
+    /// The same of a status.
+    pub(super) fn has_status(&self, status: StatusNumber) -> bool {
+        usize::from(status.0) < usize::from(StatusNumber::FIRST_UNKNOWN) + self.statuses.len()
+    }
+
     /// The text of a status.
     pub(super) fn status_text(&self, number: StatusNumber) -> &str {
         if let Some(known) = number.known() {
@@ -300,17 +317,28 @@ impl Labels {
         }
     }
 
-    /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before.
+    /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before, or two
+    /// are the same.
     pub(super) fn restore(&mut self, label: NewLabel, text: &str) -> bool {
+        // Earlier versions have saved control characters.
+        let clean = label_text(text);
         let (values, number) = match label {
             NewLabel::Status(place) => {
-                self.statuses.push(text.into());
-                return self.statuses.len() == usize::from(place) + 1;
+                self.statuses.push(clean.as_ref().into());
+                return self.statuses.len() == usize::from(place) + 1
+                    && self.statuses.len() <= MAX_UNKNOWN_STATUSES;
             }
             NewLabel::ErrorCode(number) => (&mut self.error_codes, number),
             NewLabel::ExitCode(number) => (&mut self.exit_codes, number),
         };
-        values.push(text.into()) == number
+        if values.find(text).is_some() {
+            return false;
+        }
+        let mut clean = clean.into_owned();
+        while values.find(&clean).is_some() {
+            clean.push(char::REPLACEMENT_CHARACTER);
+        }
+        values.push(clean.into()) == number
     }
 }
 

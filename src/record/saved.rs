@@ -62,9 +62,9 @@ impl Key {
         }
     }
 
-    /// The key of kind and number; `None` for a kind that this version does not have.
+    /// The key of kind and number; `None` where no version of this program writes such a one.
     pub fn decode(kind: u8, number: u64) -> Option<Self> {
-        Some(match kind {
+        let key = match kind {
             0 => Self::Head,
             1 => Self::Label(NewLabel::Status(number as u16)),
             2 => Self::Label(NewLabel::ErrorCode(number as u16)),
@@ -81,7 +81,9 @@ impl Key {
             13 => Self::CommandOf(number as Slot),
             14 => Self::Unnamed(number as u32),
             _ => return None,
-        })
+        };
+        // A number that is too large for its kind would be read as another's.
+        (key.encode() == (kind, number)).then_some(key)
     }
 }
 
@@ -146,6 +148,8 @@ mod tests {
             let (kind, number) = key.encode();
             assert_eq!(Key::decode(kind, number), Some(key));
         }
-        assert_eq!(Key::decode(15, 0), None);
+        for (kind, number) in [(15, 0), (0, 1), (2, 1 << 16), (5, 256), (6, 1 << 17), (7, 1 << 32)] {
+            assert_eq!(Key::decode(kind, number), None, "{kind} {number}");
+        }
     }
 }

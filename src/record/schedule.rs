@@ -19,7 +19,7 @@ pub struct Schedule {
     /// The number of the highest settled run that is known.
     highest: u32,
     /// Inclusive ranges of run numbers below `highest` that are not known, ascending.
-    gaps: Vec<(u32, u32)>,
+    pub(super) gaps: Vec<(u32, u32)>,
     /// When its last run was, as far as is known: a schedule's row is as old as that.
     pub last_run: Seconds,
     /// Runs from before are not counted: they ended before the first look, or before the row was forgotten.
@@ -261,7 +261,7 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -273,7 +273,7 @@ mod tests {
         most: Duration::from_secs(6 * 3600),
     };
 
-    fn schedule(highest: u32) -> Schedule {
+    pub(in crate::record) fn schedule(highest: u32) -> Schedule {
         let ids = Ids {
             invoke_id: "t".into(),
             instance_id: "i".into(),

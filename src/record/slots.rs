@@ -9,6 +9,9 @@ use crate::result::{Identity, Seconds};
 /// The place of a held result; stays the same for as long as it is held, restarts included.
 pub(super) type Slot = u32;
 
+/// No scope holds more: the API lists 200,000 results at most, and runs are held while they are in the window.
+const MAX_SLOTS: Slot = 1 << 24;
+
 /// What is known of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
@@ -132,7 +135,8 @@ impl Slots {
 
     /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
     pub(super) fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
-        if self.get(slot).is_some() || self.find(&entry.identity).is_some() {
+        let is_vacant = entry.flags.has(Flags::VACANT);
+        if slot >= MAX_SLOTS || is_vacant || self.get(slot).is_some() || self.find(&entry.identity).is_some() {
             return false;
         }
         while self.entries.len() <= slot as usize {
@@ -198,10 +202,10 @@ fn hash(identity: &Identity) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn entry(n: u32) -> Entry {
+    pub(in crate::record) fn entry(n: u32) -> Entry {
         Entry {
             identity: Identity::of_row(&n.to_string(), "i", ""),
             flags: Flags::KNOWN,

@@ -14,7 +14,15 @@ pub(super) struct Counter {
     pub hold: Hold,
 }
 
+/// No counter that goes up by one gets there: 300,000 years of a thousand results a second.
+const MOST: u64 = 1 << 53;
+
 impl Counter {
+    /// Whether it is one that this program has saved.
+    pub(super) fn is_sound(self) -> bool {
+        self.value <= MOST
+    }
+
     /// At 0.
     pub(super) fn new(hold: Hold) -> Self {
         Self { value: 0, hold }
@@ -108,7 +116,8 @@ impl Durations {
 
     /// Whether it is one that this program has made.
     pub(super) fn is_sound(&self) -> bool {
-        self.bounds.len() == self.at_most.len()
+        self.count <= MOST
+            && self.bounds.len() == self.at_most.len()
             && self.bounds.is_sorted_by(|one, other| one < other)
             && self.at_most.is_sorted()
             && self.at_most.last().is_none_or(|most| *most <= self.count)

@@ -21,7 +21,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const ASK_OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
 
 /// Section 3 of the contract: name, type, labels.
-const METRICS: [(&str, &str, &[&str]); 30] = [
+const METRICS: [(&str, &str, &[&str]); 31] = [
     ("cloud_assistant_recent_results", "gauge", COMBINATION),
     ("cloud_assistant_results_total", "counter", COMBINATION),
     ("cloud_assistant_result_duration_seconds", "histogram", STATUS),
