@@ -158,6 +158,7 @@ impl Upgrade {
                     ids: open.ids,
                     first_seen: open.first_seen,
                     started: open.started,
+                    old_before: 0,
                     missing_since: None,
                     listed_at: None,
                 }))

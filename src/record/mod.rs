@@ -148,6 +148,8 @@ pub struct Open {
     pub first_seen: Seconds,
     /// StartTime, once it has one.
     pub started: Option<Seconds>,
+    /// If it ended before this, it had been known, and was forgotten before it was shown open.
+    old_before: Seconds,
     /// Since when looks for it have been in vain, by the process's own time: a restart begins them anew.
     #[serde(skip)]
     missing_since: Option<Duration>,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::failure::Failure;
 use super::saved::{Change, Damaged, Key, decode, encode};
 use super::schedule::Schedule;
-use super::failure::Failure;
 use super::slots::{Entry, Flags};
 use super::totals::{Counter, Durations, Total};
 use super::{Head, Record, Settings};
@@ -117,7 +117,12 @@ impl Record {
                 .filter(|entry| entry.is_followed())
                 .ok_or(Damaged { key })?;
         }
-        if !self.head.newest.keys().all(|status| self.labels.has_status(*status)) {
+        if !self
+            .head
+            .newest
+            .keys()
+            .all(|status| self.labels.has_status(*status))
+        {
             return Err(Damaged { key: Key::Head });
         }
         for slot in self.schedules.keys() {
@@ -209,11 +214,19 @@ mod tests {
             (Key::Entry(100_000_000), encode(&known), false),
             (Key::Entry(2), encode(&unknown), false),
             (Key::Delivery(true, 0), encode(&too_large), false),
-            (Key::Delivery(true, 5000), encode(&Counter::new(too_large.hold)), false),
+            (
+                Key::Delivery(true, 5000),
+                encode(&Counter::new(too_large.hold)),
+                false,
+            ),
             (Key::Schedule(1), encode(&schedule(10)), true),
             (Key::Schedule(1), encode(&unsound), false),
             (Key::Label(NewLabel::ErrorCode(10)), encode(&"New"), true),
-            (Key::Label(NewLabel::ErrorCode(10)), encode(&"ExitCodeNonzero"), false),
+            (
+                Key::Label(NewLabel::ErrorCode(10)),
+                encode(&"ExitCodeNonzero"),
+                false,
+            ),
         ] {
             assert_eq!(record().restore(key, &value).is_ok(), is_sound, "{key:?}");
         }

@@ -47,7 +47,11 @@ impl Record {
         self.tie(slot, row, pass.now);
         pass.seen.insert(slot);
         if is_open && let Some(ids) = &row.ids {
-            self.opened(slot, ids, row, pass.now, pass.now);
+            let old_before = match pass.first_look {
+                true => 0,
+                false => self.head.forgotten_until.saturating_add(1),
+            };
+            self.opened(slot, ids, row, (pass.now, old_before), pass.now);
         }
         if of_schedule && let Some(ids) = &row.ids {
             self.schedule_found(pass, slot, ids, row);
@@ -78,7 +82,10 @@ impl Record {
             Schedule::new(ids.clone(), row.repeats, 0)
         };
         schedule.old_before = self.old_before();
-        schedule.last_run = pass.now;
+        schedule.last_run = if row.repeats > 0 { pass.now } else { 0 };
+        if pass.first_look {
+            schedule.known_until = schedule.last_run;
+        }
         self.schedules.insert(slot, schedule);
         self.unsaved.insert(Key::Schedule(slot));
     }
@@ -108,7 +115,9 @@ impl Record {
         } else if self.schedules.contains_key(&slot) {
             pass.ended.push((slot, row.clone(), dated));
         } else if entry.is_open() {
-            let first_seen = self.open.get(&slot).map_or(entry.time, |open| open.first_seen);
+            let open = self.open.get(&slot);
+            let first_seen = open.map_or(entry.time, |open| open.first_seen);
+            let old_before = open.map_or(0, |open| open.old_before);
             let time = dated.time().unwrap_or(first_seen);
             self.change(slot, |entry| {
                 entry.time = time;
@@ -119,9 +128,12 @@ impl Record {
             self.closed(slot);
             let how = match entry.flags.has(Flags::KNOWN) {
                 true => How::Again,
+                false if dated.own().is_some_and(|own| own < old_before) => How::Old,
                 false => How::Counted,
             };
             self.settled(pass, row, row.identity, labelled, time, how);
+            self.delivery(pass, slot, row, how != How::Old);
+            return;
         } else {
             self.changed(pass, slot, row, labelled, dated.own());
         }
@@ -147,7 +159,7 @@ impl Record {
             None => {
                 // One that had been given up was first seen before.
                 let first_seen = if entry.is_open() { entry.time } else { now };
-                self.opened(slot, ids, row, first_seen, now);
+                self.opened(slot, ids, row, (first_seen, 0), now);
             }
             Some(open) => {
                 open.missing_since = None;
@@ -191,11 +203,19 @@ impl Record {
         pass.applied.reclassified += u64::from(!same);
     }
 
-    fn opened(&mut self, slot: Slot, ids: &Ids, row: &Row, first_seen: Seconds, now: Seconds) {
+    fn opened(
+        &mut self,
+        slot: Slot,
+        ids: &Ids,
+        row: &Row,
+        (first_seen, old_before): (Seconds, Seconds),
+        now: Seconds,
+    ) {
         let open = Open {
             ids: ids.clone(),
             first_seen,
             started: started(row, now),
+            old_before,
             missing_since: None,
             listed_at: None,
         };

@@ -208,6 +208,7 @@ impl Record {
         let mut schedule = Schedule::new(ids, repeats, u32::from(is_known));
         schedule.old_before = self.old_before();
         schedule.last_run = entry.time;
+        schedule.known_until = if is_known { entry.time } else { 0 };
         self.schedules.insert(slot, schedule);
         self.unsaved.insert(Key::Schedule(slot));
     }
@@ -244,6 +245,7 @@ impl Record {
         {
             schedule.learn(run);
             schedule.last_run = schedule.last_run.max(time);
+            schedule.known_until = schedule.known_until.max(time);
             self.unsaved.insert(Key::Schedule(slot));
         }
     }

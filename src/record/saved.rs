@@ -148,7 +148,14 @@ mod tests {
             let (kind, number) = key.encode();
             assert_eq!(Key::decode(kind, number), Some(key));
         }
-        for (kind, number) in [(15, 0), (0, 1), (2, 1 << 16), (5, 256), (6, 1 << 17), (7, 1 << 32)] {
+        for (kind, number) in [
+            (15, 0),
+            (0, 1),
+            (2, 1 << 16),
+            (5, 256),
+            (6, 1 << 17),
+            (7, 1 << 32),
+        ] {
             assert_eq!(Key::decode(kind, number), None, "{kind} {number}");
         }
     }

@@ -20,8 +20,10 @@ pub struct Schedule {
     highest: u32,
     /// Inclusive ranges of run numbers below `highest` that are not known, ascending.
     pub(super) gaps: Vec<(u32, u32)>,
-    /// When its last run was, as far as is known: a schedule's row is as old as that.
+    /// When its last run was, as far as can be told: a schedule's row is as old as that.
     pub last_run: Seconds,
+    /// When the last run was that is known.
+    pub known_until: Seconds,
     /// Runs from before are not counted: they ended before the first look, or before the row was forgotten.
     pub old_before: Seconds,
     /// The looks for runs up to the one that Repeats shows.
@@ -86,6 +88,7 @@ impl Schedule {
             highest,
             gaps: Vec::new(),
             last_run: 0,
+            known_until: 0,
             old_before: 0,
             newest: Looks::default(),
             missing: Looks::default(),
@@ -102,6 +105,7 @@ impl Schedule {
         Self {
             gaps,
             last_run,
+            known_until: last_run,
             ..Self::new(ids, shown, highest)
         }
     }

@@ -136,7 +136,8 @@ impl Slots {
     /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
     pub(super) fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
         let is_vacant = entry.flags.has(Flags::VACANT);
-        if slot >= MAX_SLOTS || is_vacant || self.get(slot).is_some() || self.find(&entry.identity).is_some() {
+        if slot >= MAX_SLOTS || is_vacant || self.get(slot).is_some() || self.find(&entry.identity).is_some()
+        {
             return false;
         }
         while self.entries.len() <= slot as usize {

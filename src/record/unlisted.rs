@@ -64,8 +64,14 @@ impl Record {
             }
             let time = self.age(slot, &entry);
             if time < older_than || time.saturating_add(LONGEST) < pass.now {
+                // What is forgotten had been known up to then: were it listed again, it must not count anew.
+                let known_until = match self.schedules.get(&slot) {
+                    Some(schedule) => schedule.known_until,
+                    None if entry.flags.has(Flags::KNOWN) => entry.time,
+                    None => 0,
+                };
+                self.head.forgotten_until = self.head.forgotten_until.max(known_until.min(pass.now));
                 self.remove(slot);
-                self.head.forgotten_until = self.head.forgotten_until.max(time.min(pass.now));
                 pass.applied.forgotten += 1;
             }
         }
