@@ -8,12 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Record;
-use super::saved::Key;
-
 /// Whether a series is still shown at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Hold {
+pub(in crate::record) enum Hold {
     /// Its value is shown.
     Over,
     /// It is shown at 0.
@@ -28,13 +25,13 @@ pub(super) enum Hold {
 
 impl Hold {
     /// That of a new series.
-    pub(super) const NEW: Self = Self::On {
+    pub(in crate::record) const NEW: Self = Self::On {
         seen_for: 0,
         noted: None,
     };
 
     /// Whether the series is shown at 0.
-    pub(super) fn is_on(self) -> bool {
+    pub(in crate::record) fn is_on(self) -> bool {
         self != Self::Over
     }
 
@@ -64,54 +61,59 @@ impl Hold {
     }
 }
 
-impl Record {
-    /// Lets the time pass for series that are held at 0. Returns whether one is to show its value from now on: that
-    /// must be saved before it is.
-    pub fn release(&mut self, steady: Duration) -> bool {
-        let hold = self.settings.new_series_hold.saturating_mul(1000);
-        let steady = milliseconds(steady);
-        let mut passed = Vec::new();
-        let mut released = false;
-        self.each_hold(|key, series| {
-            if series.pass(steady, hold) {
-                passed.push(key);
-                released |= !series.is_on();
-            }
-        });
-        self.unsaved.extend(passed);
-        released
+/// A counter that never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::record) struct Counter {
+    /// How many.
+    pub value: u64,
+    /// Whether it is still shown at 0.
+    pub hold: Hold,
+}
+
+impl Counter {
+    /// At 0.
+    pub(in crate::record) fn new(hold: Hold) -> Self {
+        Self { value: 0, hold }
     }
 
-    /// A picture shows them from now on. Returns when the first of them will be over.
-    pub(super) fn see_holds(&mut self, steady: Duration) -> Option<Duration> {
-        let hold = Duration::from_secs(u64::from(self.settings.new_series_hold));
-        let mut next: Option<Duration> = None;
-        self.each_hold(|_, series| {
-            let over = series.seen(steady, hold);
-            next = next.into_iter().chain(over).min();
-        });
-        next
+    /// What is shown of it.
+    pub(in crate::record) fn shown(self) -> u64 {
+        if self.hold.is_on() { 0 } else { self.value }
     }
 
-    fn each_hold(&mut self, mut each: impl FnMut(Key, &mut Hold)) {
-        for (combination, total) in &mut self.totals {
-            each(Key::Total(*combination), &mut total.counter.hold);
+    /// One more, up to the largest number that there is.
+    pub(in crate::record) fn increment(&mut self) {
+        self.value = self.value.saturating_add(1);
+    }
+}
+
+/// Something that is done to every hold; it says which ones are to be saved.
+pub(super) type OnHold<'a> = &'a mut dyn FnMut(&mut Hold) -> bool;
+
+/// Time passes for what is held at 0.
+#[derive(Debug)]
+pub(super) struct Release {
+    steady: u64,
+    /// In milliseconds.
+    hold: u32,
+    /// Whether a series is to show its value from now on.
+    pub has_released: bool,
+}
+
+impl Release {
+    /// At `steady`, with `metrics.new_series_hold` in seconds.
+    pub(super) fn at(steady: Duration, hold: u32) -> Self {
+        Self {
+            steady: milliseconds(steady),
+            hold: hold.saturating_mul(1000),
+            has_released: false,
         }
-        for (status, durations) in &mut self.durations {
-            each(Key::Durations(*status), &mut durations.hold);
-        }
-        for ((finished, error_code), counter) in &mut self.deliveries {
-            each(Key::Delivery(*finished, *error_code), &mut counter.hold);
-        }
-        let commands = self
-            .commands
-            .iter_mut()
-            .flat_map(|commands| commands.series.iter_mut());
-        for (number, series) in commands {
-            for hold in series.holds() {
-                each(Key::CommandSeries(number), hold);
-            }
-        }
+    }
+
+    pub(super) fn pass(&mut self, hold: &mut Hold) -> bool {
+        let has_passed = hold.pass(self.steady, self.hold);
+        self.has_released |= has_passed && !hold.is_on();
+        has_passed
     }
 }
 

@@ -1,17 +1,20 @@
 //! The table of identities: 28 bytes for each result that is held, found by its hash.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use super::label::{Combination, StatusNumber};
+use crate::record::labels::{Combination, StatusNumber};
+use crate::record::table::{Saving, encode};
 use crate::result::{Identity, Seconds};
 
 /// The place of a held result; stays the same for as long as it is held, restarts included.
-pub(super) type Slot = u32;
+pub(in crate::record) type EntryId = u32;
 
 /// What is known of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(in crate::record) struct Entry {
     /// Of the row, or of one run of a schedule.
     pub identity: Identity,
     /// Rule 10's time of a settled result; when it was first seen for an open one.
@@ -24,42 +27,42 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Whether the newest state is still to settle.
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::record) fn is_open(&self) -> bool {
         self.combination.status.is_open()
     }
 
     /// Whether that is waited for: an open result that was given up is in no gauge, and known.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(in crate::record) fn is_followed(&self) -> bool {
         self.is_open() && !self.flags.has(Flags::HIDDEN)
     }
 }
 
 /// Yes-or-no facts about a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Flags(u8);
+pub(in crate::record) struct Flags(u8);
 
 impl Flags {
     /// Its first run has settled: it is counted, or was settled before the first look, and is not counted again.
-    pub(super) const KNOWN: Self = Self(1);
+    pub(in crate::record) const KNOWN: Self = Self(1);
     /// It is one run of a schedule, found in a history; sweeps do not list it.
-    pub(super) const RUN: Self = Self(2);
+    pub(in crate::record) const RUN: Self = Self(2);
     /// The delivery of its output is counted, or had ended before the first look.
-    pub(super) const DELIVERED: Self = Self(4);
+    pub(in crate::record) const DELIVERED: Self = Self(4);
     /// In no gauge: the row of a schedule that has ended, whose last run is held by itself, or an open result that
     /// was given up.
-    pub(super) const HIDDEN: Self = Self(8);
+    pub(in crate::record) const HIDDEN: Self = Self(8);
     /// The last complete sweep did not list it.
-    pub(super) const MISSED: Self = Self(16);
+    pub(in crate::record) const MISSED: Self = Self(16);
     /// Nothing is held here.
     const VACANT: Self = Self(128);
 
     /// Whether all of `other` is set.
-    pub(super) fn has(self, other: Self) -> bool {
+    pub(in crate::record) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Sets or clears `other`.
-    pub(super) fn set(&mut self, other: Self, on: bool) {
+    pub(in crate::record) fn set(&mut self, other: Self, on: bool) {
         if on {
             self.0 |= other.0;
         } else {
@@ -68,7 +71,7 @@ impl Flags {
     }
 
     /// With `other` set.
-    pub(super) fn with(self, other: Self) -> Self {
+    pub(in crate::record) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -86,20 +89,21 @@ const VACANT: Entry = Entry {
 
 /// All held results of a scope.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
+pub(in crate::record) struct Identities {
     entries: Vec<Entry>,
-    vacant: Vec<Slot>,
-    by_identity: HashTable<Slot>,
+    vacant: Vec<EntryId>,
+    by_identity: HashTable<EntryId>,
+    unsaved: BTreeSet<EntryId>,
 }
 
-impl Slots {
+impl Identities {
     /// How many are held.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::record) fn len(&self) -> usize {
         self.by_identity.len()
     }
 
     /// Where `identity` is held.
-    pub(super) fn find(&self, identity: &Identity) -> Option<Slot> {
+    pub(in crate::record) fn find(&self, identity: &Identity) -> Option<EntryId> {
         self.by_identity
             .find(hash(identity), |slot| {
                 self.entries[*slot as usize].identity == *identity
@@ -108,14 +112,14 @@ impl Slots {
     }
 
     /// The entry in a slot in use.
-    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
+    pub(in crate::record) fn get(&self, slot: EntryId) -> Option<&Entry> {
         self.entries
             .get(slot as usize)
             .filter(|entry| !entry.flags.has(Flags::VACANT))
     }
 
     /// Holds an identity that is not held yet.
-    pub(super) fn insert(&mut self, entry: Entry) -> Slot {
+    pub(in crate::record) fn insert(&mut self, entry: Entry) -> EntryId {
         let slot = match self.vacant.pop() {
             Some(slot) => {
                 self.entries[slot as usize] = entry;
@@ -123,15 +127,16 @@ impl Slots {
             }
             None => {
                 self.entries.push(entry);
-                (self.entries.len() - 1) as Slot
+                (self.entries.len() - 1) as EntryId
             }
         };
         self.index(slot, &entry.identity);
+        self.unsaved.insert(slot);
         slot
     }
 
     /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
-    pub(super) fn restore(&mut self, slot: Slot, entry: Entry) -> bool {
+    pub(in crate::record) fn restore(&mut self, slot: EntryId, entry: Entry) -> bool {
         if self.get(slot).is_some() || self.find(&entry.identity).is_some() {
             return false;
         }
@@ -143,46 +148,58 @@ impl Slots {
         true
     }
 
-    /// After the last [`Slots::restore`]: finds the slots that are free.
-    pub(super) fn restored(&mut self) {
-        self.vacant = (0..self.entries.len() as Slot)
+    /// After the last [`Identities::restore`]: finds the slots that are free.
+    pub(in crate::record) fn restored(&mut self) {
+        self.vacant = (0..self.entries.len() as EntryId)
             .rev()
             .filter(|slot| self.get(*slot).is_none())
             .collect();
     }
 
-    /// Changes what is known of a result; its identity stays.
-    pub(super) fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Entry)) {
-        if let Some(entry) = self.entries.get_mut(slot as usize) {
-            change(entry);
-        }
+    /// Changes what is known of a result; its identity stays. Returns what was known, and what is.
+    pub(in crate::record) fn change(
+        &mut self,
+        slot: EntryId,
+        change: impl FnOnce(&mut Entry),
+    ) -> Option<(Entry, Entry)> {
+        let before = *self.get(slot)?;
+        let entry = &mut self.entries[slot as usize];
+        change(entry);
+        self.unsaved.insert(slot);
+        Some((before, *entry))
     }
 
-    /// Forgets a result.
-    pub(super) fn remove(&mut self, slot: Slot) {
-        let Some(identity) = self.get(slot).map(|entry| entry.identity) else {
-            return;
-        };
+    /// Forgets a result. Returns what was known of it.
+    pub(in crate::record) fn remove(&mut self, slot: EntryId) -> Option<Entry> {
+        let entry = *self.get(slot)?;
         if let Ok(found) = self
             .by_identity
-            .find_entry(hash(&identity), |candidate| *candidate == slot)
+            .find_entry(hash(&entry.identity), |candidate| *candidate == slot)
         {
             found.remove();
         }
         self.entries[slot as usize] = VACANT;
         self.vacant.push(slot);
+        self.unsaved.insert(slot);
+        Some(entry)
+    }
+
+    /// What has changed since the last call.
+    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<EntryId>> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        unsaved.into_iter().map(|slot| (slot, self.get(slot).map(encode)))
     }
 
     /// Every held result.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+    pub(in crate::record) fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
         self.entries
             .iter()
             .enumerate()
             .filter(|(_, entry)| !entry.flags.has(Flags::VACANT))
-            .map(|(slot, entry)| (slot as Slot, entry))
+            .map(|(slot, entry)| (slot as EntryId, entry))
     }
 
-    fn index(&mut self, slot: Slot, identity: &Identity) {
+    fn index(&mut self, slot: EntryId, identity: &Identity) {
         let Self {
             entries, by_identity, ..
         } = self;
@@ -212,8 +229,8 @@ mod tests {
     #[test]
     fn slots_are_small_and_used_again() {
         assert_eq!(size_of::<Entry>(), 28);
-        let mut slots = Slots::default();
-        let places: Vec<Slot> = (0..1000).map(|n| slots.insert(entry(n))).collect();
+        let mut slots = Identities::default();
+        let places: Vec<EntryId> = (0..1000).map(|n| slots.insert(entry(n))).collect();
         assert_eq!(
             (slots.len(), slots.find(&entry(500).identity)),
             (1000, Some(places[500]))
@@ -234,7 +251,7 @@ mod tests {
 
     #[test]
     fn restored_as_saved() {
-        let mut slots = Slots::default();
+        let mut slots = Identities::default();
         assert!(slots.restore(7, entry(7)) && slots.restore(2, entry(2)));
         assert!(!slots.restore(7, entry(8)) && !slots.restore(9, entry(2)));
         slots.restored();

@@ -1,10 +1,11 @@
 //! Label values: bounded in number, kept as small numbers, first come first kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::table::{Saving, encode};
 use crate::result::{KnownStatus, Row, Status};
 
 /// At most so many unknown InvocationStatuses are kept as they are.
@@ -83,6 +84,11 @@ impl StatusNumber {
     pub fn is_open(self) -> bool {
         self.known().is_some_and(KnownStatus::is_open)
     }
+
+    /// Whether that is how it should be.
+    pub fn is_success(self) -> bool {
+        self == Self::of(KnownStatus::Success)
+    }
 }
 
 /// Which labels of a row were folded into `other`.
@@ -159,9 +165,69 @@ impl Values {
     }
 }
 
+/// A row's labels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Labelled {
+    pub combination: Combination,
+    pub folded: Folded,
+}
+
+/// The labels of one scope, to which rows add what is new.
+#[derive(Debug)]
+pub(super) struct Labels {
+    /// Pictures share them.
+    texts: Arc<LabelTexts>,
+    bounds: Bounds,
+    unsaved: BTreeSet<NewLabel>,
+}
+
+impl Labels {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            texts: Arc::default(),
+            bounds,
+            unsaved: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn texts(&self) -> &Arc<LabelTexts> {
+        &self.texts
+    }
+
+    /// The labels of a row.
+    pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
+        let mut new = Vec::new();
+        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds, &mut new);
+        self.unsaved.extend(new);
+        Labelled { combination, folded }
+    }
+
+    /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
+    pub(super) fn error_code(&mut self, text: &str) -> (u16, bool) {
+        let mut new = Vec::new();
+        let number = Arc::make_mut(&mut self.texts).error_code(text, self.bounds, &mut new);
+        self.unsaved.extend(new);
+        number
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<NewLabel>> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        unsaved
+            .into_iter()
+            .map(|label| (label, Some(encode(&self.texts.text(label)))))
+    }
+
+    /// Puts a saved label back. Labels come in the order of their numbers; false where one is missing before.
+    pub(super) fn restore(&mut self, label: NewLabel, bytes: &[u8]) -> bool {
+        let text = postcard::from_bytes(bytes);
+        text.is_ok_and(|text| Arc::make_mut(&mut self.texts).restore(label, text))
+    }
+}
+
 /// The label values of one scope.
 #[derive(Debug, Clone)]
-pub(super) struct Labels {
+pub(super) struct LabelTexts {
     /// Unknown InvocationStatuses, numbered from [`StatusNumber::FIRST_UNKNOWN`].
     statuses: Vec<Arc<str>>,
     /// ErrorCode and OssOutputErrorCode.
@@ -181,7 +247,7 @@ pub enum NewLabel {
     ExitCode(u16),
 }
 
-impl Labels {
+impl LabelTexts {
     /// Only `""`, `other` and the codes of the zero combinations.
     pub(super) fn new() -> Self {
         Self {
@@ -192,12 +258,7 @@ impl Labels {
     }
 
     /// The combination of a row; `new` receives what was given a number.
-    pub(super) fn combination(
-        &mut self,
-        row: &Row,
-        bounds: Bounds,
-        new: &mut Vec<NewLabel>,
-    ) -> (Combination, Folded) {
+    fn combination(&mut self, row: &Row, bounds: Bounds, new: &mut Vec<NewLabel>) -> (Combination, Folded) {
         let (status, status_folded) = self.status(&row.status, new);
         let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds, new);
         let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
@@ -222,8 +283,7 @@ impl Labels {
         )
     }
 
-    /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
-    pub(super) fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
+    fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
         let before = self.error_codes.texts.len();
         let (number, folded) = self.error_codes.number(text, usize::from(bounds.error_codes));
         if self.error_codes.texts.len() > before {
@@ -300,7 +360,7 @@ impl Labels {
         }
     }
 
-    /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before.
+    /// Takes back a saved label. LabelTexts come in the order of their numbers; false where one is missing before.
     pub(super) fn restore(&mut self, label: NewLabel, text: &str) -> bool {
         let (values, number) = match label {
             NewLabel::Status(place) => {
@@ -314,7 +374,7 @@ impl Labels {
     }
 }
 
-impl Default for Labels {
+impl Default for LabelTexts {
     fn default() -> Self {
         Self::new()
     }
@@ -335,7 +395,7 @@ mod tests {
 
     #[test]
     fn first_come_first_kept_and_the_known_ones_always() {
-        let mut labels = Labels::new();
+        let mut labels = LabelTexts::new();
         // Eight codes are reserved, so that two others have room.
         let bounds = Bounds {
             error_codes: 10,
@@ -363,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_bound_below_the_reserved_codes_bounds_the_others() {
-        let mut labels = Labels::new();
+        let mut labels = LabelTexts::new();
         let bounds = Bounds {
             error_codes: 3,
             exit_codes: 2,
@@ -374,7 +434,7 @@ mod tests {
 
     #[test]
     fn unknown_statuses_are_bounded() {
-        let mut labels = Labels::new();
+        let mut labels = LabelTexts::new();
         let mut new = Vec::new();
         for n in 0..MAX_UNKNOWN_STATUSES {
             let status = Status::Unknown(format!("S{n}").into());

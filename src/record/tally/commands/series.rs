@@ -1,42 +1,31 @@
 //! The series of selected commands: what their results add up to, by name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::Hold;
-use super::label::{OTHER, StatusNumber};
-use super::saved::Key;
-use super::slots::Entry;
-use super::totals::{Counter, Durations};
+use crate::record::labels::{OTHER, StatusNumber};
+use crate::record::ledger::identities::Entry;
+use crate::record::settings::CommandSettings;
+use crate::record::table::{Saving, Table, decode};
+use crate::record::tally::durations::Histogram;
+use crate::record::tally::hold::{Counter, Hold, OnHold};
 use crate::result::{KnownStatus, Seconds};
-use crate::selection::{Chosen, Selection};
-
-/// What the configuration says about series of commands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CommandSettings {
-    /// `metrics.commands`, not empty.
-    pub selection: Arc<Selection>,
-    /// `metrics.max_commands`.
-    pub max_commands: u16,
-    /// `metrics.command_durations`.
-    pub durations: bool,
-}
+use crate::selection::Chosen;
 
 /// A series by its order; the first is what the commands beyond the bound share.
-pub(super) type SeriesNumber = u32;
+pub(in crate::record) type SeriesNumber = u32;
 
 /// The number of [`OTHER`].
 const SHARED: SeriesNumber = 0;
 
 /// What is counted under one value of `command`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Series {
+pub(in crate::record) struct Series {
     /// The value: a name, or a CommandId without one.
     pub label: Box<str>,
     /// The selectors that have taken it, by their fingerprints.
-    pub(super) selectors: BTreeSet<u64>,
+    pub(in crate::record) selectors: BTreeSet<u64>,
     /// Results by InvocationStatus. The known ones exist from the start, so that no first increment is lost.
     pub counted: BTreeMap<StatusNumber, Counter>,
     /// Time of the newest result that was Success.
@@ -46,14 +35,14 @@ pub(super) struct Series {
     /// When the newest run of a schedule began.
     pub last_run: Option<Seconds>,
     /// None before it was configured.
-    pub durations: Option<Durations>,
+    pub durations: Option<Histogram>,
     /// Results that were folded into this one.
-    pub(super) overflow: u64,
+    pub(in crate::record) overflow: u64,
 }
 
 /// One settled result, as its command's series counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settled {
+pub(super) struct SettledOf {
     /// Its InvocationStatus.
     pub status: StatusNumber,
     /// Its time.
@@ -67,7 +56,7 @@ pub(super) struct Settled {
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
     duration_buckets: Vec<f64>,
-    series: BTreeMap<SeriesNumber, Series>,
+    series: Table<SeriesNumber, Series>,
     by_label: HashMap<Box<str>, SeriesNumber>,
 }
 
@@ -77,65 +66,53 @@ impl AllSeries {
         Self {
             settings,
             duration_buckets: duration_buckets.to_vec(),
-            series: BTreeMap::new(),
+            series: Table::new(),
             by_label: HashMap::new(),
         }
     }
 
     /// The series of a label that selectors have taken: the one that there is, a new one where there is room, or the
     /// shared one.
-    pub(super) fn of_label(
-        &mut self,
-        label: &str,
-        chosen: Chosen,
-        unsaved: &mut BTreeSet<Key>,
-    ) -> SeriesNumber {
+    pub(super) fn of_label(&mut self, label: &str, chosen: Chosen) -> SeriesNumber {
         let found = self.by_label.get(label).copied();
-        let own = self.series.len() - usize::from(self.series.contains_key(&SHARED));
+        let own = self.series.len() - usize::from(self.series.contains(SHARED));
         let number = match found {
             Some(number) => number,
             None if *label == *OTHER || own >= usize::from(self.settings.max_commands) => SHARED,
-            None => self.series.last_key_value().map_or(SHARED, |(last, _)| *last) + 1,
+            None => self.series.last().unwrap_or(SHARED) + 1,
         };
-        if !self.series.contains_key(&number) {
+        if !self.series.contains(number) {
             let label = if number == SHARED { OTHER } else { label };
             let series = self.begin(label);
             self.by_label.insert(series.label.clone(), number);
             self.series.insert(number, series);
-            unsaved.insert(Key::CommandSeries(number));
         }
-        let selection = Arc::clone(&self.settings.selection);
-        if let Some(series) = self.series.get_mut(&number)
+        if let Some(series) = self.series.change_unsaved(number)
             && number != SHARED
         {
             let before = series.selectors.len();
-            series.selectors.extend(selection.fingerprints(chosen));
+            series
+                .selectors
+                .extend(self.settings.selection.fingerprints(chosen));
             if series.selectors.len() > before {
-                unsaved.insert(Key::CommandSeries(number));
+                self.series.change(number);
             }
         }
         number
     }
 
-    /// A result is settled; `counts` unless it was before the first look, or is counted already.
-    pub(super) fn settled(
-        &mut self,
-        number: SeriesNumber,
-        settled: Settled,
-        counts: bool,
-        unsaved: &mut BTreeSet<Key>,
-    ) {
-        let Some(series) = self.series.get_mut(&number) else {
+    /// A result is settled; `counts` unless it was before the baseline, or is counted already.
+    pub(super) fn settled(&mut self, number: SeriesNumber, settled: SettledOf, counts: bool) {
+        let Some(series) = self.series.change(number) else {
             return;
         };
         let newest = series.newest(settled.status);
         *newest = (*newest).max(Some(settled.time));
-        unsaved.insert(Key::CommandSeries(number));
         if !counts {
             return;
         }
         let counter = series.counted.entry(settled.status);
-        counter.or_insert(Counter::new(Hold::NEW)).increment();
+        counter.or_insert_with(|| Counter::new(Hold::NEW)).increment();
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, settled.duration) {
             durations.observe(seconds);
@@ -143,12 +120,12 @@ impl AllSeries {
     }
 
     /// A run of a schedule began.
-    pub(super) fn ran(&mut self, number: SeriesNumber, at: Seconds, unsaved: &mut BTreeSet<Key>) {
-        if let Some(series) = self.series.get_mut(&number)
-            && series.last_run < Some(at)
+    pub(super) fn ran(&mut self, number: SeriesNumber, at: Seconds) {
+        let series = self.series.get(number);
+        if series.is_some_and(|series| series.last_run < Some(at))
+            && let Some(series) = self.series.change(number)
         {
             series.last_run = Some(at);
-            unsaved.insert(Key::CommandSeries(number));
         }
     }
 
@@ -158,19 +135,17 @@ impl AllSeries {
         number: SeriesNumber,
         before: &Entry,
         left: impl Iterator<Item = Entry>,
-        unsaved: &mut BTreeSet<Key>,
     ) {
         let status = before.combination.status;
-        let Some(series) = self.series.get_mut(&number) else {
-            return;
-        };
-        if status.is_open() || *series.newest(status) != Some(before.time) {
+        let series = self.series.change_unsaved(number);
+        if series.is_none_or(|series| *series.newest(status) != Some(before.time)) {
             return;
         }
         let alike =
-            |entry: &Entry| !entry.is_open() && is_success(entry.combination.status) == is_success(status);
-        *series.newest(status) = left.filter(alike).map(|entry| entry.time).max();
-        unsaved.insert(Key::CommandSeries(number));
+            |entry: &Entry| !entry.is_open() && entry.combination.status.is_success() == status.is_success();
+        if let Some(series) = self.series.change(number) {
+            *series.newest(status) = left.filter(alike).map(|entry| entry.time).max();
+        }
     }
 
     /// Every series, the shared one first where it is.
@@ -178,52 +153,64 @@ impl AllSeries {
         self.series.iter().map(|(number, series)| (*number, series))
     }
 
-    /// The same, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (SeriesNumber, &mut Series)> {
-        self.series.iter_mut().map(|(number, series)| (*number, series))
+    /// Whether there is such a series.
+    pub(super) fn contains(&self, number: SeriesNumber) -> bool {
+        self.series.contains(number)
     }
 
-    /// To be saved.
-    pub(super) fn get(&self, number: SeriesNumber) -> Option<&Series> {
-        self.series.get(&number)
+    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.series.each(|series| {
+            let mut has_passed = false;
+            for hold in series.holds() {
+                has_passed |= on_hold(hold);
+            }
+            has_passed
+        });
     }
 
     /// Results that were folded into the shared series.
     pub(super) fn overflow(&self) -> u64 {
-        self.series.get(&SHARED).map_or(0, |series| series.overflow)
+        self.series.get(SHARED).map_or(0, |series| series.overflow)
+    }
+
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<SeriesNumber>> {
+        self.series.changes()
     }
 
     /// Puts a saved one back; `false` where its number or label is taken.
-    pub(super) fn restore(&mut self, number: SeriesNumber, mut series: Series) -> bool {
-        if let Some(durations) = &mut series.durations {
-            durations.add_bounds(&self.duration_buckets);
-        }
-        let twice = self.by_label.insert(series.label.clone(), number).is_some();
-        self.series.insert(number, series).is_none() && !twice
+    pub(super) fn restore(&mut self, number: SeriesNumber, bytes: &[u8]) -> bool {
+        decode(bytes).is_some_and(|mut series: Series| {
+            if let Some(durations) = &mut series.durations {
+                durations.add_bounds(&self.duration_buckets);
+            }
+            let twice = self.by_label.insert(series.label.clone(), number).is_some();
+            self.series.restore_value(number, series) && !twice
+        })
     }
 
     /// After a start: series that are no longer selected go, and histograms that are new begin.
-    pub(super) fn restored(&mut self, unsaved: &mut BTreeSet<Key>) {
-        let selection = Arc::clone(&self.settings.selection);
-        let empty = self
-            .settings
-            .durations
-            .then(|| Durations::new(&self.duration_buckets, Hold::NEW));
+    pub(super) fn restored(&mut self) {
+        let selection = &self.settings.selection;
         self.series.retain(|number, series| {
             let selectors = series.selectors.iter().copied();
-            let stays = *number == SHARED || selection.keeps(&series.label, selectors);
-            let mut changed = !stays;
-            if series.durations.is_none() && empty.is_some() {
+            number == SHARED || selection.keeps(&series.label, selectors)
+        });
+        let empty = self.empty_durations();
+        self.series.each(|series| {
+            let begins = series.durations.is_none() && empty.is_some();
+            if begins {
                 series.durations.clone_from(&empty);
-                changed = true;
             }
-            if changed {
-                unsaved.insert(Key::CommandSeries(*number));
-            }
-            stays
+            begins
         });
         let series = &self.series;
-        self.by_label.retain(|_, number| series.contains_key(number));
+        self.by_label.retain(|_, number| series.contains(*number));
+    }
+
+    /// The histogram of a new series, where they have one.
+    fn empty_durations(&self) -> Option<Histogram> {
+        let durations = self.settings.durations;
+        durations.then(|| Histogram::new(&self.duration_buckets, Hold::NEW))
     }
 
     fn begin(&self, label: &str) -> Series {
@@ -236,10 +223,7 @@ impl AllSeries {
             last_success: None,
             last_failure: None,
             last_run: None,
-            durations: self
-                .settings
-                .durations
-                .then(|| Durations::new(&self.duration_buckets, Hold::NEW)),
+            durations: self.empty_durations(),
             overflow: 0,
         }
     }
@@ -254,15 +238,10 @@ impl Series {
     }
 
     fn newest(&mut self, status: StatusNumber) -> &mut Option<Seconds> {
-        if is_success(status) {
+        if status.is_success() {
             &mut self.last_success
         } else {
             &mut self.last_failure
         }
     }
-}
-
-/// Whether that is how it should be.
-pub(super) fn is_success(status: StatusNumber) -> bool {
-    status == StatusNumber::of(KnownStatus::Success)
 }

@@ -1,0 +1,60 @@
+//! `cloud_assistant_output_deliveries_total`: deliveries of output to OSS that have ended.
+
+use std::collections::BTreeMap;
+
+use super::hold::{Counter, Hold, OnHold};
+use crate::record::fact::Fact;
+use crate::record::table::{Saving, Table};
+
+/// Whether finished (or failed), and the number of the error code.
+type Outcome = (bool, u16);
+
+/// Counters of deliveries by how they ended.
+#[derive(Debug)]
+pub(in crate::record) struct Deliveries {
+    counters: Table<Outcome, Counter>,
+}
+
+impl Deliveries {
+    pub(super) fn new() -> Self {
+        Self {
+            counters: Table::new(),
+        }
+    }
+
+    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+        if let Fact::Delivered {
+            finished, error_code, ..
+        } = *fact
+        {
+            // Those without a code are there at 0 from the start.
+            let hold = if error_code == 0 { Hold::Over } else { Hold::NEW };
+            let begin = || Counter::new(hold);
+            let counter = self.counters.change_or_begin((finished, error_code), begin);
+            counter.increment();
+        }
+    }
+
+    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.counters.each(|counter| on_hold(&mut counter.hold));
+    }
+
+    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<Outcome>> {
+        self.counters.changes()
+    }
+
+    pub(in crate::record) fn restore(&mut self, outcome: Outcome, bytes: &[u8]) -> bool {
+        self.counters.restore(outcome, bytes)
+    }
+
+    /// Whether finished, the number of the error code, and how many.
+    pub(in crate::record) fn shown(&self) -> Vec<(bool, u16, u64)> {
+        let mut shown = BTreeMap::from([((true, 0), 0), ((false, 0), 0)]);
+        let counters = self.counters.iter();
+        shown.extend(counters.map(|(outcome, counter)| (*outcome, counter.shown())));
+        shown
+            .into_iter()
+            .map(|((finished, error_code), value)| (finished, error_code, value))
+            .collect()
+    }
+}
