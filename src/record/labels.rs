@@ -1,6 +1,6 @@
 //! Label values: bounded in number, kept as small numbers, first come first kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -178,15 +178,17 @@ pub(super) struct Labels {
     /// Pictures share them.
     texts: Arc<LabelTexts>,
     bounds: Bounds,
-    unsaved: BTreeSet<NewLabel>,
+    /// How many of each are saved: statuses, error codes, exit codes.
+    saved: [u16; 3],
 }
 
 impl Labels {
     pub(super) fn new(bounds: Bounds) -> Self {
+        let texts: Arc<LabelTexts> = Arc::default();
         Self {
-            texts: Arc::default(),
+            saved: texts.len(),
+            texts,
             bounds,
-            unsaved: BTreeSet::new(),
         }
     }
 
@@ -196,32 +198,34 @@ impl Labels {
 
     /// The labels of a row.
     pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
-        let mut new = Vec::new();
-        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds, &mut new);
-        self.unsaved.extend(new);
+        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds);
         Labelled { combination, folded }
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
     pub(super) fn error_code(&mut self, text: &str) -> (u16, bool) {
-        let mut new = Vec::new();
-        let number = Arc::make_mut(&mut self.texts).error_code(text, self.bounds, &mut new);
-        self.unsaved.extend(new);
-        number
+        Arc::make_mut(&mut self.texts).error_code(text, self.bounds)
     }
 
-    /// What has changed since the last call.
+    /// What is new since the last call.
     pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<NewLabel>> {
-        let unsaved = std::mem::take(&mut self.unsaved);
-        unsaved
-            .into_iter()
-            .map(|label| (label, Some(encode(&self.texts.text(label)))))
+        let texts = &self.texts;
+        let kinds = [NewLabel::Status, NewLabel::ErrorCode, NewLabel::ExitCode];
+        let before = std::mem::replace(&mut self.saved, texts.len());
+        let ranges = before.into_iter().zip(texts.len());
+        kinds.into_iter().zip(ranges).flat_map(move |(kind, (from, to))| {
+            let labels = (from..to).map(kind);
+            labels.map(|label| (label, Some(encode(&texts.text(label)))))
+        })
     }
 
     /// Puts a saved label back. Labels come in the order of their numbers; false where one is missing before.
     pub(super) fn restore(&mut self, label: NewLabel, bytes: &[u8]) -> bool {
+        let texts = Arc::make_mut(&mut self.texts);
         let text = postcard::from_bytes(bytes);
-        text.is_ok_and(|text| Arc::make_mut(&mut self.texts).restore(label, text))
+        let is_sound = text.is_ok_and(|text| texts.restore(label, text));
+        self.saved = texts.len();
+        is_sound
     }
 }
 
@@ -257,42 +261,30 @@ impl LabelTexts {
         }
     }
 
-    /// The combination of a row; `new` receives what was given a number.
-    fn combination(&mut self, row: &Row, bounds: Bounds, new: &mut Vec<NewLabel>) -> (Combination, Folded) {
-        let (status, status_folded) = self.status(&row.status, new);
-        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds, new);
+    fn combination(&mut self, row: &Row, bounds: Bounds) -> (Combination, Folded) {
+        let (status, status_folded) = self.status(&row.status);
+        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds);
         let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
-        let before = self.exit_codes.texts.len();
         let (exit_code, exit_code_folded) =
             self.exit_codes.number(&exit_text, usize::from(bounds.exit_codes));
-        if self.exit_codes.texts.len() > before {
-            new.push(NewLabel::ExitCode(exit_code));
-        }
         let folded = Folded {
             status: status_folded,
             error_code: error_code_folded,
             exit_code: exit_code_folded,
         };
-        (
-            Combination {
-                status,
-                error_code,
-                exit_code,
-            },
-            folded,
-        )
+        let combination = Combination {
+            status,
+            error_code,
+            exit_code,
+        };
+        (combination, folded)
     }
 
-    fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
-        let before = self.error_codes.texts.len();
-        let (number, folded) = self.error_codes.number(text, usize::from(bounds.error_codes));
-        if self.error_codes.texts.len() > before {
-            new.push(NewLabel::ErrorCode(number));
-        }
-        (number, folded)
+    fn error_code(&mut self, text: &str, bounds: Bounds) -> (u16, bool) {
+        self.error_codes.number(text, usize::from(bounds.error_codes))
     }
 
-    fn status(&mut self, status: &Status, new: &mut Vec<NewLabel>) -> (StatusNumber, bool) {
+    fn status(&mut self, status: &Status) -> (StatusNumber, bool) {
         let text = match status {
             Status::Known(known) => return (StatusNumber::of(*known), false),
             Status::Unknown(text) if text.is_empty() => return (StatusNumber::MISSING, false),
@@ -307,11 +299,16 @@ impl LabelTexts {
             None if self.statuses.len() >= MAX_UNKNOWN_STATUSES => return (StatusNumber::OTHER, true),
             None => {
                 self.statuses.push((&**text).into());
-                new.push(NewLabel::Status(self.statuses.len() as u16 - 1));
                 self.statuses.len() - 1
             }
         };
         (StatusNumber(StatusNumber::FIRST_UNKNOWN + place as u8), false)
+    }
+
+    /// How many there are: statuses, error codes, exit codes.
+    fn len(&self) -> [u16; 3] {
+        let (error_codes, exit_codes) = (&self.error_codes.texts, &self.exit_codes.texts);
+        [self.statuses.len(), error_codes.len(), exit_codes.len()].map(|len| len as u16)
     }
 
     /// The combination of a known status with codes that are reserved, or `""`.
@@ -395,14 +392,12 @@ mod tests {
 
     #[test]
     fn first_come_first_kept_and_the_known_ones_always() {
-        let mut labels = LabelTexts::new();
         // Eight codes are reserved, so that two others have room.
-        let bounds = Bounds {
+        let mut labels = Labels::new(Bounds {
             error_codes: 10,
             exit_codes: 2,
-        };
-        let mut new = Vec::new();
-        let mut number = |text: &str| labels.error_code(text, bounds, &mut new);
+        });
+        let mut number = |text: &str| labels.error_code(text);
         assert_eq!([number(""), number("other")], [(0, false), (1, false)]);
         assert_eq!(
             [number("A"), number("B"), number("C"), number("A")].map(|(_, folded)| folded),
@@ -414,11 +409,11 @@ mod tests {
             "a code of the zero combinations has room"
         );
         assert!(number("D").1);
+        let new: Vec<NewLabel> = labels.changes().map(|(label, _)| label).collect();
         assert_eq!(new, [NewLabel::ErrorCode(10), NewLabel::ErrorCode(11)]);
-        assert_eq!(
-            (labels.error_codes.text(10), labels.error_codes.find("B")),
-            ("A", Some(11))
-        );
+        assert_eq!(labels.changes().count(), 0);
+        let codes = &labels.texts().error_codes;
+        assert_eq!((codes.text(10), codes.find("B")), ("A", Some(11)));
     }
 
     #[test]
@@ -428,33 +423,32 @@ mod tests {
             error_codes: 3,
             exit_codes: 2,
         };
-        let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds, &mut Vec::new()).1);
+        let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds).1);
         assert_eq!(folded, [false, false, false, true]);
     }
 
     #[test]
     fn unknown_statuses_are_bounded() {
         let mut labels = LabelTexts::new();
-        let mut new = Vec::new();
         for n in 0..MAX_UNKNOWN_STATUSES {
             let status = Status::Unknown(format!("S{n}").into());
-            let (number, folded) = labels.status(&status, &mut new);
+            let (number, folded) = labels.status(&status);
             assert_eq!(
                 (labels.status_text(number), folded),
                 (format!("S{n}").as_str(), false)
             );
         }
         assert_eq!(
-            labels.status(&Status::Unknown("S20".into()), &mut new),
+            labels.status(&Status::Unknown("S20".into())),
             (StatusNumber::OTHER, true)
         );
         assert_eq!(
-            labels.status(&Status::Unknown("S3".into()), &mut new).0.0,
+            labels.status(&Status::Unknown("S3".into())).0.0,
             StatusNumber::FIRST_UNKNOWN + 3
         );
-        let (missing, folded) = labels.status(&Status::Unknown("".into()), &mut new);
+        let (missing, folded) = labels.status(&Status::Unknown("".into()));
         assert_eq!((labels.status_text(missing), folded), ("", false));
-        assert_eq!(new.len(), MAX_UNKNOWN_STATUSES);
+        assert_eq!(labels.len()[0], MAX_UNKNOWN_STATUSES as u16);
     }
 
     #[test]

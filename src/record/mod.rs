@@ -221,7 +221,6 @@ impl Record {
         let mut changes: Vec<Change> = head.into_iter().chain(labels).collect();
         changes.extend(self.tallies.changes());
         changes.extend(self.ledger.changes());
-        changes.sort_by_key(|change| change.key);
         changes
     }
 

@@ -49,13 +49,13 @@ impl Key {
             Self::Total(combination) => (4, combination.packed()),
             Self::Durations(status) => (5, u64::from(status.0)),
             Self::Delivery(finished, error_code) => (6, u64::from(finished) << 16 | u64::from(error_code)),
-            Self::Entry(slot) => (7, u64::from(slot)),
-            Self::Open(slot) => (8, u64::from(slot)),
-            Self::Schedule(slot) => (9, u64::from(slot)),
+            Self::Entry(id) => (7, u64::from(id)),
+            Self::Open(id) => (8, u64::from(id)),
+            Self::Schedule(id) => (9, u64::from(id)),
             Self::Failure(number) => (10, number),
             Self::Command(number) => (11, u64::from(number)),
             Self::CommandSeries(number) => (12, u64::from(number)),
-            Self::CommandOf(slot) => (13, u64::from(slot)),
+            Self::CommandOf(id) => (13, u64::from(id)),
             Self::Unnamed(number) => (14, u64::from(number)),
         }
     }

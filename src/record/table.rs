@@ -15,14 +15,16 @@ pub(super) struct Table<K, V> {
     unsaved: BTreeSet<K>,
 }
 
-impl<K: Ord + Copy, V> Table<K, V> {
-    pub(super) fn new() -> Self {
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
         Self {
             values: BTreeMap::new(),
             unsaved: BTreeSet::new(),
         }
     }
+}
 
+impl<K: Ord + Copy, V> Table<K, V> {
     pub(super) fn get(&self, key: K) -> Option<&V> {
         self.values.get(&key)
     }

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
+use super::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::fact::How;
 use crate::record::findings::Dated;
 use crate::result::{Row, Seconds};
@@ -69,11 +69,11 @@ impl Ledger {
             return Some(LastRun::New(How::of_new(schedule.is_old(dated.own()))));
         }
         let is_held = self.find(&row.identity.of_run(run)).is_some();
-        Some(match (is_held, entry.is_open()) {
-            (true, _) => LastRun::Apart,
-            (false, true) => LastRun::Numbered,
-            (false, false) if entry.flags.has(Flags::HIDDEN) => LastRun::Apart,
-            (false, false) => LastRun::OfRow,
+        Some(match entry.kind() {
+            _ if is_held => LastRun::Apart,
+            Kind::Followed | Kind::GivenUp => LastRun::Numbered,
+            Kind::Aside => LastRun::Apart,
+            Kind::Settled => LastRun::OfRow,
         })
     }
 

@@ -31,10 +31,28 @@ impl Entry {
         self.combination.status.is_open()
     }
 
-    /// Whether that is waited for: an open result that was given up is in no gauge, and known.
-    pub(in crate::record) fn is_followed(&self) -> bool {
-        self.is_open() && !self.flags.has(Flags::HIDDEN)
+    /// What it is to the gauges, and to those who ask.
+    pub(in crate::record) fn kind(&self) -> Kind {
+        match (self.is_open(), self.flags.has(Flags::HIDDEN)) {
+            (true, false) => Kind::Followed,
+            (true, true) => Kind::GivenUp,
+            (false, false) => Kind::Settled,
+            (false, true) => Kind::Aside,
+        }
     }
+}
+
+/// The four kinds of held results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::record) enum Kind {
+    /// Open, and waited for: in the gauges always.
+    Followed,
+    /// Open, and no longer waited for: known, and in no gauge.
+    GivenUp,
+    /// Settled: in the gauges for as long as the window shows it.
+    Settled,
+    /// The row of a schedule whose last run is held by itself, or not known yet: in no gauge.
+    Aside,
 }
 
 /// Yes-or-no facts about a result.
@@ -105,89 +123,89 @@ impl Identities {
     /// Where `identity` is held.
     pub(in crate::record) fn find(&self, identity: &Identity) -> Option<EntryId> {
         self.by_identity
-            .find(hash(identity), |slot| {
-                self.entries[*slot as usize].identity == *identity
+            .find(hash(identity), |id| {
+                self.entries[*id as usize].identity == *identity
             })
             .copied()
     }
 
-    /// The entry in a slot in use.
-    pub(in crate::record) fn get(&self, slot: EntryId) -> Option<&Entry> {
+    /// The entry in a id in use.
+    pub(in crate::record) fn get(&self, id: EntryId) -> Option<&Entry> {
         self.entries
-            .get(slot as usize)
+            .get(id as usize)
             .filter(|entry| !entry.flags.has(Flags::VACANT))
     }
 
     /// Holds an identity that is not held yet.
     pub(in crate::record) fn insert(&mut self, entry: Entry) -> EntryId {
-        let slot = match self.vacant.pop() {
-            Some(slot) => {
-                self.entries[slot as usize] = entry;
-                slot
+        let id = match self.vacant.pop() {
+            Some(id) => {
+                self.entries[id as usize] = entry;
+                id
             }
             None => {
                 self.entries.push(entry);
                 (self.entries.len() - 1) as EntryId
             }
         };
-        self.index(slot, &entry.identity);
-        self.unsaved.insert(slot);
-        slot
+        self.index(id, &entry.identity);
+        self.unsaved.insert(id);
+        id
     }
 
-    /// Puts a saved entry back where it was. `false` where its slot or identity is taken, as no sound state has it.
-    pub(in crate::record) fn restore(&mut self, slot: EntryId, entry: Entry) -> bool {
-        if self.get(slot).is_some() || self.find(&entry.identity).is_some() {
+    /// Puts a saved entry back where it was. `false` where its id or identity is taken, as no sound state has it.
+    pub(in crate::record) fn restore(&mut self, id: EntryId, entry: Entry) -> bool {
+        if self.get(id).is_some() || self.find(&entry.identity).is_some() {
             return false;
         }
-        while self.entries.len() <= slot as usize {
+        while self.entries.len() <= id as usize {
             self.entries.push(VACANT);
         }
-        self.entries[slot as usize] = entry;
-        self.index(slot, &entry.identity);
+        self.entries[id as usize] = entry;
+        self.index(id, &entry.identity);
         true
     }
 
-    /// After the last [`Identities::restore`]: finds the slots that are free.
+    /// After the last [`Identities::restore`]: finds the identities that are free.
     pub(in crate::record) fn restored(&mut self) {
         self.vacant = (0..self.entries.len() as EntryId)
             .rev()
-            .filter(|slot| self.get(*slot).is_none())
+            .filter(|id| self.get(*id).is_none())
             .collect();
     }
 
     /// Changes what is known of a result; its identity stays. Returns what was known, and what is.
     pub(in crate::record) fn change(
         &mut self,
-        slot: EntryId,
+        id: EntryId,
         change: impl FnOnce(&mut Entry),
     ) -> Option<(Entry, Entry)> {
-        let before = *self.get(slot)?;
-        let entry = &mut self.entries[slot as usize];
+        let before = *self.get(id)?;
+        let entry = &mut self.entries[id as usize];
         change(entry);
-        self.unsaved.insert(slot);
+        self.unsaved.insert(id);
         Some((before, *entry))
     }
 
     /// Forgets a result. Returns what was known of it.
-    pub(in crate::record) fn remove(&mut self, slot: EntryId) -> Option<Entry> {
-        let entry = *self.get(slot)?;
+    pub(in crate::record) fn remove(&mut self, id: EntryId) -> Option<Entry> {
+        let entry = *self.get(id)?;
         if let Ok(found) = self
             .by_identity
-            .find_entry(hash(&entry.identity), |candidate| *candidate == slot)
+            .find_entry(hash(&entry.identity), |candidate| *candidate == id)
         {
             found.remove();
         }
-        self.entries[slot as usize] = VACANT;
-        self.vacant.push(slot);
-        self.unsaved.insert(slot);
+        self.entries[id as usize] = VACANT;
+        self.vacant.push(id);
+        self.unsaved.insert(id);
         Some(entry)
     }
 
     /// What has changed since the last call.
     pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<EntryId>> {
         let unsaved = std::mem::take(&mut self.unsaved);
-        unsaved.into_iter().map(|slot| (slot, self.get(slot).map(encode)))
+        unsaved.into_iter().map(|id| (id, self.get(id).map(encode)))
     }
 
     /// Every held result.
@@ -196,16 +214,14 @@ impl Identities {
             .iter()
             .enumerate()
             .filter(|(_, entry)| !entry.flags.has(Flags::VACANT))
-            .map(|(slot, entry)| (slot as EntryId, entry))
+            .map(|(id, entry)| (id as EntryId, entry))
     }
 
-    fn index(&mut self, slot: EntryId, identity: &Identity) {
+    fn index(&mut self, id: EntryId, identity: &Identity) {
         let Self {
             entries, by_identity, ..
         } = self;
-        by_identity.insert_unique(hash(identity), slot, |slot| {
-            hash(&entries[*slot as usize].identity)
-        });
+        by_identity.insert_unique(hash(identity), id, |id| hash(&entries[*id as usize].identity));
     }
 }
 
@@ -229,33 +245,37 @@ mod tests {
     #[test]
     fn slots_are_small_and_used_again() {
         assert_eq!(size_of::<Entry>(), 28);
-        let mut slots = Identities::default();
-        let places: Vec<EntryId> = (0..1000).map(|n| slots.insert(entry(n))).collect();
+        let mut identities = Identities::default();
+        let places: Vec<EntryId> = (0..1000).map(|n| identities.insert(entry(n))).collect();
         assert_eq!(
-            (slots.len(), slots.find(&entry(500).identity)),
+            (identities.len(), identities.find(&entry(500).identity)),
             (1000, Some(places[500]))
         );
-        slots.remove(places[500]);
-        slots.remove(places[500]);
+        identities.remove(places[500]);
+        identities.remove(places[500]);
         assert_eq!(
             (
-                slots.len(),
-                slots.find(&entry(500).identity),
-                slots.get(places[500])
+                identities.len(),
+                identities.find(&entry(500).identity),
+                identities.get(places[500])
             ),
             (999, None, None)
         );
-        assert_eq!(slots.insert(entry(5000)), places[500]);
-        assert_eq!(slots.entries.len(), 1000);
+        assert_eq!(identities.insert(entry(5000)), places[500]);
+        assert_eq!(identities.entries.len(), 1000);
     }
 
     #[test]
     fn restored_as_saved() {
-        let mut slots = Identities::default();
-        assert!(slots.restore(7, entry(7)) && slots.restore(2, entry(2)));
-        assert!(!slots.restore(7, entry(8)) && !slots.restore(9, entry(2)));
-        slots.restored();
-        assert_eq!(slots.iter().map(|(slot, _)| slot).collect::<Vec<_>>(), [2, 7]);
-        assert_eq!(slots.insert(entry(1)), 0, "free slots below are used first");
+        let mut identities = Identities::default();
+        assert!(identities.restore(7, entry(7)) && identities.restore(2, entry(2)));
+        assert!(!identities.restore(7, entry(8)) && !identities.restore(9, entry(2)));
+        identities.restored();
+        assert_eq!(identities.iter().map(|(id, _)| id).collect::<Vec<_>>(), [2, 7]);
+        assert_eq!(
+            identities.insert(entry(1)),
+            0,
+            "free identities below are used first"
+        );
     }
 }

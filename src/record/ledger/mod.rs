@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use applying::{Applying, Tell};
 use baseline::Baseline;
-use identities::{Entry, EntryId, Flags, Identities};
+use identities::{Entry, EntryId, Flags, Identities, Kind};
 use looks::Pauses;
 use open::{ListDepth, Open};
 use schedule::Schedule;
@@ -60,8 +60,8 @@ impl Ledger {
             pauses: settings.pauses,
             baseline: Baseline::default(),
             identities: Identities::default(),
-            open: Table::new(),
-            schedules: Table::new(),
+            open: Table::default(),
+            schedules: Table::default(),
             runs: BTreeSet::new(),
             newer_than_sweep: None,
             depth: ListDepth::default(),
@@ -198,40 +198,28 @@ impl Ledger {
     /// A result is held from now on.
     fn hold(&mut self, at: &mut Applying<'_>, entry: Entry) -> EntryId {
         let id = self.identities.insert(entry);
-        let moved = Fact::Moved {
-            id,
-            before: None,
-            after: Some(&entry),
-        };
-        at.tell(&moved, &self.identities);
+        self.moved(at, id, None, Some(&entry));
         id
     }
 
     /// What is known of a held result changes.
     fn change(&mut self, at: &mut Applying<'_>, id: EntryId, change: impl FnOnce(&mut Entry)) {
         if let Some((before, after)) = self.identities.change(id, change) {
-            let moved = Fact::Moved {
-                id,
-                before: Some(&before),
-                after: Some(&after),
-            };
-            at.tell(&moved, &self.identities);
+            self.moved(at, id, Some(&before), Some(&after));
         }
     }
 
     /// A result is held no longer.
     fn remove(&mut self, at: &mut Applying<'_>, id: EntryId) {
-        let Some(entry) = self.identities.remove(id) else {
-            return;
-        };
-        self.open.remove(id);
-        self.schedules.remove(id);
-        let moved = Fact::Moved {
-            id,
-            before: Some(&entry),
-            after: None,
-        };
-        at.tell(&moved, &self.identities);
+        if let Some(entry) = self.identities.remove(id) {
+            self.open.remove(id);
+            self.schedules.remove(id);
+            self.moved(at, id, Some(&entry), None);
+        }
+    }
+
+    fn moved(&self, at: &mut Applying<'_>, id: EntryId, before: Option<&Entry>, after: Option<&Entry>) {
+        at.tell(&Fact::Moved { id, before, after }, &self.identities);
     }
 
     // === What is saved ===
@@ -264,13 +252,14 @@ impl Ledger {
         self.identities.restored();
         for (id, _) in self.open.iter() {
             let entry = self.identities.get(*id);
-            entry.filter(|entry| entry.is_followed()).ok_or(Key::Open(*id))?;
+            let followed = entry.filter(|entry| entry.kind() == Kind::Followed);
+            followed.ok_or(Key::Open(*id))?;
         }
         for (id, _) in self.schedules.iter() {
             self.identities.get(*id).ok_or(Key::Schedule(*id))?;
         }
         for (id, entry) in self.identities.iter() {
-            if entry.is_followed() && !self.open.contains(id) {
+            if entry.kind() == Kind::Followed && !self.open.contains(id) {
                 return Err(Key::Entry(id));
             }
             if entry.flags.has(Flags::RUN) {

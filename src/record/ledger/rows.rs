@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
+use super::identities::{Entry, EntryId, Flags, Kind};
 use super::open::Open;
 use crate::record::fact::{Changed, Fact, How, Settled};
 use crate::record::findings::{Dated, duration, started};
@@ -133,18 +133,19 @@ impl Ledger {
         before: &Entry,
         labelled: Labelled,
     ) {
-        let was_hidden = before.flags.has(Flags::HIDDEN);
-        if before.combination != labelled.combination || was_hidden {
+        let is_hidden = matches!(before.kind(), Kind::GivenUp | Kind::Aside);
+        if before.combination != labelled.combination || is_hidden {
             self.change(at, id, |entry| {
                 entry.combination = labelled.combination;
                 entry.flags.set(Flags::HIDDEN, false);
             });
-            if !before.is_open() {
-                // Rule 7: it shows open again; it is shown so, and will not be counted again.
-                let how = match was_hidden {
-                    true => Changed::Unhidden,
-                    false => Changed::Reopened,
-                };
+            let how = match before.kind() {
+                // Rule 7: it is shown open again, and will not be counted again.
+                Kind::Settled => Some(Changed::Reopened),
+                Kind::Aside => Some(Changed::Unhidden),
+                Kind::Followed | Kind::GivenUp => None,
+            };
+            if let Some(how) = how {
                 at.tell(&Fact::Changed { id, before, how }, &self.identities);
             }
         }

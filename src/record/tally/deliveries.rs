@@ -4,24 +4,18 @@ use std::collections::BTreeMap;
 
 use super::hold::{Counter, Hold, OnHold};
 use crate::record::fact::Fact;
-use crate::record::table::{Saving, Table};
+use crate::record::table::Table;
 
 /// Whether finished (or failed), and the number of the error code.
 type Outcome = (bool, u16);
 
 /// Counters of deliveries by how they ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::record) struct Deliveries {
-    counters: Table<Outcome, Counter>,
+    pub counters: Table<Outcome, Counter>,
 }
 
 impl Deliveries {
-    pub(super) fn new() -> Self {
-        Self {
-            counters: Table::new(),
-        }
-    }
-
     pub(super) fn on(&mut self, fact: &Fact<'_>) {
         if let Fact::Delivered {
             finished, error_code, ..
@@ -37,14 +31,6 @@ impl Deliveries {
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
         self.counters.each(|counter| on_hold(&mut counter.hold));
-    }
-
-    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<Outcome>> {
-        self.counters.changes()
-    }
-
-    pub(in crate::record) fn restore(&mut self, outcome: Outcome, bytes: &[u8]) -> bool {
-        self.counters.restore(outcome, bytes)
     }
 
     /// Whether finished, the number of the error code, and how many.

@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::hold::{Hold, OnHold};
 use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{KNOWN_SETTLED, LabelTexts, StatusNumber};
-use crate::record::table::{Saving, Table, decode};
+use crate::record::table::{Table, decode};
 
 /// Histograms by InvocationStatus.
 #[derive(Debug)]
 pub(in crate::record) struct Durations {
     /// `metrics.duration_buckets`, in seconds.
     bounds: Vec<f64>,
-    histograms: Table<StatusNumber, Histogram>,
+    pub histograms: Table<StatusNumber, Histogram>,
 }
 
 impl Durations {
     pub(super) fn new(bounds: &[f64]) -> Self {
         Self {
             bounds: bounds.to_vec(),
-            histograms: Table::new(),
+            histograms: Table::default(),
         }
     }
 
@@ -47,10 +47,6 @@ impl Durations {
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
         self.histograms.each(|histogram| on_hold(&mut histogram.hold));
-    }
-
-    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<StatusNumber>> {
-        self.histograms.changes()
     }
 
     pub(in crate::record) fn restore(&mut self, status: StatusNumber, bytes: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::fact::{Changed, Fact, Settled};
 use crate::record::labels::{Combination, LabelTexts};
-use crate::record::table::{Saving, Table};
+use crate::record::table::Table;
 use crate::result::{Identity, Ids, Seconds};
 
 /// So many are kept of each scope.
@@ -44,10 +44,10 @@ pub struct ShownFailure {
 }
 
 /// A bounded set of failures, by time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::record) struct Failures {
     /// The upper half of a key is the time, the lower a number that tells equal times apart.
-    by_time: Table<u64, Failure>,
+    pub by_time: Table<u64, Failure>,
     next: u32,
     /// As they were shown last; pictures share them.
     shown: HashMap<u64, Arc<ShownFailure>>,
@@ -58,16 +58,6 @@ pub(in crate::record) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn new() -> Self {
-        Self {
-            by_time: Table::new(),
-            next: 0,
-            shown: HashMap::new(),
-            all_shown: None,
-            shown_with: 0,
-        }
-    }
-
     pub(super) fn on(&mut self, fact: &Fact<'_>) {
         match fact {
             Fact::Settled(settled) if !settled.is_success() => self.add(settled),
@@ -111,10 +101,6 @@ impl Failures {
         self.by_time.remove(key);
         self.shown.remove(&key);
         self.all_shown = None;
-    }
-
-    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<u64>> {
-        self.by_time.changes()
     }
 
     pub(in crate::record) fn restore(&mut self, key: u64, bytes: &[u8]) -> bool {

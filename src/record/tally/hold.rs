@@ -36,7 +36,7 @@ impl Hold {
     }
 
     /// Time passes. Returns whether there is anything to save.
-    fn pass(&mut self, steady: u64, hold: u32) -> bool {
+    pub(super) fn pass(&mut self, steady: u64, hold: u32) -> bool {
         let Self::On { seen_for, noted } = self else {
             return false;
         };
@@ -90,34 +90,7 @@ impl Counter {
 /// Something that is done to every hold; it says which ones are to be saved.
 pub(super) type OnHold<'a> = &'a mut dyn FnMut(&mut Hold) -> bool;
 
-/// Time passes for what is held at 0.
-#[derive(Debug)]
-pub(super) struct Release {
-    steady: u64,
-    /// In milliseconds.
-    hold: u32,
-    /// Whether a series is to show its value from now on.
-    pub has_released: bool,
-}
-
-impl Release {
-    /// At `steady`, with `metrics.new_series_hold` in seconds.
-    pub(super) fn at(steady: Duration, hold: u32) -> Self {
-        Self {
-            steady: milliseconds(steady),
-            hold: hold.saturating_mul(1000),
-            has_released: false,
-        }
-    }
-
-    pub(super) fn pass(&mut self, hold: &mut Hold) -> bool {
-        let has_passed = hold.pass(self.steady, self.hold);
-        self.has_released |= has_passed && !hold.is_on();
-        has_passed
-    }
-}
-
-fn milliseconds(steady: Duration) -> u64 {
+pub(super) fn milliseconds(steady: Duration) -> u64 {
     u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -20,7 +20,7 @@ use counted::{Applied, Wanted};
 use deliveries::Deliveries;
 use durations::Durations;
 use failures::{Failures, ShownFailure};
-use hold::{OnHold, Release};
+use hold::{OnHold, milliseconds};
 use newest::Newest;
 use totals::Totals;
 use window::Window;
@@ -60,12 +60,12 @@ impl Tallies {
         Self {
             hold: settings.new_series_hold,
             window: Window::new(settings.window),
-            totals: Totals::new(),
+            totals: Totals::default(),
             durations: Durations::new(&settings.duration_buckets),
-            deliveries: Deliveries::new(),
+            deliveries: Deliveries::default(),
             newest: Newest::default(),
             work: Work::default(),
-            failures: Failures::new(),
+            failures: Failures::default(),
             commands: Commands::new(settings),
             wanted: Wanted::default(),
             applied: Applied::default(),
@@ -100,9 +100,15 @@ impl Tallies {
 
     /// Lets the time pass for series that are held at 0. Returns whether one is to show its value from now on.
     pub(super) fn release(&mut self, steady: Duration) -> bool {
-        let mut release = Release::at(steady, self.hold);
-        self.each_hold(&mut |hold| release.pass(hold));
-        release.has_released
+        let length = self.hold.saturating_mul(1000);
+        let steady = milliseconds(steady);
+        let mut has_released = false;
+        self.each_hold(&mut |hold| {
+            let has_passed = hold.pass(steady, length);
+            has_released |= has_passed && !hold.is_on();
+            has_passed
+        });
+        has_released
     }
 
     /// A picture shows what is held at 0 from now on. Returns when the first of them will be over.
@@ -137,9 +143,12 @@ impl Tallies {
     /// Puts a saved pair back; `false` where no sound state has it.
     pub(super) fn restore(&mut self, key: Key, bytes: &[u8]) -> bool {
         match key {
-            Key::Total(combination) => self.totals.restore(combination, bytes),
+            Key::Total(combination) => self.totals.counters.restore(combination, bytes),
             Key::Durations(status) => self.durations.restore(status, bytes),
-            Key::Delivery(finished, error_code) => self.deliveries.restore((finished, error_code), bytes),
+            Key::Delivery(finished, error_code) => {
+                let counters = &mut self.deliveries.counters;
+                counters.restore((finished, error_code), bytes)
+            }
             Key::Failure(number) => self.failures.restore(number, bytes),
             Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
                 match &mut self.commands {
@@ -171,10 +180,10 @@ impl Tallies {
         let unselected = std::mem::take(&mut self.unselected);
         let unselected = unselected.into_iter().map(|key| Change { key, value: None });
         let delivery = |(finished, error_code)| Key::Delivery(finished, error_code);
-        Change::all(self.totals.changes(), Key::Total)
-            .chain(Change::all(self.durations.changes(), Key::Durations))
-            .chain(Change::all(self.deliveries.changes(), delivery))
-            .chain(Change::all(self.failures.changes(), Key::Failure))
+        Change::all(self.totals.counters.changes(), Key::Total)
+            .chain(Change::all(self.durations.histograms.changes(), Key::Durations))
+            .chain(Change::all(self.deliveries.counters.changes(), delivery))
+            .chain(Change::all(self.failures.by_time.changes(), Key::Failure))
             .chain(self.commands.iter_mut().flat_map(Commands::changes))
             .chain(unselected)
     }

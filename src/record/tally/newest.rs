@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::fact::Fact;
 use crate::record::labels::StatusNumber;
-use crate::record::ledger::identities::{Entry, Flags, Identities};
+use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// Time of the newest settled result by status.
@@ -36,7 +36,7 @@ impl Newest {
         }
         let entries = identities.iter().map(|(_, entry)| entry);
         let newest = entries
-            .filter(|entry| entry.combination.status == status && !entry.flags.has(Flags::HIDDEN))
+            .filter(|entry| entry.combination.status == status && entry.kind() == Kind::Settled)
             .map(|entry| entry.time)
             .max();
         match newest {

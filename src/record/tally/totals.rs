@@ -7,22 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::hold::{Counter, Hold, OnHold};
 use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{Combination, LabelTexts};
-use crate::record::table::{Saving, Table};
+use crate::record::table::Table;
 use crate::result::{Ids, Seconds};
 
 /// Counters of results by their labels.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::record) struct Totals {
-    counters: Table<Combination, Total>,
+    pub counters: Table<Combination, Total>,
 }
 
 impl Totals {
-    pub(super) fn new() -> Self {
-        Self {
-            counters: Table::new(),
-        }
-    }
-
     pub(super) fn on(&mut self, fact: &Fact<'_>, labels: &LabelTexts) {
         let Fact::Settled(settled) = fact else { return };
         if settled.how != How::Counted {
@@ -43,14 +37,6 @@ impl Totals {
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
         self.counters.each(|total| on_hold(&mut total.counter.hold));
-    }
-
-    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<Combination>> {
-        self.counters.changes()
-    }
-
-    pub(in crate::record) fn restore(&mut self, combination: Combination, bytes: &[u8]) -> bool {
-        self.counters.restore(combination, bytes)
     }
 
     /// What is shown: `zeros` are there from the start.

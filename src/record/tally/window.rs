@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::record::fact::Fact;
 use crate::record::labels::Combination;
-use crate::record::ledger::identities::{Entry, Flags, Identities};
+use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// So many lists are made while the window moves by its length.
@@ -116,7 +116,11 @@ impl<K: Ord + Copy> Window<K> {
     }
 
     fn shows(&self, entry: &Entry) -> bool {
-        !entry.flags.has(Flags::HIDDEN) && (entry.is_open() || self.holds(entry.time))
+        match entry.kind() {
+            Kind::Followed => true,
+            Kind::Settled => self.holds(entry.time),
+            Kind::GivenUp | Kind::Aside => false,
+        }
     }
 
     fn lists(&self, entry: &Entry) -> bool {
@@ -161,6 +165,7 @@ mod tests {
 
     use super::*;
     use crate::record::labels::StatusNumber;
+    use crate::record::ledger::identities::Flags;
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {

@@ -85,11 +85,11 @@ impl Commands {
     pub(in crate::record) fn new(settings: &Settings) -> Option<Self> {
         let commands = settings.commands.clone()?;
         Some(Self {
-            known: KnownCommands::new(),
+            known: KnownCommands::default(),
             series: AllSeries::new(commands, &settings.duration_buckets),
-            of: Table::new(),
+            of: Table::default(),
             window: Window::new(settings.window),
-            unnamed: Table::new(),
+            unnamed: Table::default(),
             trouble: None,
             troubled: 0,
             resolved: HashMap::new(),
@@ -331,8 +331,8 @@ impl Commands {
 
     /// What has changed since the last call.
     pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Change> {
-        let known = Change::all(self.known.changes(), Key::Command);
-        let series = Change::all(self.series.changes(), Key::CommandSeries);
+        let known = Change::all(self.known.commands.changes(), Key::Command);
+        let series = Change::all(self.series.series.changes(), Key::CommandSeries);
         let of = Change::all(self.of.changes(), Key::CommandOf);
         let unnamed = Change::all(self.unnamed.changes(), Key::Unnamed);
         known.chain(series).chain(of).chain(unnamed)
@@ -344,7 +344,10 @@ impl Commands {
             Key::Command(number) => self.known.restore(number, bytes),
             Key::CommandSeries(number) => self.series.restore(number, bytes),
             Key::CommandOf(id) => {
-                self.of.restore(id, bytes) && self.of(id).is_some_and(|number| self.series.contains(number))
+                self.of.restore(id, bytes)
+                    && self
+                        .of(id)
+                        .is_some_and(|number| self.series.series.contains(number))
             }
             Key::Unnamed(number) => self.unnamed.restore(number, bytes),
             _ => false,
@@ -357,7 +360,7 @@ impl Commands {
     /// With the key of what is said about a result that is not held.
     pub(in crate::record) fn restored(&mut self, now: Seconds, identities: &Identities) -> Result<(), Key> {
         self.series.restored();
-        let series = &self.series;
+        let series = &self.series.series;
         self.of.retain(|_, number| series.contains(*number));
         self.window.advance(now, std::iter::empty());
         for (id, number) in self.of.iter() {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::record::findings::Naming;
-use crate::record::table::{Saving, Table, decode};
+use crate::record::table::{Table, decode};
 use crate::result::{Named, Seconds};
 
 /// A CommandId that DescribeInvocations was asked for so often, and did not list, has no name. Once is not enough:
@@ -58,9 +58,9 @@ pub(super) enum Name<'a> {
 }
 
 /// Every CommandId that results are listed for, by its order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KnownCommands {
-    commands: Table<u32, Known>,
+    pub commands: Table<u32, Known>,
     by_id: HashMap<Box<str>, u32>,
     /// Those with a result that was listed since the last sweep.
     listed: HashSet<u32>,
@@ -69,15 +69,6 @@ pub(super) struct KnownCommands {
 }
 
 impl KnownCommands {
-    pub(super) fn new() -> Self {
-        Self {
-            commands: Table::new(),
-            by_id: HashMap::new(),
-            listed: HashSet::new(),
-            revision: 0,
-        }
-    }
-
     /// The name of a CommandId.
     pub(super) fn name(&self, id: &str) -> Name<'_> {
         match self.find(id) {
@@ -159,10 +150,6 @@ impl KnownCommands {
         }
         self.by_id.retain(|_, number| !gone.contains(number));
         !gone.is_empty()
-    }
-
-    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<u32>> {
-        self.commands.changes()
     }
 
     /// Puts a saved one back; `false` where it is there already.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::labels::{OTHER, StatusNumber};
 use crate::record::ledger::identities::Entry;
 use crate::record::settings::CommandSettings;
-use crate::record::table::{Saving, Table, decode};
+use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
 use crate::record::tally::hold::{Counter, Hold, OnHold};
 use crate::result::{KnownStatus, Seconds};
@@ -56,7 +56,8 @@ pub(super) struct SettledOf {
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
     duration_buckets: Vec<f64>,
-    series: Table<SeriesNumber, Series>,
+    /// The shared one first, where it is.
+    pub series: Table<SeriesNumber, Series>,
     by_label: HashMap<Box<str>, SeriesNumber>,
 }
 
@@ -66,7 +67,7 @@ impl AllSeries {
         Self {
             settings,
             duration_buckets: duration_buckets.to_vec(),
-            series: Table::new(),
+            series: Table::default(),
             by_label: HashMap::new(),
         }
     }
@@ -148,16 +149,6 @@ impl AllSeries {
         }
     }
 
-    /// Every series, the shared one first where it is.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (SeriesNumber, &Series)> {
-        self.series.iter().map(|(number, series)| (*number, series))
-    }
-
-    /// Whether there is such a series.
-    pub(super) fn contains(&self, number: SeriesNumber) -> bool {
-        self.series.contains(number)
-    }
-
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
         self.series.each(|series| {
             let mut has_passed = false;
@@ -171,10 +162,6 @@ impl AllSeries {
     /// Results that were folded into the shared series.
     pub(super) fn overflow(&self) -> u64 {
         self.series.get(SHARED).map_or(0, |series| series.overflow)
-    }
-
-    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<SeriesNumber>> {
-        self.series.changes()
     }
 
     /// Puts a saved one back; `false` where its number or label is taken.

@@ -59,7 +59,7 @@ impl Commands {
     ) -> ShownCommands {
         let schedules = self.live_schedules(schedules);
         let buckets = self.series.settings.durations.then_some(duration_buckets);
-        let shown = self.series.iter().map(|(number, series)| {
+        let shown = self.series.series.iter().map(|(&number, series)| {
             let recent = self
                 .window
                 .counts()
