@@ -33,7 +33,7 @@ pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
 
 /// Three label values of one scope: InvocationStatus, ErrorCode, ExitCode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Combination {
+pub struct ResultLabels {
     /// A known status by its place in [`KnownStatus::ALL`], else [`StatusNumber::OTHER`] and up.
     pub status: StatusNumber,
     /// In the scope's error codes.
@@ -42,7 +42,7 @@ pub struct Combination {
     pub exit_code: u16,
 }
 
-impl Combination {
+impl ResultLabels {
     /// As one number, for a key of saved state.
     pub fn packed(self) -> u64 {
         u64::from(self.status.0) << 32 | u64::from(self.error_code) << 16 | u64::from(self.exit_code)
@@ -168,7 +168,7 @@ impl Values {
 /// A row's labels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labelled {
-    pub combination: Combination,
+    pub combination: ResultLabels,
     pub folded: Folded,
 }
 
@@ -261,7 +261,7 @@ impl LabelTexts {
         }
     }
 
-    fn combination(&mut self, row: &Row, bounds: Bounds) -> (Combination, Folded) {
+    fn combination(&mut self, row: &Row, bounds: Bounds) -> (ResultLabels, Folded) {
         let (status, status_folded) = self.status(&row.status);
         let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds);
         let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
@@ -272,7 +272,7 @@ impl LabelTexts {
             error_code: error_code_folded,
             exit_code: exit_code_folded,
         };
-        let combination = Combination {
+        let combination = ResultLabels {
             status,
             error_code,
             exit_code,
@@ -312,8 +312,8 @@ impl LabelTexts {
     }
 
     /// The combination of a known status with codes that are reserved, or `""`.
-    pub(super) fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> Combination {
-        Combination {
+    pub(super) fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> ResultLabels {
+        ResultLabels {
             status: StatusNumber::of(status),
             error_code: self.error_codes.find(error_code).unwrap_or_default(),
             exit_code: self.exit_codes.find(exit_code).unwrap_or_default(),
@@ -321,7 +321,7 @@ impl LabelTexts {
     }
 
     /// Whether the combination is one of those that exist at 0 from the first poll.
-    pub(super) fn is_zero(&self, combination: Combination) -> bool {
+    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
         let mut zeros = KNOWN_SETTLED.iter();
         zeros.any(|(status, error, exit)| self.reserved(*status, error, exit) == combination)
     }
@@ -453,11 +453,11 @@ mod tests {
 
     #[test]
     fn combinations_fit_a_key() {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber(33),
             error_code: 60_000,
             exit_code: 7,
         };
-        assert_eq!(Combination::unpacked(combination.packed()), combination);
+        assert_eq!(ResultLabels::unpacked(combination.packed()), combination);
     }
 }

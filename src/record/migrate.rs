@@ -1,6 +1,6 @@
 //! Saved pairs of format version 1 as those of version 2.
 //!
-//! Version 1 did not save when the first look began: the last recorded poll stands for it, so that what settled while
+//! Version 1 did not save when the baseline began: the last recorded poll stands for it, so that what settled while
 //! the program was exchanged still counts. It held series at 0 by the wall clock, with the length of the time as it
 //! was configured.
 

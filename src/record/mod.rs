@@ -280,3 +280,67 @@ impl Record {
         Ok(record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    /// The single numbers as format version 2 has them.
+    #[derive(Serialize)]
+    struct Head2 {
+        looked_with: Option<u64>,
+        baseline_began: Seconds,
+        recorded_at: Seconds,
+        swept_at: Seconds,
+        oldest_listed: Option<Seconds>,
+        forgotten_until: Seconds,
+        lost: u64,
+        late: u64,
+        old: u64,
+        reclassified: u64,
+        dropped_bytes: u64,
+        overflow: [u64; 3],
+        newest: Vec<(u8, Seconds)>,
+    }
+
+    #[test]
+    fn what_is_kept_apart_is_saved_as_one() {
+        let head = encode(&Head2 {
+            looked_with: Some(7),
+            baseline_began: 1,
+            recorded_at: 2,
+            swept_at: 3,
+            oldest_listed: Some(4),
+            forgotten_until: 5,
+            lost: 6,
+            late: 8,
+            old: 9,
+            reclassified: 10,
+            dropped_bytes: 11,
+            overflow: [12, 13, 14],
+            newest: vec![(4, 15), (5, 16)],
+        });
+        let mut record = Record::new(Settings {
+            window: 86_400,
+            new_series_hold: 90,
+            max_error_codes: 100,
+            max_exit_codes: 100,
+            duration_buckets: vec![1.0],
+            filter: 7,
+            pauses: Pauses::default(),
+            commands: None,
+        });
+        record.restore(Key::Head, &head).unwrap();
+        assert_eq!((record.recorded_at(), record.swept_at()), (2, 3));
+        let counts = record.counts(Duration::ZERO).unwrap();
+        assert_eq!((counts.lost, counts.late, counts.old), (6, 8, 9));
+        assert_eq!((counts.reclassified, counts.dropped_bytes), (10, 11));
+        assert_eq!(counts.overflow, [12, 13, 14]);
+        let newest: Vec<(&str, Seconds)> = counts.newest().collect();
+        assert_eq!(newest, [("Success", 15), ("Failed", 16)]);
+        assert_eq!(record.head(), head);
+        assert!(record.restore(Key::Head, &head[1..]).is_err());
+    }
+}

@@ -3,7 +3,7 @@
 //! Format version 2. The values are `postcard`; the keys are a kind and a number. A change of any type that is
 //! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
 
-use super::labels::{Combination, NewLabel, StatusNumber};
+use super::labels::{NewLabel, ResultLabels, StatusNumber};
 use super::ledger::identities::EntryId;
 use super::table::Saving;
 
@@ -15,7 +15,7 @@ pub enum Key {
     /// A label value.
     Label(NewLabel),
     /// A counter of results.
-    Total(Combination),
+    Total(ResultLabels),
     /// A histogram by InvocationStatus.
     Durations(StatusNumber),
     /// A counter of deliveries: whether finished, and the number of the error code.
@@ -67,7 +67,7 @@ impl Key {
             1 => Self::Label(NewLabel::Status(number as u16)),
             2 => Self::Label(NewLabel::ErrorCode(number as u16)),
             3 => Self::Label(NewLabel::ExitCode(number as u16)),
-            4 => Self::Total(Combination::unpacked(number)),
+            4 => Self::Total(ResultLabels::unpacked(number)),
             5 => Self::Durations(StatusNumber(number as u8)),
             6 => Self::Delivery(number >> 16 != 0, number as u16),
             7 => Self::Entry(number as EntryId),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn keys_come_back() {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber(3),
             error_code: 400,
             exit_code: 9,

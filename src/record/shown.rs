@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::labels::{Combination, KNOWN_SETTLED, LabelTexts, Labels, StatusNumber};
+use super::labels::{KNOWN_SETTLED, LabelTexts, Labels, ResultLabels, StatusNumber};
 use super::ledger::Ledger;
 use super::settings::Settings;
 use super::tally::Tallies;
@@ -19,9 +19,9 @@ use crate::result::{KnownStatus, Seconds};
 pub struct Counts {
     labels: Arc<LabelTexts>,
     /// `cloud_assistant_recent_results`: what is in the window, and the known combinations at 0.
-    recent: Vec<(Combination, u64)>,
+    recent: Vec<(ResultLabels, u64)>,
     /// `cloud_assistant_results_total`.
-    totals: Vec<(Combination, u64, Option<Exemplar>)>,
+    totals: Vec<(ResultLabels, u64, Option<Exemplar>)>,
     /// `metrics.duration_buckets`, in seconds.
     pub duration_buckets: Vec<f64>,
     /// `cloud_assistant_result_duration_seconds`.
@@ -38,7 +38,7 @@ pub struct Counts {
     pub lost: u64,
     /// Results that only a sweep found.
     pub late: u64,
-    /// Results from before the first look that only a later look has shown.
+    /// Results from before the baseline that only a later look has shown.
     pub old: u64,
     /// Settled results that changed.
     pub reclassified: u64,
@@ -173,7 +173,7 @@ impl Counts {
 
     fn shown<'a>(
         &'a self,
-        combination: Combination,
+        combination: ResultLabels,
         value: u64,
         exemplar: Option<&'a Exemplar>,
     ) -> ShownTotal<'a> {
@@ -190,12 +190,12 @@ impl Counts {
 /// What is in the window; the open statuses, and the `zeros`, are there at 0.
 fn recent(
     labels: &LabelTexts,
-    zeros: impl Iterator<Item = Combination>,
-    counts: &BTreeMap<Combination, u64>,
-) -> Vec<(Combination, u64)> {
+    zeros: impl Iterator<Item = ResultLabels>,
+    counts: &BTreeMap<ResultLabels, u64>,
+) -> Vec<(ResultLabels, u64)> {
     let open = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
     let open = open.map(|status| labels.reserved(status, "", ""));
-    let mut recent: BTreeMap<Combination, u64> =
+    let mut recent: BTreeMap<ResultLabels, u64> =
         open.chain(zeros).map(|combination| (combination, 0)).collect();
     recent.extend(counts);
     recent.into_iter().collect()

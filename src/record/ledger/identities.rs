@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use crate::record::labels::{Combination, StatusNumber};
+use crate::record::labels::{ResultLabels, StatusNumber};
 use crate::record::table::{Saving, encode};
 use crate::result::{Identity, Seconds};
 
@@ -20,7 +20,7 @@ pub(in crate::record) struct Entry {
     /// Rule 10's time of a settled result; when it was first seen for an open one.
     pub time: Seconds,
     /// Its newest state.
-    pub combination: Combination,
+    pub combination: ResultLabels,
     /// What else is known.
     pub flags: Flags,
 }
@@ -60,11 +60,11 @@ pub(in crate::record) enum Kind {
 pub(in crate::record) struct Flags(u8);
 
 impl Flags {
-    /// Its first run has settled: it is counted, or was settled before the first look, and is not counted again.
+    /// Its first run has settled: it is counted, or was settled before the baseline, and is not counted again.
     pub(in crate::record) const KNOWN: Self = Self(1);
     /// It is one run of a schedule, found in a history; sweeps do not list it.
     pub(in crate::record) const RUN: Self = Self(2);
-    /// The delivery of its output is counted, or had ended before the first look.
+    /// The delivery of its output is counted, or had ended before the baseline.
     pub(in crate::record) const DELIVERED: Self = Self(4);
     /// In no gauge: the row of a schedule that has ended, whose last run is held by itself, or an open result that
     /// was given up.
@@ -97,7 +97,7 @@ impl Flags {
 const VACANT: Entry = Entry {
     identity: Identity([0; 4]),
     time: 0,
-    combination: Combination {
+    combination: ResultLabels {
         status: StatusNumber(0),
         error_code: 0,
         exit_code: 0,
@@ -129,7 +129,7 @@ impl Identities {
             .copied()
     }
 
-    /// The entry in a id in use.
+    /// What is known of a held result.
     pub(in crate::record) fn get(&self, id: EntryId) -> Option<&Entry> {
         self.entries
             .get(id as usize)
@@ -166,7 +166,7 @@ impl Identities {
         true
     }
 
-    /// After the last [`Identities::restore`]: finds the identities that are free.
+    /// After the last [`Identities::restore`]: finds the places that are free.
     pub(in crate::record) fn restored(&mut self) {
         self.vacant = (0..self.entries.len() as EntryId)
             .rev()
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_small_and_used_again() {
+    fn places_are_small_and_used_again() {
         assert_eq!(size_of::<Entry>(), 28);
         let mut identities = Identities::default();
         let places: Vec<EntryId> = (0..1000).map(|n| identities.insert(entry(n))).collect();
@@ -272,10 +272,6 @@ mod tests {
         assert!(!identities.restore(7, entry(8)) && !identities.restore(9, entry(2)));
         identities.restored();
         assert_eq!(identities.iter().map(|(id, _)| id).collect::<Vec<_>>(), [2, 7]);
-        assert_eq!(
-            identities.insert(entry(1)),
-            0,
-            "free identities below are used first"
-        );
+        assert_eq!(identities.insert(entry(1)), 0, "free places below are used first");
     }
 }

@@ -23,7 +23,7 @@ pub struct Schedule {
     gaps: Vec<(u32, u32)>,
     /// When its last run was, as far as is known: a schedule's row is as old as that.
     pub last_run: Seconds,
-    /// Runs from before are not counted: they ended before the first look, or before the row was forgotten.
+    /// Runs from before are not counted: they ended before the baseline, or before the row was forgotten.
     pub old_before: Seconds,
     /// The looks for runs up to the one that Repeats shows.
     #[serde(skip)]
@@ -92,7 +92,7 @@ impl Schedule {
         Self::new(ids, row.repeats, known)
     }
 
-    /// Whether a run is known: counted, or settled before the first look.
+    /// Whether a run is known: counted, or settled before the baseline.
     pub fn knows(&self, run: u32) -> bool {
         run <= self.highest
             && !self
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_open_at_the_first_look_is_not_known() {
+    fn a_run_that_is_open_at_the_baseline_is_not_known() {
         let mut schedule = schedule(5);
         schedule.reopen(5);
         schedule.reopen(3);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::record::fact::{Changed, Fact, Settled};
-use crate::record::labels::{Combination, LabelTexts};
+use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::Table;
 use crate::result::{Identity, Ids, Seconds};
 
@@ -23,7 +23,7 @@ pub(in crate::record) struct Failure {
     /// Where to look.
     pub ids: Ids,
     /// Its newest state.
-    pub combination: Combination,
+    pub combination: ResultLabels,
 }
 
 /// A failure with its texts.

@@ -27,7 +27,7 @@ use window::Window;
 use work::Work;
 
 use super::fact::{Context, Fact};
-use super::labels::{Combination, LabelTexts};
+use super::labels::{LabelTexts, ResultLabels};
 use super::ledger::identities::Identities;
 use super::saved::{Change, Key};
 use super::settings::Settings;
@@ -38,7 +38,7 @@ use crate::result::Seconds;
 pub(super) struct Tallies {
     /// `metrics.new_series_hold`, in seconds.
     hold: u32,
-    pub window: Window<Combination>,
+    pub window: Window<ResultLabels>,
     pub totals: Totals,
     pub durations: Durations,
     pub deliveries: Deliveries,

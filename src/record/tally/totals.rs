@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{Counter, Hold, OnHold};
 use crate::record::fact::{Fact, How, Settled};
-use crate::record::labels::{Combination, LabelTexts};
+use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::Table;
 use crate::result::{Ids, Seconds};
 
 /// Counters of results by their labels.
 #[derive(Debug, Default)]
 pub(in crate::record) struct Totals {
-    pub counters: Table<Combination, Total>,
+    pub counters: Table<ResultLabels, Total>,
 }
 
 impl Totals {
@@ -42,9 +42,9 @@ impl Totals {
     /// What is shown: `zeros` are there from the start.
     pub(in crate::record) fn shown(
         &self,
-        zeros: impl Iterator<Item = Combination>,
-    ) -> Vec<(Combination, u64, Option<Exemplar>)> {
-        let mut shown: BTreeMap<Combination, (u64, Option<Exemplar>)> =
+        zeros: impl Iterator<Item = ResultLabels>,
+    ) -> Vec<(ResultLabels, u64, Option<Exemplar>)> {
+        let mut shown: BTreeMap<ResultLabels, (u64, Option<Exemplar>)> =
             zeros.map(|combination| (combination, (0, None))).collect();
         for (combination, total) in self.counters.iter() {
             let value = total.counter.shown();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::fact::Fact;
-use crate::record::labels::Combination;
+use crate::record::labels::ResultLabels;
 use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
@@ -128,7 +128,7 @@ impl<K: Ord + Copy> Window<K> {
     }
 }
 
-impl Window<Combination> {
+impl Window<ResultLabels> {
     /// The window of all results, by their labels.
     pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
         match fact {
@@ -169,7 +169,7 @@ mod tests {
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber::of(status),
             error_code: 0,
             exit_code: 0,
@@ -185,7 +185,7 @@ mod tests {
     /// What is held, and the window that was told of it.
     struct Held {
         entries: Vec<Entry>,
-        window: Window<Combination>,
+        window: Window<ResultLabels>,
     }
 
     impl Held {

@@ -20,7 +20,7 @@ use crate::record::table::Table;
 use crate::result::{CommandOfRow, Identity, Row, Seconds};
 use crate::selection::Chosen;
 use names::{KnownCommands, Name};
-use series::{AllSeries, SeriesNumber, SettledOf};
+use series::{AllSeries, CommandResult, SeriesNumber};
 
 /// After so many polls in a row whose questions for names had trouble, what has no name is taken by its CommandId.
 const PATIENCE: u8 = 3;
@@ -57,7 +57,7 @@ pub(in crate::record) struct Unnamed {
     /// Under the selection with this fingerprint.
     tagged: Chosen,
     selection: u64,
-    settled: SettledOf,
+    settled: CommandResult,
 }
 
 /// Which series the results of a command belong to.
@@ -240,13 +240,13 @@ impl Commands {
     fn settled(&mut self, settled: &Settled<'_>) {
         let Some(command) = settled.command else { return };
         let counts = settled.counts();
-        let of_series = SettledOf {
+        let result = CommandResult {
             status: settled.labelled.combination.status,
             time: settled.time,
             duration: settled.duration,
         };
         match self.resolve(command) {
-            Resolved::To(number) => self.series.settled(number, of_series, counts),
+            Resolved::To(number) => self.series.settled(number, result, counts),
             Resolved::Unnamed if counts => {
                 let number = self.unnamed.last().map_or(0, |last| last + 1);
                 let unnamed = Unnamed {
@@ -254,7 +254,7 @@ impl Commands {
                     command_id: command.id.clone(),
                     tagged: command.tagged,
                     selection: self.series.settings.selection.fingerprint(),
-                    settled: of_series,
+                    settled: result,
                 };
                 self.unnamed.insert(number, unnamed);
             }

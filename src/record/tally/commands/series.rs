@@ -42,7 +42,7 @@ pub(in crate::record) struct Series {
 
 /// One settled result, as its command's series counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SettledOf {
+pub(super) struct CommandResult {
     /// Its InvocationStatus.
     pub status: StatusNumber,
     /// Its time.
@@ -103,19 +103,19 @@ impl AllSeries {
     }
 
     /// A result is settled; `counts` unless it was before the baseline, or is counted already.
-    pub(super) fn settled(&mut self, number: SeriesNumber, settled: SettledOf, counts: bool) {
+    pub(super) fn settled(&mut self, number: SeriesNumber, result: CommandResult, counts: bool) {
         let Some(series) = self.series.change(number) else {
             return;
         };
-        let newest = series.newest(settled.status);
-        *newest = (*newest).max(Some(settled.time));
+        let newest = series.newest(result.status);
+        *newest = (*newest).max(Some(result.time));
         if !counts {
             return;
         }
-        let counter = series.counted.entry(settled.status);
+        let counter = series.counted.entry(result.status);
         counter.or_insert_with(|| Counter::new(Hold::NEW)).increment();
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
-        if let (Some(durations), Some(seconds)) = (&mut series.durations, settled.duration) {
+        if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
             durations.observe(seconds);
         }
     }
