@@ -144,3 +144,30 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_changed_is_saved_once_and_comes_back() {
+        let mut table: Table<u8, u32> = Table::default();
+        table.insert(1, 10);
+        *table.change_or_begin(2, || 0) += 20;
+        table.insert(3, 30);
+        table.remove(3);
+        let changes: Vec<Saving<u8>> = table.changes().collect();
+        assert_eq!(changes, [(1, Some(vec![10])), (2, Some(vec![20])), (3, None)]);
+        table.change_unsaved(1).into_iter().for_each(|value| *value += 1);
+        assert_eq!((table.changes().count(), table.remove(9)), (0, None));
+        table.each(|value| *value > 15);
+        table.retain(|key, _| key != 1);
+        let changes: Vec<Saving<u8>> = table.changes().collect();
+        assert_eq!(changes, [(1, None), (2, Some(vec![20]))]);
+        let mut other: Table<u8, u32> = Table::default();
+        assert!(other.restore(2, &[20]) && other.get(2) == Some(&20));
+        assert!(!other.restore(2, &[20]), "it is there already");
+        assert!(!other.restore(4, &[20, 1]) && !other.restore(5, &[]));
+        assert_eq!(other.changes().count(), 0, "what was read is saved");
+    }
+}

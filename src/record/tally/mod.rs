@@ -188,3 +188,99 @@ impl Tallies {
             .chain(unselected)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fact::{Changed, How, Settled};
+    use crate::record::labels::{Folded, Labelled, StatusNumber};
+    use crate::record::ledger::identities::{Entry, Flags};
+    use crate::result::{Identity, Ids, KnownStatus};
+
+    const NOW: Seconds = 1_000_000;
+
+    fn tallies() -> Tallies {
+        Tallies::new(&Settings {
+            window: 86_400,
+            new_series_hold: 90,
+            max_error_codes: 100,
+            max_exit_codes: 100,
+            duration_buckets: vec![5.0],
+            filter: 0,
+            pauses: crate::record::Pauses::default(),
+            commands: None,
+        })
+    }
+
+    #[test]
+    fn each_tally_folds_the_facts_that_it_is_about() {
+        let (identities, labels) = (Identities::default(), LabelTexts::default());
+        let context = Context {
+            identities: &identities,
+            labels: &labels,
+        };
+        let combination = labels.reserved(KnownStatus::Failed, "ExitCodeNonzero", "1");
+        let entry = Entry {
+            identity: Identity([1; 4]),
+            time: NOW - 10,
+            combination,
+            flags: Flags::KNOWN,
+        };
+        let ids = Ids {
+            invoke_id: "t-1".into(),
+            instance_id: "i-1".into(),
+            container_id: "".into(),
+            command_id: "".into(),
+        };
+        let folded = Folded {
+            exit_code: true,
+            ..Folded::default()
+        };
+        let settled = |how, time| Settled {
+            identity: entry.identity,
+            ids: Some(&ids),
+            command: None,
+            labelled: Labelled { combination, folded },
+            time,
+            duration: Some(3),
+            dropped: 7,
+            how,
+        };
+        let mut tallies = tallies();
+        let mut tell = |fact: Fact<'_>| tallies.on(&fact, context);
+        tell(Fact::Passed(NOW));
+        tell(Fact::Moved {
+            id: 0,
+            before: None,
+            after: Some(&entry),
+        });
+        tell(Fact::Settled(&settled(How::Baseline, NOW - 50)));
+        tell(Fact::Settled(&settled(How::Old, NOW - 40)));
+        tell(Fact::Settled(&settled(How::Counted, NOW - 10)));
+        tell(Fact::Changed {
+            id: 0,
+            before: &entry,
+            how: Changed::Retimed,
+        });
+        tell(Fact::Settled(&settled(How::Again, NOW - 20)));
+        tell(Fact::Delivered {
+            finished: true,
+            error_code: 0,
+            folded: true,
+        });
+        tell(Fact::Late);
+        tell(Fact::Lost);
+        let applied = tallies.take_applied();
+        assert_eq!((applied.counted, applied.baseline, applied.old), (1, 1, 1));
+        assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
+        let work = tallies.work;
+        assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
+        let total = tallies.totals.shown(std::iter::empty());
+        assert!(matches!(&*total, [(_, 1, Some(exemplar))] if exemplar.time == NOW - 10));
+        assert_eq!(tallies.window.counts().get(&combination), Some(&1));
+        assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
+        let failed = StatusNumber::of(KnownStatus::Failed);
+        assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
+        assert_eq!(tallies.shown_failures(&labels).len(), 3);
+    }
+}
