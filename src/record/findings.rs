@@ -1,6 +1,6 @@
 //! What one poll found, all of it or nothing.
 
-use super::schedule::Sought;
+use super::ledger::schedule::Sought;
 use crate::clock::Now;
 use crate::result::{Identity, Named, Row, Seconds};
 

@@ -1,6 +1,6 @@
 //! Saved pairs of format version 1 as those of version 2.
 //!
-//! Version 1 did not save when the first look began: the last recorded poll stands for it, so that what settled while
+//! Version 1 did not save when the baseline began: the last recorded poll stands for it, so that what settled while
 //! the program was exchanged still counts. It held series at 0 by the wall clock, with the length of the time as it
 //! was configured.
 
@@ -9,12 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::hold::Hold;
-use super::label::{Labels, StatusNumber};
-use super::saved::{Damaged, Key, decode, encode};
-use super::schedule::Schedule;
-use super::totals::{Counter, Durations, Exemplar, Total};
-use super::{Head, Open, command};
+use super::labels::{LabelTexts, StatusNumber};
+use super::ledger::baseline::Baseline;
+use super::ledger::open::Open;
+use super::ledger::schedule::Schedule;
+use super::saved::{Damaged, Key};
+use super::table::{self, encode};
+use super::tally::commands::series::Series;
+use super::tally::durations::Histogram;
+use super::tally::hold::{Counter, Hold};
+use super::tally::totals::{Exemplar, Total};
+use super::tally::work::Work;
 use crate::result::{Ids, Seconds};
 
 #[derive(Deserialize)]
@@ -123,14 +128,11 @@ pub fn from_version_1(pairs: &[(Key, Vec<u8>)], hold: Seconds) -> Result<Vec<(Ke
 
 impl Upgrade {
     fn pair(&self, key: Key, value: &[u8]) -> Result<Option<Vec<u8>>, Damaged> {
-        fn old<T: DeserializeOwned>(key: Key, value: &[u8]) -> Result<T, Damaged> {
-            decode(key, value)
-        }
         Ok(match key {
             Key::Total(combination) => {
-                let total: Total1 = old(key, value)?;
+                let total: Total1 = decode(key, value)?;
                 let mut counter = self.counter(&total.counter);
-                if Labels::new().is_zero(combination) {
+                if LabelTexts::new().is_zero(combination) {
                     counter.hold = Hold::Over;
                 }
                 Some(encode(&Total {
@@ -139,32 +141,25 @@ impl Upgrade {
                 }))
             }
             Key::Delivery(_, error_code) => {
-                let mut counter = self.counter(&old(key, value)?);
+                let mut counter = self.counter(&decode(key, value)?);
                 if error_code == 0 {
                     counter.hold = Hold::Over;
                 }
                 Some(encode(&counter))
             }
             Key::Durations(status) => {
-                let mut durations = self.durations(old(key, value)?);
-                if Labels::new().is_zero_status(status) {
+                let mut durations = self.durations(decode(key, value)?);
+                if LabelTexts::new().is_zero_status(status) {
                     durations.hold = Hold::Over;
                 }
                 Some(encode(&durations))
             }
             Key::Open(_) => {
-                let open: Open1 = old(key, value)?;
-                Some(encode(&Open {
-                    ids: open.ids,
-                    first_seen: open.first_seen,
-                    started: open.started,
-                    old_before: 0,
-                    missing_since: None,
-                    listed_at: None,
-                }))
+                let open: Open1 = decode(key, value)?;
+                Some(encode(&Open::new(open.ids, open.first_seen, open.started)))
             }
-            Key::Schedule(_) => Some(encode(&self.schedule(old(key, value)?))),
-            Key::CommandSeries(_) => Some(encode(&self.series(old(key, value)?))),
+            Key::Schedule(_) => Some(encode(&self.schedule(decode(key, value)?))),
+            Key::CommandSeries(_) => Some(encode(&self.series(decode(key, value)?))),
             _ => None,
         })
     }
@@ -186,7 +181,7 @@ impl Upgrade {
         }
     }
 
-    fn durations(&self, durations: Durations1) -> Durations {
+    fn durations(&self, durations: Durations1) -> Histogram {
         let Durations1 {
             bounds,
             counts,
@@ -194,7 +189,7 @@ impl Upgrade {
             sum,
             since,
         } = durations;
-        Durations::of_counts(bounds, counts, (count, sum), self.hold(since))
+        Histogram::of_counts(bounds, counts, (count, sum), self.hold(since))
     }
 
     fn schedule(&self, schedule: Schedule1) -> Schedule {
@@ -206,9 +201,9 @@ impl Upgrade {
         )
     }
 
-    fn series(&self, series: Series1) -> command::Series {
+    fn series(&self, series: Series1) -> Series {
         let counted = series.counted.iter();
-        command::Series {
+        Series {
             label: series.label,
             selectors: series.selectors,
             counted: counted
@@ -224,21 +219,27 @@ impl Upgrade {
 }
 
 impl Head1 {
-    fn upgraded(self) -> Head {
-        Head {
+    fn upgraded(self) -> (Baseline, Work, BTreeMap<StatusNumber, Seconds>) {
+        let baseline = Baseline {
             looked_with: self.looked_with,
-            baseline_began: self.recorded_at,
+            began: self.recorded_at,
             recorded_at: self.recorded_at,
             swept_at: self.swept_at,
             oldest_listed: None,
             forgotten_until: 0,
+        };
+        let work = Work {
             lost: self.lost,
             late: self.late,
             old: 0,
             reclassified: self.reclassified,
             dropped_bytes: self.dropped_bytes,
             overflow: self.overflow,
-            newest: self.newest,
-        }
+        };
+        (baseline, work, self.newest)
     }
+}
+
+fn decode<T: DeserializeOwned>(key: Key, value: &[u8]) -> Result<T, Damaged> {
+    table::decode(value).ok_or(Damaged { key })
 }

@@ -1,282 +1,159 @@
 //! The record of one scope: which results are known, and what they add up to.
 //!
-//! Pure: no I/O, no clock, no async. [`Record::apply`] takes what one poll found and changes the record;
+//! Pure: no I/O, no clock, no async. [`Record::apply`] takes what one poll found; the ledger, which holds every result
+//! that is known, says what happened, and each tally folds those facts into what it counts.
 //! [`Record::take_changes`] then says what must be saved before [`Record::counts`] may be shown. The rules that are
 //! named in comments are those of "How counting works" in the README.
 
-mod apply;
-mod command;
-mod commands;
-mod counts;
-mod failure;
+#[cfg(test)]
+mod damaged;
+mod fact;
 mod findings;
-mod hold;
-mod known;
-mod label;
+mod labels;
+mod ledger;
 mod migrate;
-mod news;
-mod restore;
-mod rows;
-mod runs;
 mod saved;
-mod schedule;
-mod settled;
-mod shown_commands;
-mod slots;
-mod totals;
-mod unlisted;
-mod window;
+mod settings;
+mod shown;
+mod table;
+mod tally;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-pub use apply::Applied;
-pub use command::CommandSettings;
-pub use commands::Lack;
-pub use counts::{Counts, ShownDurations, ShownFailure, ShownTotal};
-pub use failure::MAX_FAILURES;
 pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
-pub use label::{Bounds, OTHER};
+pub use labels::{Bounds, OTHER};
+pub use ledger::looks::{Looks, Pauses};
+pub use ledger::open::Open;
+pub use ledger::schedule::{Schedule, Sought};
 pub use migrate::from_version_1;
-pub use news::{CountedResult, MAX_NEWS, News, Wanted};
 pub use saved::{Change, Damaged, Key};
-pub use schedule::{Looks, Pauses, Schedule, Sought};
-pub use shown_commands::{ShownCommand, ShownCommands, ShownSchedule};
+pub use settings::{CommandSettings, Settings};
+pub use shown::{Counts, ShownTotal};
+pub use tally::commands::Lack;
+pub use tally::commands::shown::{ShownCommand, ShownCommands, ShownSchedule};
+pub use tally::counted::{Applied, CountedResult, MAX_NEWS, News, Wanted};
+pub use tally::durations::ShownDurations;
+pub use tally::failures::{MAX_FAILURES, ShownFailure};
 
-use crate::result::{Identity, Ids, Row, Seconds, Status};
-use commands::Commands;
-use failure::Failures;
-use label::{Combination, Labels, StatusNumber};
-use slots::{Slot, Slots};
-use totals::{Counter, Durations, Total};
-use window::Window;
-
-/// What the configuration says about counting.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// `poll.window` in seconds.
-    pub window: u32,
-    /// `metrics.new_series_hold` in seconds.
-    pub new_series_hold: u32,
-    /// `metrics.max_error_codes`.
-    pub max_error_codes: u16,
-    /// `metrics.max_exit_codes`.
-    pub max_exit_codes: u16,
-    /// `metrics.duration_buckets` in seconds.
-    pub duration_buckets: Vec<f64>,
-    /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
-    /// complete scan is a first look again.
-    pub filter: u64,
-    /// Between looks in vain for runs of schedules.
-    pub pauses: Pauses,
-    /// `metrics.commands` and what goes with it; none where nothing is selected.
-    pub commands: Option<CommandSettings>,
-}
-
-impl Settings {
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            error_codes: self.max_error_codes,
-            exit_codes: self.max_exit_codes,
-        }
-    }
-}
+use crate::clock::Now;
+use crate::result::{Identity, Ids, Row, Seconds};
+use labels::Labels;
+use ledger::Ledger;
+use ledger::baseline::Baseline;
+use table::{decode, encode};
+use tally::Tallies;
+use tally::newest::Newest;
+use tally::work::Work;
 
 /// Everything that is known of one scope's results.
 #[derive(Debug)]
 pub struct Record {
     settings: Settings,
-    head: Head,
-    labels: Arc<Labels>,
-    slots: Slots,
-    open: BTreeMap<Slot, Open>,
-    schedules: BTreeMap<Slot, Schedule>,
-    /// Runs from histories, by their time: they are forgotten when they leave the window.
-    runs: BTreeSet<(Seconds, Slot)>,
-    window: Window<Combination>,
-    totals: BTreeMap<Combination, Total>,
-    durations: BTreeMap<StatusNumber, Durations>,
-    deliveries: BTreeMap<(bool, u16), Counter>,
-    failures: Failures,
-    /// None where no commands are selected.
-    commands: Option<Commands>,
-    /// While a sweep is under way: what polls have seen, or looked for in vain, since it began. Its pages are older.
-    touched: Option<HashSet<Slot>>,
-    /// Which counted results [`Record::apply`] is to tell of.
-    wanted: Wanted,
-    /// How many new rows pages have shown since the start: how far what is open has sunk.
-    listed: i64,
-    /// What has changed since the last save.
-    unsaved: BTreeSet<Key>,
+    ledger: Ledger,
+    tallies: Tallies,
+    labels: Labels,
+    /// Whether a poll was recorded since the last save.
+    has_recorded: bool,
 }
 
-/// The single numbers of a scope.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Head {
-    /// The filter of the last first look; none before there was one.
-    looked_with: Option<u64>,
-    /// When the last first look began: rule 2.
-    baseline_began: Seconds,
-    /// When a poll was last recorded.
-    recorded_at: Seconds,
-    /// When a sweep was last recorded.
-    swept_at: Seconds,
-    /// The oldest settled one-time result that the last sweep listed; none where it listed none.
-    oldest_listed: Option<Seconds>,
-    /// Time of the newest result that was forgotten: what is as old and listed again has been known.
-    forgotten_until: Seconds,
-    lost: u64,
-    late: u64,
-    old: u64,
-    reclassified: u64,
-    dropped_bytes: u64,
-    /// By label: invocation_status, error_code, exit_code.
-    overflow: [u64; 3],
-    /// Time of the newest settled result by status.
-    newest: BTreeMap<StatusNumber, Seconds>,
-}
-
-/// What is known of an open result beside its entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Open {
-    /// For asking about it.
-    pub ids: Ids,
-    /// When the exporter first saw it.
-    pub first_seen: Seconds,
-    /// StartTime, once it has one.
-    pub started: Option<Seconds>,
-    /// If it ended before this, it had been known, and was forgotten before it was shown open.
-    old_before: Seconds,
-    /// Since when looks for it have been in vain, by the process's own time: a restart begins them anew.
-    #[serde(skip)]
-    missing_since: Option<Duration>,
-    /// [`Record::listed`] when it was last seen on a page, less its place in the list then.
-    #[serde(skip)]
-    listed_at: Option<i64>,
-}
+/// The single numbers of a scope, which are saved together.
+type Head = (Baseline, Work, Newest);
 
 impl Record {
-    /// An empty record, whose first complete scan is its first look.
+    /// An empty record, whose first complete scan is its baseline.
     pub fn new(settings: Settings) -> Self {
         Self {
-            window: Window::new(settings.window),
-            commands: Commands::new(&settings),
+            ledger: Ledger::new(&settings),
+            tallies: Tallies::new(&settings),
+            labels: Labels::new(settings.bounds()),
             settings,
-            head: Head::default(),
-            labels: Arc::default(),
-            slots: Slots::default(),
-            open: BTreeMap::new(),
-            schedules: BTreeMap::new(),
-            runs: BTreeSet::new(),
-            totals: BTreeMap::new(),
-            durations: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
-            failures: Failures::default(),
-            touched: None,
-            wanted: Wanted::default(),
-            listed: 0,
-            unsaved: BTreeSet::new(),
+            has_recorded: false,
         }
     }
 
     /// From now on [`Record::apply`] tells of these counted results, one by one.
     pub fn tell(&mut self, wanted: Wanted) {
-        self.wanted = wanted;
+        self.tallies.wanted = wanted;
     }
+
+    /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).
+    pub fn apply(&mut self, findings: Findings, now: Now) -> Applied {
+        self.release(now.steady);
+        let Self {
+            ledger,
+            tallies,
+            labels,
+            ..
+        } = self;
+        ledger.apply(&findings, now, labels, &mut |fact, context| {
+            tallies.on(fact, context);
+        });
+        self.has_recorded = true;
+        self.tallies.take_applied()
+    }
+
+    // === What is known ===
 
     /// Whether a result, open or settled, is known.
     pub fn knows(&self, identity: &Identity) -> bool {
-        self.slots.find(identity).is_some()
+        self.ledger.find(identity).is_some()
     }
 
     /// Whether everything must be read once before anything can be counted.
     pub fn needs_first_look(&self) -> bool {
-        self.head.looked_with != Some(self.settings.filter)
+        self.ledger.needs_baseline()
     }
 
     /// When everything was last read; 0 for never.
     pub fn swept_at(&self) -> Seconds {
-        self.head.swept_at
+        self.ledger.baseline.swept_at
     }
 
     /// When a poll was last recorded; 0 for never.
     pub fn recorded_at(&self) -> Seconds {
-        self.head.recorded_at
+        self.ledger.baseline.recorded_at
     }
 
     /// How many results are held.
     pub fn held(&self) -> usize {
-        self.slots.len()
+        self.ledger.identities.len()
     }
 
     /// The open results, with how deep in the list each should be now where that can be told.
     pub fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
-        self.open.iter().filter_map(|(slot, open)| {
-            let identity = self.slots.get(*slot)?.identity;
-            let depth = open
-                .listed_at
-                .map(|at| usize::try_from(self.listed - at).unwrap_or(0));
-            Some((identity, open, depth))
-        })
+        self.ledger.open()
     }
 
     /// Whether a result is open.
     pub fn is_open(&self, identity: &Identity) -> bool {
-        self.slots
-            .find(identity)
-            .is_some_and(|slot| self.open.contains_key(&slot))
+        let id = self.ledger.find(identity);
+        id.is_some_and(|id| self.ledger.open.contains(id))
     }
 
     /// The schedules' rows.
     pub fn schedules(&self) -> impl Iterator<Item = (Identity, &Schedule)> {
-        self.schedules
-            .iter()
-            .filter_map(|(slot, schedule)| Some((self.slots.get(*slot)?.identity, schedule)))
+        self.ledger.schedules()
     }
 
     /// The schedule that a row belongs to.
     pub fn schedule(&self, identity: &Identity) -> Option<&Schedule> {
-        self.schedules.get(&self.slots.find(identity)?)
+        self.ledger.schedule(identity)
     }
 
     /// A row that is no schedule's in the record yet, as the schedule that it is.
     pub fn as_schedule(&self, row: &Row, ids: Ids) -> Schedule {
-        let entry = self
-            .slots
-            .find(&row.identity)
-            .and_then(|slot| self.slots.get(slot));
-        let is_known = entry.is_some_and(|entry| entry.flags.has(slots::Flags::KNOWN));
-        match self.needs_first_look() && !is_known {
-            true => Schedule::at_baseline(ids, row),
-            false => Schedule::new(ids, row.repeats, u32::from(is_known)),
-        }
+        self.ledger.as_schedule(row, ids)
     }
 
     /// Whether a schedule's row shows another number of runs than before, or another status.
     pub fn has_moved(&self, row: &Row) -> bool {
-        let Some(slot) = self.slots.find(&row.identity) else {
-            return false;
-        };
-        let shown = self.schedules.get(&slot).map(|schedule| schedule.shown);
-        let status = self.slots.get(slot).map(|entry| entry.combination.status);
-        let has_settled = status.is_some_and(StatusNumber::is_open) != row.status.is_open();
-        let other = match row.status {
-            Status::Known(known) => status != Some(StatusNumber::of(known)),
-            Status::Unknown(_) => has_settled,
-        };
-        row.repeats > 0 && (other || shown != Some(row.repeats))
+        self.ledger.has_moved(row)
     }
 
     /// How many rows each invocation has that is a schedule.
     pub fn instances_of_schedules(&self) -> HashMap<&str, u64> {
-        let mut instances = HashMap::new();
-        for schedule in self.schedules.values() {
-            *instances.entry(&*schedule.ids.invoke_id).or_default() += 1;
-        }
-        instances
+        self.ledger.instances_of_schedules()
     }
 
     /// How the pauses between looks in vain grow.
@@ -286,11 +163,189 @@ impl Record {
 
     /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.
     pub fn sweep_begins(&mut self) {
-        self.touched = Some(HashSet::new());
+        self.ledger.sweep_begins();
     }
 
     /// The sweep was given up.
     pub fn sweep_abandoned(&mut self) {
-        self.touched = None;
+        self.ledger.sweep_abandoned();
+    }
+
+    // === Names of commands ===
+
+    /// Whether commands are selected, so that their names are asked for.
+    pub fn asks_for_names(&self) -> bool {
+        self.tallies.commands.is_some()
+    }
+
+    /// What is to be asked about a row's command; none where that is not selected.
+    pub fn lacks(&self, row: &Row) -> Option<Lack> {
+        self.tallies.commands.as_ref()?.lacks(row)
+    }
+
+    /// CommandIds whose names counted results wait for.
+    pub fn awaited_names(&self) -> impl Iterator<Item = &str> {
+        let commands = self.tallies.commands.iter();
+        commands.flat_map(tally::commands::Commands::awaited_names)
+    }
+
+    // === What is shown ===
+
+    /// Lets the time pass for series that are held at 0. Returns whether one is to show its value from now on: that
+    /// must be saved before it is.
+    pub fn release(&mut self, steady: Duration) -> bool {
+        self.tallies.release(steady)
+    }
+
+    /// The picture of the record, once there was a baseline. What is held at 0 in it has been seen since `steady`.
+    pub fn counts(&mut self, steady: Duration) -> Option<Counts> {
+        self.ledger.baseline.looked_with?;
+        let Self {
+            settings,
+            ledger,
+            tallies,
+            labels,
+            ..
+        } = self;
+        Some(Counts::of(settings, ledger, tallies, labels, steady))
+    }
+
+    // === What is saved ===
+
+    /// What has changed since the last call, and must be saved before it is shown.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let has_recorded = std::mem::take(&mut self.has_recorded);
+        let head = has_recorded.then(|| Change {
+            key: Key::Head,
+            value: Some(self.head()),
+        });
+        let labels = Change::all(self.labels.changes(), Key::Label);
+        let mut changes: Vec<Change> = head.into_iter().chain(labels).collect();
+        changes.extend(self.tallies.changes());
+        changes.extend(self.ledger.changes());
+        changes
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let Tallies { work, newest, .. } = &self.tallies;
+        encode(&(&self.ledger.baseline, work, newest))
+    }
+
+    /// Takes back one saved pair. Pairs must come in the order of their encoded keys, then [`Record::restored`].
+    ///
+    /// # Errors
+    /// When the bytes are not what this program writes under that key.
+    pub fn restore(&mut self, key: Key, value: &[u8]) -> Result<(), Damaged> {
+        let labels = self.labels.texts();
+        let is_sound = match key {
+            Key::Head => self.restore_head(value),
+            Key::Label(label) => self.labels.restore(label, value),
+            Key::Entry(_) | Key::Open(_) | Key::Schedule(_) => self.ledger.restore(key, value, labels),
+            _ => self.tallies.restore(key, value, labels),
+        };
+        is_sound.then_some(()).ok_or(Damaged { key })
+    }
+
+    fn restore_head(&mut self, value: &[u8]) -> bool {
+        let head: Option<Head> = decode(value);
+        head.map(|(baseline, work, newest)| {
+            self.ledger.baseline = baseline;
+            self.tallies.work = work;
+            self.tallies.newest = newest;
+        })
+        .is_some()
+    }
+
+    /// After the last pair: makes what is derived, as of `now` by the wall clock, which nobody has confirmed yet.
+    ///
+    /// # Errors
+    /// When something is said about a result that is not held.
+    pub fn restored(&mut self, now: Seconds) -> Result<(), Damaged> {
+        let newest = self.tallies.newest.has_labels(self.labels.texts());
+        newest.then_some(()).ok_or(Damaged { key: Key::Head })?;
+        let ledger = self.ledger.restored();
+        let tallies = ledger.and_then(|()| self.tallies.restored(now, &self.ledger.identities));
+        tallies.map_err(|key| Damaged { key })
+    }
+
+    /// Reads a whole saved record.
+    ///
+    /// # Errors
+    /// As [`Record::restore`] and [`Record::restored`].
+    pub fn from_saved<'a>(
+        settings: Settings,
+        pairs: impl IntoIterator<Item = (Key, &'a [u8])>,
+        now: Seconds,
+    ) -> Result<Self, Damaged> {
+        let mut record = Self::new(settings);
+        for (key, value) in pairs {
+            record.restore(key, value)?;
+        }
+        record.restored(now)?;
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::*;
+
+    /// The single numbers as format version 2 has them.
+    #[derive(Serialize)]
+    struct Head2 {
+        looked_with: Option<u64>,
+        baseline_began: Seconds,
+        recorded_at: Seconds,
+        swept_at: Seconds,
+        oldest_listed: Option<Seconds>,
+        forgotten_until: Seconds,
+        lost: u64,
+        late: u64,
+        old: u64,
+        reclassified: u64,
+        dropped_bytes: u64,
+        overflow: [u64; 3],
+        newest: Vec<(u8, Seconds)>,
+    }
+
+    #[test]
+    fn what_is_kept_apart_is_saved_as_one() {
+        let head = encode(&Head2 {
+            looked_with: Some(7),
+            baseline_began: 1,
+            recorded_at: 2,
+            swept_at: 3,
+            oldest_listed: Some(4),
+            forgotten_until: 5,
+            lost: 6,
+            late: 8,
+            old: 9,
+            reclassified: 10,
+            dropped_bytes: 11,
+            overflow: [12, 13, 14],
+            newest: vec![(4, 15), (5, 16)],
+        });
+        let mut record = Record::new(Settings {
+            window: 86_400,
+            new_series_hold: 90,
+            max_error_codes: 100,
+            max_exit_codes: 100,
+            duration_buckets: vec![1.0],
+            filter: 7,
+            pauses: Pauses::default(),
+            commands: None,
+        });
+        record.restore(Key::Head, &head).unwrap();
+        assert_eq!((record.recorded_at(), record.swept_at()), (2, 3));
+        let counts = record.counts(Duration::ZERO).unwrap();
+        assert_eq!((counts.lost, counts.late, counts.old), (6, 8, 9));
+        assert_eq!((counts.reclassified, counts.dropped_bytes), (10, 11));
+        assert_eq!(counts.overflow, [12, 13, 14]);
+        let newest: Vec<(&str, Seconds)> = counts.newest().collect();
+        assert_eq!(newest, [("Success", 15), ("Failed", 16)]);
+        assert_eq!(record.head(), head);
+        assert!(record.restore(Key::Head, &head[1..]).is_err());
     }
 }

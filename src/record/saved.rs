@@ -1,13 +1,11 @@
 //! The record as pairs of a key and bytes: what is saved after a poll, and read back at a start.
 //!
-//! Format version 1. The values are `postcard`; the keys are a kind and a number. A change of any type that is
+//! Format version 2. The values are `postcard`; the keys are a kind and a number. A change of any type that is
 //! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::label::{Combination, NewLabel, StatusNumber};
-use super::slots::Slot;
+use super::labels::{NewLabel, ResultLabels, StatusNumber};
+use super::ledger::identities::EntryId;
+use super::table::Saving;
 
 /// What a saved pair is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,17 +15,17 @@ pub enum Key {
     /// A label value.
     Label(NewLabel),
     /// A counter of results.
-    Total(Combination),
+    Total(ResultLabels),
     /// A histogram by InvocationStatus.
     Durations(StatusNumber),
     /// A counter of deliveries: whether finished, and the number of the error code.
     Delivery(bool, u16),
     /// A held result.
-    Entry(Slot),
+    Entry(EntryId),
     /// What else is known of an open one.
-    Open(Slot),
+    Open(EntryId),
     /// What else is known of a schedule's row.
-    Schedule(Slot),
+    Schedule(EntryId),
     /// A recent failure, by its order.
     Failure(u64),
     /// What is known of a CommandId, by its order.
@@ -35,7 +33,7 @@ pub enum Key {
     /// The series of a selected command, by its order.
     CommandSeries(u32),
     /// The series that a held result belongs to.
-    CommandOf(Slot),
+    CommandOf(EntryId),
     /// A result that waits for the name of its command, by its order.
     Unnamed(u32),
 }
@@ -51,13 +49,13 @@ impl Key {
             Self::Total(combination) => (4, combination.packed()),
             Self::Durations(status) => (5, u64::from(status.0)),
             Self::Delivery(finished, error_code) => (6, u64::from(finished) << 16 | u64::from(error_code)),
-            Self::Entry(slot) => (7, u64::from(slot)),
-            Self::Open(slot) => (8, u64::from(slot)),
-            Self::Schedule(slot) => (9, u64::from(slot)),
+            Self::Entry(id) => (7, u64::from(id)),
+            Self::Open(id) => (8, u64::from(id)),
+            Self::Schedule(id) => (9, u64::from(id)),
             Self::Failure(number) => (10, number),
             Self::Command(number) => (11, u64::from(number)),
             Self::CommandSeries(number) => (12, u64::from(number)),
-            Self::CommandOf(slot) => (13, u64::from(slot)),
+            Self::CommandOf(id) => (13, u64::from(id)),
             Self::Unnamed(number) => (14, u64::from(number)),
         }
     }
@@ -69,16 +67,16 @@ impl Key {
             1 => Self::Label(NewLabel::Status(number as u16)),
             2 => Self::Label(NewLabel::ErrorCode(number as u16)),
             3 => Self::Label(NewLabel::ExitCode(number as u16)),
-            4 => Self::Total(Combination::unpacked(number)),
+            4 => Self::Total(ResultLabels::unpacked(number)),
             5 => Self::Durations(StatusNumber(number as u8)),
             6 => Self::Delivery(number >> 16 != 0, number as u16),
-            7 => Self::Entry(number as Slot),
-            8 => Self::Open(number as Slot),
-            9 => Self::Schedule(number as Slot),
+            7 => Self::Entry(number as EntryId),
+            8 => Self::Open(number as EntryId),
+            9 => Self::Schedule(number as EntryId),
             10 => Self::Failure(number),
             11 => Self::Command(number as u32),
             12 => Self::CommandSeries(number as u32),
-            13 => Self::CommandOf(number as Slot),
+            13 => Self::CommandOf(number as EntryId),
             14 => Self::Unnamed(number as u32),
             _ => return None,
         };
@@ -96,6 +94,19 @@ pub struct Change {
     pub value: Option<Vec<u8>>,
 }
 
+impl Change {
+    /// Changes of one kind.
+    pub(super) fn all<K>(
+        changes: impl Iterator<Item = Saving<K>>,
+        key: impl Fn(K) -> Key,
+    ) -> impl Iterator<Item = Self> {
+        changes.map(move |(number, value)| Self {
+            key: key(number),
+            value,
+        })
+    }
+}
+
 /// Saved bytes that no version of this program has written.
 #[derive(Debug, thiserror::Error)]
 #[error("the saved {key:?} is damaged")]
@@ -104,25 +115,13 @@ pub struct Damaged {
     pub key: Key,
 }
 
-pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    // Writing plain values to memory cannot fail; an empty value would be refused as damaged at the next start.
-    postcard::to_stdvec(value).unwrap_or_default()
-}
-
-pub(super) fn decode<T: DeserializeOwned>(key: Key, value: &[u8]) -> Result<T, Damaged> {
-    match postcard::take_from_bytes(value) {
-        Ok((decoded, [])) => Ok(decoded),
-        _ => Err(Damaged { key }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn keys_come_back() {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber(3),
             error_code: 400,
             exit_code: 9,

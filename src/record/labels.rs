@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::table::{Saving, encode};
 use crate::result::{KnownStatus, Row, Status, label_text};
 
 /// At most so many unknown InvocationStatuses are kept as they are.
@@ -32,7 +33,7 @@ pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
 
 /// Three label values of one scope: InvocationStatus, ErrorCode, ExitCode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Combination {
+pub struct ResultLabels {
     /// A known status by its place in [`KnownStatus::ALL`], else [`StatusNumber::OTHER`] and up.
     pub status: StatusNumber,
     /// In the scope's error codes.
@@ -41,7 +42,7 @@ pub struct Combination {
     pub exit_code: u16,
 }
 
-impl Combination {
+impl ResultLabels {
     /// As one number, for a key of saved state.
     pub fn packed(self) -> u64 {
         u64::from(self.status.0) << 32 | u64::from(self.error_code) << 16 | u64::from(self.exit_code)
@@ -82,6 +83,11 @@ impl StatusNumber {
     /// Whether a result with it is still to settle.
     pub fn is_open(self) -> bool {
         self.known().is_some_and(KnownStatus::is_open)
+    }
+
+    /// Whether that is how it should be.
+    pub fn is_success(self) -> bool {
+        self == Self::of(KnownStatus::Success)
     }
 }
 
@@ -148,11 +154,6 @@ impl Values {
         (self.push(text.into()), false)
     }
 
-    /// How many numbers have been given out.
-    pub(super) fn len(&self) -> usize {
-        self.texts.len()
-    }
-
     /// The number of a text that is held.
     pub(super) fn find(&self, text: &str) -> Option<u16> {
         self.numbers.get(text).copied()
@@ -164,9 +165,73 @@ impl Values {
     }
 }
 
+/// A row's labels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Labelled {
+    pub combination: ResultLabels,
+    pub folded: Folded,
+}
+
+/// The labels of one scope, to which rows add what is new.
+#[derive(Debug)]
+pub(super) struct Labels {
+    /// Pictures share them.
+    texts: Arc<LabelTexts>,
+    bounds: Bounds,
+    /// How many of each are saved: statuses, error codes, exit codes.
+    saved: [u16; 3],
+}
+
+impl Labels {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let texts: Arc<LabelTexts> = Arc::default();
+        Self {
+            saved: texts.len(),
+            texts,
+            bounds,
+        }
+    }
+
+    pub(super) fn texts(&self) -> &Arc<LabelTexts> {
+        &self.texts
+    }
+
+    /// The labels of a row.
+    pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
+        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds);
+        Labelled { combination, folded }
+    }
+
+    /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
+    pub(super) fn error_code(&mut self, text: &str) -> (u16, bool) {
+        Arc::make_mut(&mut self.texts).error_code(text, self.bounds)
+    }
+
+    /// What is new since the last call.
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<NewLabel>> {
+        let texts = &self.texts;
+        let kinds = [NewLabel::Status, NewLabel::ErrorCode, NewLabel::ExitCode];
+        let before = std::mem::replace(&mut self.saved, texts.len());
+        let ranges = before.into_iter().zip(texts.len());
+        kinds.into_iter().zip(ranges).flat_map(move |(kind, (from, to))| {
+            let labels = (from..to).map(kind);
+            labels.map(|label| (label, Some(encode(&texts.text(label)))))
+        })
+    }
+
+    /// Puts a saved label back. Labels come in the order of their numbers; false where one is missing before.
+    pub(super) fn restore(&mut self, label: NewLabel, bytes: &[u8]) -> bool {
+        let texts = Arc::make_mut(&mut self.texts);
+        let text = postcard::from_bytes(bytes);
+        let is_sound = text.is_ok_and(|text| texts.restore(label, text));
+        self.saved = texts.len();
+        is_sound
+    }
+}
+
 /// The label values of one scope.
 #[derive(Debug, Clone)]
-pub(super) struct Labels {
+pub(super) struct LabelTexts {
     /// Unknown InvocationStatuses, numbered from [`StatusNumber::FIRST_UNKNOWN`].
     statuses: Vec<Arc<str>>,
     /// ErrorCode and OssOutputErrorCode.
@@ -186,7 +251,7 @@ pub enum NewLabel {
     ExitCode(u16),
 }
 
-impl Labels {
+impl LabelTexts {
     /// Only `""`, `other` and the codes of the zero combinations.
     pub(super) fn new() -> Self {
         Self {
@@ -196,48 +261,30 @@ impl Labels {
         }
     }
 
-    /// The combination of a row; `new` receives what was given a number.
-    pub(super) fn combination(
-        &mut self,
-        row: &Row,
-        bounds: Bounds,
-        new: &mut Vec<NewLabel>,
-    ) -> (Combination, Folded) {
-        let (status, status_folded) = self.status(&row.status, new);
-        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds, new);
+    fn combination(&mut self, row: &Row, bounds: Bounds) -> (ResultLabels, Folded) {
+        let (status, status_folded) = self.status(&row.status);
+        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds);
         let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
-        let before = self.exit_codes.texts.len();
         let (exit_code, exit_code_folded) =
             self.exit_codes.number(&exit_text, usize::from(bounds.exit_codes));
-        if self.exit_codes.texts.len() > before {
-            new.push(NewLabel::ExitCode(exit_code));
-        }
         let folded = Folded {
             status: status_folded,
             error_code: error_code_folded,
             exit_code: exit_code_folded,
         };
-        (
-            Combination {
-                status,
-                error_code,
-                exit_code,
-            },
-            folded,
-        )
+        let combination = ResultLabels {
+            status,
+            error_code,
+            exit_code,
+        };
+        (combination, folded)
     }
 
-    /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
-    pub(super) fn error_code(&mut self, text: &str, bounds: Bounds, new: &mut Vec<NewLabel>) -> (u16, bool) {
-        let before = self.error_codes.texts.len();
-        let (number, folded) = self.error_codes.number(text, usize::from(bounds.error_codes));
-        if self.error_codes.texts.len() > before {
-            new.push(NewLabel::ErrorCode(number));
-        }
-        (number, folded)
+    fn error_code(&mut self, text: &str, bounds: Bounds) -> (u16, bool) {
+        self.error_codes.number(text, usize::from(bounds.error_codes))
     }
 
-    fn status(&mut self, status: &Status, new: &mut Vec<NewLabel>) -> (StatusNumber, bool) {
+    fn status(&mut self, status: &Status) -> (StatusNumber, bool) {
         let text = match status {
             Status::Known(known) => return (StatusNumber::of(*known), false),
             Status::Unknown(text) if text.is_empty() => return (StatusNumber::MISSING, false),
@@ -252,16 +299,21 @@ impl Labels {
             None if self.statuses.len() >= MAX_UNKNOWN_STATUSES => return (StatusNumber::OTHER, true),
             None => {
                 self.statuses.push((&**text).into());
-                new.push(NewLabel::Status(self.statuses.len() as u16 - 1));
                 self.statuses.len() - 1
             }
         };
         (StatusNumber(StatusNumber::FIRST_UNKNOWN + place as u8), false)
     }
 
+    /// How many there are: statuses, error codes, exit codes.
+    fn len(&self) -> [u16; 3] {
+        let (error_codes, exit_codes) = (&self.error_codes.texts, &self.exit_codes.texts);
+        [self.statuses.len(), error_codes.len(), exit_codes.len()].map(|len| len as u16)
+    }
+
     /// The combination of a known status with codes that are reserved, or `""`.
-    pub(super) fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> Combination {
-        Combination {
+    pub(super) fn reserved(&self, status: KnownStatus, error_code: &str, exit_code: &str) -> ResultLabels {
+        ResultLabels {
             status: StatusNumber::of(status),
             error_code: self.error_codes.find(error_code).unwrap_or_default(),
             exit_code: self.exit_codes.find(exit_code).unwrap_or_default(),
@@ -269,7 +321,7 @@ impl Labels {
     }
 
     /// Whether the combination is one of those that exist at 0 from the first poll.
-    pub(super) fn is_zero(&self, combination: Combination) -> bool {
+    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
         let mut zeros = KNOWN_SETTLED.iter();
         zeros.any(|(status, error, exit)| self.reserved(*status, error, exit) == combination)
     }
@@ -282,15 +334,20 @@ impl Labels {
     }
 
     /// Whether these numbers have been given out: two that have not would be shown as the same series.
-    pub(super) fn has(&self, combination: Combination) -> bool {
-        self.has_status(combination.status)
-            && usize::from(combination.error_code) < self.error_codes.texts.len()
-            && usize::from(combination.exit_code) < self.exit_codes.texts.len()
+    pub(super) fn has(&self, labels: ResultLabels) -> bool {
+        self.has_status(labels.status)
+            && self.has_error_code(labels.error_code)
+            && usize::from(labels.exit_code) < self.exit_codes.texts.len()
     }
 
     /// The same of a status.
     pub(super) fn has_status(&self, status: StatusNumber) -> bool {
         usize::from(status.0) < usize::from(StatusNumber::FIRST_UNKNOWN) + self.statuses.len()
+    }
+
+    /// The same of an error code.
+    pub(super) fn has_error_code(&self, number: u16) -> bool {
+        usize::from(number) < self.error_codes.texts.len()
     }
 
     /// The text of a status.
@@ -317,8 +374,8 @@ impl Labels {
         }
     }
 
-    /// Takes back a saved label. Labels come in the order of their numbers; false where one is missing before, or two
-    /// are the same.
+    /// Takes back a saved label. They come in the order of their numbers; false where one is missing before, or two are
+    /// the same.
     pub(super) fn restore(&mut self, label: NewLabel, text: &str) -> bool {
         // Earlier versions have saved control characters.
         let clean = label_text(text);
@@ -342,7 +399,7 @@ impl Labels {
     }
 }
 
-impl Default for Labels {
+impl Default for LabelTexts {
     fn default() -> Self {
         Self::new()
     }
@@ -363,14 +420,12 @@ mod tests {
 
     #[test]
     fn first_come_first_kept_and_the_known_ones_always() {
-        let mut labels = Labels::new();
         // Eight codes are reserved, so that two others have room.
-        let bounds = Bounds {
+        let mut labels = Labels::new(Bounds {
             error_codes: 10,
             exit_codes: 2,
-        };
-        let mut new = Vec::new();
-        let mut number = |text: &str| labels.error_code(text, bounds, &mut new);
+        });
+        let mut number = |text: &str| labels.error_code(text);
         assert_eq!([number(""), number("other")], [(0, false), (1, false)]);
         assert_eq!(
             [number("A"), number("B"), number("C"), number("A")].map(|(_, folded)| folded),
@@ -382,56 +437,55 @@ mod tests {
             "a code of the zero combinations has room"
         );
         assert!(number("D").1);
+        let new: Vec<NewLabel> = labels.changes().map(|(label, _)| label).collect();
         assert_eq!(new, [NewLabel::ErrorCode(10), NewLabel::ErrorCode(11)]);
-        assert_eq!(
-            (labels.error_codes.text(10), labels.error_codes.find("B")),
-            ("A", Some(11))
-        );
+        assert_eq!(labels.changes().count(), 0);
+        let codes = &labels.texts().error_codes;
+        assert_eq!((codes.text(10), codes.find("B")), ("A", Some(11)));
     }
 
     #[test]
     fn a_bound_below_the_reserved_codes_bounds_the_others() {
-        let mut labels = Labels::new();
+        let mut labels = LabelTexts::new();
         let bounds = Bounds {
             error_codes: 3,
             exit_codes: 2,
         };
-        let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds, &mut Vec::new()).1);
+        let folded = ["A", "B", "C", "D"].map(|text| labels.error_code(text, bounds).1);
         assert_eq!(folded, [false, false, false, true]);
     }
 
     #[test]
     fn unknown_statuses_are_bounded() {
-        let mut labels = Labels::new();
-        let mut new = Vec::new();
+        let mut labels = LabelTexts::new();
         for n in 0..MAX_UNKNOWN_STATUSES {
             let status = Status::Unknown(format!("S{n}").into());
-            let (number, folded) = labels.status(&status, &mut new);
+            let (number, folded) = labels.status(&status);
             assert_eq!(
                 (labels.status_text(number), folded),
                 (format!("S{n}").as_str(), false)
             );
         }
         assert_eq!(
-            labels.status(&Status::Unknown("S20".into()), &mut new),
+            labels.status(&Status::Unknown("S20".into())),
             (StatusNumber::OTHER, true)
         );
         assert_eq!(
-            labels.status(&Status::Unknown("S3".into()), &mut new).0.0,
+            labels.status(&Status::Unknown("S3".into())).0.0,
             StatusNumber::FIRST_UNKNOWN + 3
         );
-        let (missing, folded) = labels.status(&Status::Unknown("".into()), &mut new);
+        let (missing, folded) = labels.status(&Status::Unknown("".into()));
         assert_eq!((labels.status_text(missing), folded), ("", false));
-        assert_eq!(new.len(), MAX_UNKNOWN_STATUSES);
+        assert_eq!(labels.len()[0], MAX_UNKNOWN_STATUSES as u16);
     }
 
     #[test]
     fn combinations_fit_a_key() {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber(33),
             error_code: 60_000,
             exit_code: 7,
         };
-        assert_eq!(Combination::unpacked(combination.packed()), combination);
+        assert_eq!(ResultLabels::unpacked(combination.packed()), combination);
     }
 }

@@ -1,8 +1,9 @@
 //! The results that a poll has counted, one by one: for the log, where they are asked for.
 
-use super::Record;
-use super::label::{Combination, StatusNumber};
-use crate::result::{Ids, KnownStatus, Row, Seconds};
+use crate::record::fact::{Changed, Fact, How, Settled};
+use crate::record::findings::Trouble;
+use crate::record::labels::LabelTexts;
+use crate::result::{Ids, Seconds};
 
 /// So many results of a poll are told of; of the others only how many.
 pub const MAX_NEWS: usize = 200;
@@ -43,27 +44,75 @@ pub struct CountedResult {
     pub exit_code: Box<str>,
 }
 
-impl Record {
-    pub(super) fn note_news(&self, news: &mut News, row: &Row, combination: Combination, time: Seconds) {
-        let succeeded = combination.status == StatusNumber::of(KnownStatus::Success);
-        let wanted = match self.wanted {
-            Wanted::None => false,
-            Wanted::Failed => !succeeded,
-            Wanted::All => true,
-        };
-        if !wanted {
+/// What a poll changed, for the log.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Results that were counted.
+    pub counted: u64,
+    /// Results that were settled before the baseline.
+    pub baseline: u64,
+    /// Results from before the baseline that only this poll has shown.
+    pub old: u64,
+    /// Open results that were given up.
+    pub lost: u64,
+    /// Results that only a sweep found.
+    pub late: u64,
+    /// Settled results that had changed.
+    pub reclassified: u64,
+    /// Identities forgotten.
+    pub forgotten: u64,
+    /// Why commands are labelled by their CommandIds from now on.
+    pub nameless: Option<Trouble>,
+    /// The counted results themselves, as far as they are wanted.
+    pub news: News,
+}
+
+impl Applied {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, wanted: Wanted, labels: &LabelTexts) {
+        match fact {
+            Fact::Settled(settled) => match settled.how {
+                How::Counted => {
+                    self.counted += 1;
+                    if wanted.takes(settled) {
+                        self.news.add(settled, labels);
+                    }
+                }
+                How::Baseline => self.baseline += 1,
+                How::Old => self.old += 1,
+                How::Again => {}
+            },
+            Fact::Changed {
+                how: Changed::Reopened | Changed::Relabelled,
+                ..
+            } => self.reclassified += 1,
+            Fact::Lost => self.lost += 1,
+            Fact::Late => self.late += 1,
+            Fact::Forgotten => self.forgotten += 1,
+            _ => {}
+        }
+    }
+}
+
+impl Wanted {
+    fn takes(self, settled: &Settled<'_>) -> bool {
+        match self {
+            Self::None => false,
+            Self::Failed => !settled.is_success(),
+            Self::All => true,
+        }
+    }
+}
+
+impl News {
+    fn add(&mut self, settled: &Settled<'_>, labels: &LabelTexts) {
+        if self.results.len() >= MAX_NEWS {
+            self.more += 1;
             return;
         }
-        if news.results.len() >= MAX_NEWS {
-            news.more += 1;
-            return;
-        }
-        // A run of a history comes without ids of its own where it succeeded.
-        let of_schedule = || Some(self.schedule(&row.identity)?.ids.clone());
-        let labels = &self.labels;
-        news.results.push(CountedResult {
-            time,
-            ids: row.ids.as_deref().cloned().or_else(of_schedule),
+        let combination = settled.labelled.combination;
+        self.results.push(CountedResult {
+            time: settled.time,
+            ids: settled.ids.cloned(),
             invocation_status: labels.status_text(combination.status).into(),
             error_code: labels.error_codes.text(combination.error_code).into(),
             exit_code: labels.exit_codes.text(combination.exit_code).into(),
@@ -77,8 +126,8 @@ mod tests {
 
     use super::*;
     use crate::clock::Now;
-    use crate::record::{Findings, Pauses, Settings, Sweep};
-    use crate::result::{Identity, Status, Times};
+    use crate::record::{Findings, Pauses, Record, Settings, Sweep};
+    use crate::result::{Identity, KnownStatus, Row, Status, Times};
 
     fn record(wanted: Wanted) -> Record {
         let mut record = Record::new(Settings {

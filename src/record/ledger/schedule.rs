@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::looks::{Looks, Pauses};
 use crate::result::{Ids, Row, Seconds};
 
 /// More gaps than this in the numbers of runs are not kept; the lowest then count as known.
@@ -19,12 +20,12 @@ pub struct Schedule {
     /// The number of the highest settled run that is known.
     highest: u32,
     /// Inclusive ranges of run numbers below `highest` that are not known, ascending.
-    pub(super) gaps: Vec<(u32, u32)>,
+    pub(in crate::record) gaps: Vec<(u32, u32)>,
     /// When its last run was, as far as can be told: a schedule's row is as old as that.
     pub last_run: Seconds,
     /// When the last run was that is known.
     pub known_until: Seconds,
-    /// Runs from before are not counted: they ended before the first look, or before the row was forgotten.
+    /// Runs from before are not counted: they ended before the baseline, or before the row was forgotten.
     pub old_before: Seconds,
     /// The looks for runs up to the one that Repeats shows.
     #[serde(skip)]
@@ -41,42 +42,6 @@ pub enum Sought {
     Newest,
     /// Those that are missing among the known ones.
     Missing,
-}
-
-/// How the pauses between looks in vain grow: from one interval, doubling, to that of sweeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pauses {
-    /// The first, and about how far apart polls are.
-    pub least: Duration,
-    /// The longest.
-    pub most: Duration,
-}
-
-/// When something is to be looked for again that was looked for in vain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Looks {
-    /// By the process's own time.
-    not_before: Duration,
-    /// The last pause.
-    pause: Duration,
-}
-
-impl Looks {
-    /// Whether the time for the next look has come. A poll that begins a little early does not miss its turn.
-    pub fn is_due(self, steady: Duration, pauses: Pauses) -> bool {
-        steady + pauses.least / 4 >= self.not_before
-    }
-
-    /// It was looked for at `steady`, in vain.
-    pub fn in_vain(&mut self, steady: Duration, pauses: Pauses) {
-        self.pause = (self.pause * 2).clamp(pauses.least, pauses.most.max(pauses.least));
-        self.not_before = steady + self.pause;
-    }
-
-    /// Whether the pauses have grown as long as they do.
-    fn is_patient(self, pauses: Pauses) -> bool {
-        self.pause >= pauses.most
-    }
 }
 
 impl Schedule {
@@ -96,7 +61,7 @@ impl Schedule {
     }
 
     /// One that an earlier version of the program has saved: `known` has the highest run and the gaps below it.
-    pub(super) fn of_saved(
+    pub(in crate::record) fn of_saved(
         ids: Ids,
         shown: u32,
         (highest, gaps): (u32, Vec<(u32, u32)>),
@@ -111,14 +76,14 @@ impl Schedule {
     }
 
     /// Whether it is one that this program has made: numbers in order, gaps apart and below the highest run.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(in crate::record) fn is_sound(&self) -> bool {
         let in_order = self.gaps.iter().all(|(first, last)| 0 < *first && first <= last);
         let apart = self.gaps.is_sorted_by(|one, other| one.1 < other.0);
         let below = self.gaps.last().is_none_or(|(_, last)| *last < self.highest);
         in_order && apart && below && self.gaps.len() <= MAX_GAPS
     }
 
-    /// The row as a first look shows it.
+    /// The row as the baseline shows it.
     ///
     /// Rule 9: runs up to its Repeats are known by number, but for one that may be under way: it is asked for until
     /// it has settled.
@@ -131,13 +96,18 @@ impl Schedule {
         Self::new(ids, row.repeats, known)
     }
 
-    /// Whether a run is known: counted, or settled before the first look.
+    /// Whether a run is known: counted, or settled before the baseline.
     pub fn knows(&self, run: u32) -> bool {
         run <= self.highest
             && !self
                 .gaps
                 .iter()
                 .any(|(first, last)| (*first..=*last).contains(&run))
+    }
+
+    /// Whether a run that is not known, with that time of its own, is from before.
+    pub(super) fn is_old(&self, own: Option<Seconds>) -> bool {
+        own.is_some_and(|own| own < self.old_before)
     }
 
     /// A run has settled.
@@ -239,7 +209,7 @@ impl Schedule {
                 .iter()
                 .find(|(first, last)| (*first..=*last).contains(&self.shown)),
         };
-        gap.map_or(self.highest.saturating_add(1), |(first, _)| *first)
+        gap.map_or_else(|| self.highest.saturating_add(1), |(first, _)| *first)
     }
 
     /// How far down the history of its instance a reading goes, in runs, where it keeps its order.
@@ -265,7 +235,7 @@ impl Schedule {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::record) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -301,7 +271,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_run_that_is_open_at_the_first_look_is_not_known() {
+    fn a_run_that_is_open_at_the_baseline_is_not_known() {
         let mut schedule = schedule(5);
         schedule.reopen(5);
         schedule.reopen(3);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Record;
-use super::command::{Series, SeriesNumber};
-use super::findings::Trouble;
-use super::label::StatusNumber;
-use crate::result::Seconds;
+use super::Commands;
+use super::series::{Series, SeriesNumber};
+use crate::record::findings::Trouble;
+use crate::record::labels::StatusNumber;
+use crate::record::ledger::identities::EntryId;
+use crate::result::{Ids, Seconds};
 
 /// All series of commands of one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +50,17 @@ pub struct ShownSchedule {
     pub frequency: Box<str>,
 }
 
-impl Record {
-    pub(super) fn shown_commands(&self) -> Option<ShownCommands> {
-        let commands = self.commands.as_ref()?;
-        let schedules = self.live_schedules();
-        let buckets = commands.series.settings.durations;
-        let buckets = buckets.then_some(&*self.settings.duration_buckets);
-        let shown = commands.series.iter().map(|(number, series)| {
-            let recent = commands
+impl Commands {
+    /// `schedules` are the ids of those that have not settled, and where they are held.
+    pub(in crate::record) fn shown<'a>(
+        &self,
+        duration_buckets: &[f64],
+        schedules: impl Iterator<Item = (EntryId, &'a Ids)>,
+    ) -> ShownCommands {
+        let schedules = self.live_schedules(schedules);
+        let buckets = self.series.settings.durations.then_some(duration_buckets);
+        let shown = self.series.series.iter().map(|(&number, series)| {
+            let recent = self
                 .window
                 .counts()
                 .range((number, StatusNumber(0))..=(number, StatusNumber(u8::MAX)))
@@ -69,28 +73,25 @@ impl Record {
                 .collect();
             shown(series, recent, schedules, buckets)
         });
-        Some(ShownCommands {
+        ShownCommands {
             commands: shown.collect(),
-            overflow: commands.series.overflow(),
-            trouble: commands.trouble(),
-        })
+            overflow: self.series.overflow(),
+            trouble: self.trouble(),
+        }
     }
 
-    /// The schedules of selected commands that have not settled.
-    fn live_schedules(&self) -> BTreeSet<(SeriesNumber, ShownSchedule)> {
-        let live = self.schedules.iter().filter_map(|(slot, schedule)| {
-            let commands = self.commands.as_ref()?;
-            let number = commands.of(*slot)?;
-            self.slots.get(*slot).filter(|entry| entry.is_open())?;
-            let ids = &schedule.ids;
-            let repeats = commands.known.repeats(&ids.command_id, &ids.invoke_id);
-            let shown = repeats
-                .map(|repeats| ShownSchedule {
-                    repeat_mode: repeats.mode.clone(),
-                    frequency: repeats.frequency.clone(),
-                })
-                .unwrap_or_default();
-            Some((number, shown))
+    fn live_schedules<'a>(
+        &self,
+        schedules: impl Iterator<Item = (EntryId, &'a Ids)>,
+    ) -> BTreeSet<(SeriesNumber, ShownSchedule)> {
+        let live = schedules.filter_map(|(id, ids)| {
+            let number = self.of(id)?;
+            let repeats = self.known.repeats(&ids.command_id, &ids.invoke_id);
+            let shown = repeats.map(|repeats| ShownSchedule {
+                repeat_mode: repeats.mode.clone(),
+                frequency: repeats.frequency.clone(),
+            });
+            Some((number, shown.unwrap_or_default()))
         });
         live.collect()
     }

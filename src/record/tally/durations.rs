@@ -1,62 +1,104 @@
-//! Counters and histograms of results.
+//! `cloud_assistant_result_duration_seconds`: how long counted results ran.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::Hold;
-use crate::result::Seconds;
+use super::hold::{Hold, MOST, OnHold};
+use crate::record::fact::{Fact, How, Settled};
+use crate::record::labels::{KNOWN_SETTLED, LabelTexts, StatusNumber};
+use crate::record::table::{Table, decode};
 
-/// A counter that never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Counter {
-    /// How many.
-    pub value: u64,
-    /// Whether it is still shown at 0.
-    pub hold: Hold,
+/// Histograms by InvocationStatus.
+#[derive(Debug)]
+pub(in crate::record) struct Durations {
+    /// `metrics.duration_buckets`, in seconds.
+    bounds: Vec<f64>,
+    pub histograms: Table<StatusNumber, Histogram>,
 }
 
-/// No counter that goes up by one gets there: 300,000 years of a thousand results a second.
-const MOST: u64 = 1 << 53;
-
-impl Counter {
-    /// Whether it is one that this program has saved.
-    pub(super) fn is_sound(self) -> bool {
-        self.value <= MOST
+impl Durations {
+    pub(super) fn new(bounds: &[f64]) -> Self {
+        Self {
+            bounds: bounds.to_vec(),
+            histograms: Table::default(),
+        }
     }
 
-    /// At 0.
-    pub(super) fn new(hold: Hold) -> Self {
-        Self { value: 0, hold }
+    pub(super) fn on(&mut self, fact: &Fact<'_>, labels: &LabelTexts) {
+        let Fact::Settled(Settled {
+            how: How::Counted,
+            labelled,
+            duration: Some(seconds),
+            ..
+        }) = fact
+        else {
+            return;
+        };
+        let status = labelled.combination.status;
+        // The histogram of a known status is there at 0 from the start.
+        let hold = match labels.is_zero_status(status) {
+            true => Hold::Over,
+            false => Hold::NEW,
+        };
+        let begin = || Histogram::new(&self.bounds, hold);
+        self.histograms.change_or_begin(status, begin).observe(*seconds);
     }
 
-    /// What is shown of it.
-    pub(super) fn shown(self) -> u64 {
-        if self.hold.is_on() { 0 } else { self.value }
+    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.histograms.each(|histogram| on_hold(&mut histogram.hold));
     }
 
-    /// One more, up to the largest number that there is.
-    pub(super) fn increment(&mut self) {
-        self.value = self.value.saturating_add(1);
+    pub(in crate::record) fn restore(&mut self, status: StatusNumber, bytes: &[u8]) -> bool {
+        let histogram = decode(bytes).filter(Histogram::is_sound);
+        histogram.is_some_and(|mut histogram| {
+            histogram.add_bounds(&self.bounds);
+            self.histograms.restore_value(status, histogram)
+        })
+    }
+
+    pub(in crate::record) fn shown(&self) -> Vec<ShownDurations> {
+        let known = KNOWN_SETTLED.iter().map(|(status, ..)| StatusNumber::of(*status));
+        let mut shown: BTreeMap<StatusNumber, ShownDurations> = known
+            .map(|status| (status, ShownDurations::zero(status, self.bounds.len())))
+            .collect();
+        for (status, histogram) in self.histograms.iter() {
+            let durations = match histogram.hold.is_on() {
+                true => ShownDurations::zero(*status, self.bounds.len()),
+                false => ShownDurations {
+                    status: *status,
+                    buckets: histogram.cumulative(&self.bounds),
+                    count: histogram.count,
+                    sum: histogram.sum,
+                },
+            };
+            shown.insert(*status, durations);
+        }
+        shown.into_values().collect()
     }
 }
 
-/// A counter of results in one combination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Total {
-    /// How many.
-    pub counter: Counter,
-    /// The newest of them, where they are failures.
-    pub exemplar: Option<Exemplar>,
+/// A histogram of durations with one InvocationStatus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownDurations {
+    pub(in crate::record) status: StatusNumber,
+    /// Cumulative, by the configured bounds, without the infinite one.
+    pub buckets: Vec<u64>,
+    /// All.
+    pub count: u64,
+    /// Seconds.
+    pub sum: u64,
 }
 
-/// A result that a graph can lead to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exemplar {
-    /// Its time.
-    pub time: Seconds,
-    /// The execution.
-    pub invoke_id: Box<str>,
-    /// The instance.
-    pub instance_id: Box<str>,
+impl ShownDurations {
+    fn zero(status: StatusNumber, buckets: usize) -> Self {
+        Self {
+            status,
+            buckets: vec![0; buckets],
+            count: 0,
+            sum: 0,
+        }
+    }
 }
 
 /// A histogram of durations in whole seconds.
@@ -64,7 +106,7 @@ pub struct Exemplar {
 /// It keeps every bound that has been configured, so that a change of `metrics.duration_buckets` and back takes
 /// nothing back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Durations {
+pub(in crate::record) struct Histogram {
     /// Upper bounds in milliseconds, ascending, without the infinite one. Bounds are numbers of the configuration,
     /// and must be compared after a restart: whole numbers do that exactly.
     bounds: Vec<u64>,
@@ -81,7 +123,7 @@ pub(super) struct Durations {
 /// So many bounds are kept; those beyond that are not configured any more.
 const MAX_BOUNDS: usize = 256;
 
-impl Durations {
+impl Histogram {
     /// An empty histogram with bounds in seconds.
     pub(super) fn new(bounds: &[f64], hold: Hold) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
@@ -95,7 +137,7 @@ impl Durations {
     }
 
     /// One that was saved otherwise: `counts` has how many are at most each bound, and not at most the one before.
-    pub(super) fn of_counts(
+    pub(in crate::record) fn of_counts(
         bounds: Vec<u64>,
         counts: Vec<u64>,
         (count, sum): (u64, u64),
@@ -175,7 +217,7 @@ mod tests {
     #[test]
     fn bounds_are_inclusive() {
         let bounds = [0.5, 1.0, 5.0];
-        let mut durations = Durations::new(&bounds, Hold::Over);
+        let mut durations = Histogram::new(&bounds, Hold::Over);
         for seconds in [0, 1, 1, 5, 6] {
             durations.observe(seconds);
         }
@@ -186,7 +228,7 @@ mod tests {
     #[test]
     fn other_bounds_and_back_take_nothing_back() {
         let before = [1.0, 5.0, 10.0];
-        let mut durations = Durations::new(&before, Hold::Over);
+        let mut durations = Histogram::new(&before, Hold::Over);
         for seconds in [1, 4, 9, 100] {
             durations.observe(seconds);
         }
@@ -203,7 +245,7 @@ mod tests {
 
     #[test]
     fn bounds_and_sums_have_an_end() {
-        let mut durations = Durations::new(&[1.0], Hold::Over);
+        let mut durations = Histogram::new(&[1.0], Hold::Over);
         for n in 0..1000 {
             durations.add_bounds(&[f64::from(n) + 0.5, 5000.0]);
         }

@@ -8,12 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Record;
-use super::saved::Key;
-
 /// Whether a series is still shown at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Hold {
+pub(in crate::record) enum Hold {
     /// Its value is shown.
     Over,
     /// It is shown at 0.
@@ -28,18 +25,18 @@ pub(super) enum Hold {
 
 impl Hold {
     /// That of a new series.
-    pub(super) const NEW: Self = Self::On {
+    pub(in crate::record) const NEW: Self = Self::On {
         seen_for: 0,
         noted: None,
     };
 
     /// Whether the series is shown at 0.
-    pub(super) fn is_on(self) -> bool {
+    pub(in crate::record) fn is_on(self) -> bool {
         self != Self::Over
     }
 
     /// Time passes. Returns whether there is anything to save.
-    fn pass(&mut self, steady: u64, hold: u32) -> bool {
+    pub(super) fn pass(&mut self, steady: u64, hold: u32) -> bool {
         let Self::On { seen_for, noted } = self else {
             return false;
         };
@@ -64,58 +61,44 @@ impl Hold {
     }
 }
 
-impl Record {
-    /// Lets the time pass for series that are held at 0. Returns whether one is to show its value from now on: that
-    /// must be saved before it is.
-    pub fn release(&mut self, steady: Duration) -> bool {
-        let hold = self.settings.new_series_hold.saturating_mul(1000);
-        let steady = milliseconds(steady);
-        let mut passed = Vec::new();
-        let mut released = false;
-        self.each_hold(|key, series| {
-            if series.pass(steady, hold) {
-                passed.push(key);
-                released |= !series.is_on();
-            }
-        });
-        self.unsaved.extend(passed);
-        released
+/// A counter that never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::record) struct Counter {
+    /// How many.
+    pub value: u64,
+    /// Whether it is still shown at 0.
+    pub hold: Hold,
+}
+
+/// No counter that goes up by one gets there: 300,000 years of a thousand results a second.
+pub(in crate::record) const MOST: u64 = 1 << 53;
+
+impl Counter {
+    /// Whether it is one that this program has saved.
+    pub(in crate::record) fn is_sound(&self) -> bool {
+        self.value <= MOST
     }
 
-    /// A picture shows them from now on. Returns when the first of them will be over.
-    pub(super) fn see_holds(&mut self, steady: Duration) -> Option<Duration> {
-        let hold = Duration::from_secs(u64::from(self.settings.new_series_hold));
-        let mut next: Option<Duration> = None;
-        self.each_hold(|_, series| {
-            let over = series.seen(steady, hold);
-            next = next.into_iter().chain(over).min();
-        });
-        next
+    /// At 0.
+    pub(in crate::record) fn new(hold: Hold) -> Self {
+        Self { value: 0, hold }
     }
 
-    fn each_hold(&mut self, mut each: impl FnMut(Key, &mut Hold)) {
-        for (combination, total) in &mut self.totals {
-            each(Key::Total(*combination), &mut total.counter.hold);
-        }
-        for (status, durations) in &mut self.durations {
-            each(Key::Durations(*status), &mut durations.hold);
-        }
-        for ((finished, error_code), counter) in &mut self.deliveries {
-            each(Key::Delivery(*finished, *error_code), &mut counter.hold);
-        }
-        let commands = self
-            .commands
-            .iter_mut()
-            .flat_map(|commands| commands.series.iter_mut());
-        for (number, series) in commands {
-            for hold in series.holds() {
-                each(Key::CommandSeries(number), hold);
-            }
-        }
+    /// What is shown of it.
+    pub(in crate::record) fn shown(self) -> u64 {
+        if self.hold.is_on() { 0 } else { self.value }
+    }
+
+    /// One more, up to the largest number that there is.
+    pub(in crate::record) fn increment(&mut self) {
+        self.value = self.value.saturating_add(1);
     }
 }
 
-fn milliseconds(steady: Duration) -> u64 {
+/// Something that is done to every hold; it says which ones are to be saved.
+pub(super) type OnHold<'a> = &'a mut dyn FnMut(&mut Hold) -> bool;
+
+pub(super) fn milliseconds(steady: Duration) -> u64 {
     u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,11 +1,11 @@
 //! What is known of the commands behind CommandIds: their names, and how their schedules repeat.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::findings::Naming;
-use super::saved::Key;
+use crate::record::findings::Naming;
+use crate::record::table::{Table, decode};
 use crate::result::{Named, Seconds};
 
 /// A CommandId that DescribeInvocations was asked for so often, and did not list, has no name. Once is not enough:
@@ -18,7 +18,7 @@ const MAX_SCHEDULES: usize = 16;
 /// More CommandIds than the API can list results for; those beyond are asked for each time.
 const MAX_COMMANDS: usize = 100_000;
 
-/// Of a saved command; there are far fewer, and the next one needs a number too.
+/// Of a saved command; there are far fewer.
 const MAX_NUMBER: u32 = 1 << 31;
 
 /// What is known of one CommandId.
@@ -63,10 +63,12 @@ pub(super) enum Name<'a> {
 /// Every CommandId that results are listed for, by its order.
 #[derive(Debug, Default)]
 pub(super) struct KnownCommands {
-    commands: BTreeMap<u32, Known>,
+    pub commands: Table<u32, Known>,
     by_id: HashMap<Box<str>, u32>,
     /// Those with a result that was listed since the last sweep.
     listed: HashSet<u32>,
+    /// Goes up whenever anything that is known changes.
+    pub revision: u64,
 }
 
 impl KnownCommands {
@@ -91,7 +93,7 @@ impl KnownCommands {
     }
 
     /// Takes in what was read. Returns whether a name is new or another.
-    pub(super) fn learn(&mut self, naming: &Naming, unsaved: &mut BTreeSet<Key>) -> bool {
+    pub(super) fn learn(&mut self, naming: &Naming) -> bool {
         let mut renamed = false;
         // What older invocations are called has passed; of equally old ones the list has the newest first.
         let mut newest: HashMap<&str, &Named> = HashMap::new();
@@ -104,10 +106,10 @@ impl KnownCommands {
                     }
                 })
                 .or_insert(named);
-            self.change(&named.command_id, unsaved, |known| known.add_schedule(named));
+            self.change(&named.command_id, |known| known.add_schedule(named));
         }
         for (id, named) in &newest {
-            renamed |= self.change(id, unsaved, |known| {
+            renamed |= self.change(id, |known| {
                 if known.name.is_none() || named.created >= known.named_at {
                     known.name = Some(named.name.clone());
                     known.named_at = named.created;
@@ -117,86 +119,89 @@ impl KnownCommands {
             });
         }
         for id in naming.missing.iter().filter(|id| !newest.contains_key(&***id)) {
-            renamed |= self.change(id, unsaved, |known| {
+            renamed |= self.change(id, |known| {
                 known.misses = known.misses.saturating_add(1).min(MISSES);
             });
         }
         for (id, invoke_id) in &naming.missing_schedules {
-            self.change(id, unsaved, |known| known.add_unknown_schedule(invoke_id));
+            self.change(id, |known| known.add_unknown_schedule(invoke_id));
         }
         renamed
     }
 
     /// After a sweep: a command that two in a row have no results of is forgotten, and so are schedules that are
     /// over. Returns whether one is.
-    pub(super) fn forget_unlisted(
-        &mut self,
-        live_schedules: &HashSet<&str>,
-        unsaved: &mut BTreeSet<Key>,
-    ) -> bool {
+    pub(super) fn forget_unlisted(&mut self, live_schedules: &HashSet<&str>) -> bool {
         let listed = std::mem::take(&mut self.listed);
-        let before = self.commands.len();
-        let Self { commands, by_id, .. } = self;
-        commands.retain(|number, known| {
-            let was = (known.unlisted, known.schedules.len());
-            let unlisted = !listed.contains(number);
-            let goes = unlisted && known.unlisted;
-            known.unlisted = unlisted;
-            known
-                .schedules
-                .retain(|repeats| live_schedules.contains(&*repeats.invoke_id));
-            if goes {
-                by_id.remove(&known.id);
-            }
-            if goes || was != (known.unlisted, known.schedules.len()) {
-                unsaved.insert(Key::Command(*number));
-            }
-            !goes
-        });
-        self.commands.len() < before
-    }
-
-    /// To be saved.
-    pub(super) fn get(&self, number: u32) -> Option<&Known> {
-        self.commands.get(&number)
+        let mut gone = HashSet::new();
+        let numbers: Vec<u32> = self.commands.iter().map(|(number, _)| *number).collect();
+        for number in numbers {
+            let is_listed = listed.contains(&number);
+            self.change_number(number, |known| {
+                if known.unlisted && !is_listed {
+                    gone.insert(number);
+                }
+                known.unlisted = !is_listed;
+                known
+                    .schedules
+                    .retain(|repeats| live_schedules.contains(&*repeats.invoke_id));
+            });
+        }
+        for number in &gone {
+            self.commands.remove(*number);
+            self.revision += 1;
+        }
+        self.by_id.retain(|_, number| !gone.contains(number));
+        !gone.is_empty()
     }
 
     /// Puts a saved one back; `false` where it is there already.
-    pub(super) fn restore(&mut self, number: u32, known: Known) -> bool {
-        if number >= MAX_NUMBER {
-            return false;
-        }
-        let twice = self.by_id.insert(known.id.clone(), number).is_some();
-        self.commands.insert(number, known).is_none() && !twice
+    pub(super) fn restore(&mut self, number: u32, bytes: &[u8]) -> bool {
+        // The next one needs a number too.
+        let known = decode(bytes).filter(|_| number < MAX_NUMBER);
+        known.is_some_and(|known: Known| {
+            let twice = self.by_id.insert(known.id.clone(), number).is_some();
+            self.commands.restore_value(number, known) && !twice
+        })
     }
 
     fn find(&self, id: &str) -> Option<&Known> {
-        self.commands.get(self.by_id.get(id)?)
+        self.commands.get(*self.by_id.get(id)?)
     }
 
     /// Changes or begins what is known of a CommandId. Returns whether what is said of its name has changed.
-    fn change(&mut self, id: &str, unsaved: &mut BTreeSet<Key>, change: impl FnOnce(&mut Known)) -> bool {
+    fn change(&mut self, id: &str, change: impl FnOnce(&mut Known)) -> bool {
         let number = match self.by_id.get(id) {
             Some(number) => *number,
             None if self.commands.len() >= MAX_COMMANDS => return false,
             None => {
-                let number = self.commands.last_key_value().map_or(0, |(last, _)| last + 1);
+                let number = self.commands.last().map_or(0, |last| last + 1);
                 self.by_id.insert(id.into(), number);
                 self.listed.insert(number);
+                let known = Known {
+                    id: id.into(),
+                    ..Known::default()
+                };
+                self.commands.insert(number, known);
                 number
             }
         };
-        let known = self.commands.entry(number).or_insert_with(|| Known {
-            id: id.into(),
-            ..Known::default()
-        });
+        self.change_number(number, change)
+    }
+
+    fn change_number(&mut self, number: u32, change: impl FnOnce(&mut Known)) -> bool {
+        let Some(known) = self.commands.change_unsaved(number) else {
+            return false;
+        };
         let before = known.clone();
         change(known);
         if *known == before {
             return false;
         }
-        unsaved.insert(Key::Command(number));
-        known.name != before.name || known.misses != before.misses
+        let renamed = known.name != before.name || known.misses != before.misses;
+        self.commands.change(number);
+        self.revision += 1;
+        renamed
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::slots::{Entry, Flags};
+use crate::record::fact::Fact;
+use crate::record::labels::ResultLabels;
+use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// So many lists are made while the window moves by its length.
@@ -16,7 +18,7 @@ const SHORTEST_LIST: u32 = 60;
 /// Which settled ones leave next is listed for a while ahead only. That list is made from all that are held, once in
 /// that while; one of the whole window would take as much memory as the results themselves.
 #[derive(Debug)]
-pub(super) struct Window<K> {
+pub(in crate::record) struct Window<K> {
     /// Seconds.
     length: u32,
     /// Settled results from here on are in the window.
@@ -29,7 +31,7 @@ pub(super) struct Window<K> {
 
 impl<K: Ord + Copy> Window<K> {
     /// An empty window of `length` seconds.
-    pub(super) fn new(length: u32) -> Self {
+    pub(in crate::record) fn new(length: u32) -> Self {
         Self {
             length,
             horizon: 0,
@@ -40,12 +42,12 @@ impl<K: Ord + Copy> Window<K> {
     }
 
     /// Whether a settled result of that time is within.
-    pub(super) fn holds(&self, time: Seconds) -> bool {
+    fn holds(&self, time: Seconds) -> bool {
         time >= self.horizon
     }
 
     /// A result came into this state.
-    pub(super) fn add(&mut self, key: K, entry: &Entry) {
+    pub(in crate::record) fn add(&mut self, key: K, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
@@ -56,7 +58,7 @@ impl<K: Ord + Copy> Window<K> {
     }
 
     /// A result leaves this state.
-    pub(super) fn remove(&mut self, key: K, entry: &Entry) {
+    pub(in crate::record) fn remove(&mut self, key: K, entry: &Entry) {
         if !self.shows(entry) {
             return;
         }
@@ -67,7 +69,11 @@ impl<K: Ord + Copy> Window<K> {
     }
 
     /// Lets settled results leave the window. `held` is everything that was added and not removed.
-    pub(super) fn advance<'a>(&mut self, now: Seconds, held: impl Iterator<Item = (K, &'a Entry)>) {
+    pub(in crate::record) fn advance<'a>(
+        &mut self,
+        now: Seconds,
+        held: impl Iterator<Item = (K, &'a Entry)>,
+    ) {
         let horizon = now.saturating_sub(self.length);
         if horizon < self.horizon {
             self.go_back(horizon, held);
@@ -105,16 +111,41 @@ impl<K: Ord + Copy> Window<K> {
     }
 
     /// How many results are in each state; none is 0.
-    pub(super) fn counts(&self) -> &BTreeMap<K, u64> {
+    pub(in crate::record) fn counts(&self) -> &BTreeMap<K, u64> {
         &self.counts
     }
 
     fn shows(&self, entry: &Entry) -> bool {
-        !entry.flags.has(Flags::HIDDEN) && (entry.is_open() || self.holds(entry.time))
+        match entry.kind() {
+            Kind::Followed => true,
+            Kind::Settled => self.holds(entry.time),
+            Kind::GivenUp | Kind::Aside => false,
+        }
     }
 
     fn lists(&self, entry: &Entry) -> bool {
         !entry.is_open() && entry.time < self.listed_until
+    }
+}
+
+impl Window<ResultLabels> {
+    /// The window of all results, by their labels.
+    pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
+        match fact {
+            Fact::Passed(now) => {
+                let held = identities.iter().map(|(_, entry)| (entry.combination, entry));
+                self.advance(*now, held);
+            }
+            Fact::Moved { before, after, .. } => {
+                if let Some(before) = before {
+                    self.remove(before.combination, before);
+                }
+                if let Some(after) = after {
+                    self.add(after.combination, after);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -133,11 +164,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::label::{Combination, StatusNumber};
+    use crate::record::labels::StatusNumber;
+    use crate::record::ledger::identities::Flags;
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {
-        let combination = Combination {
+        let combination = ResultLabels {
             status: StatusNumber::of(status),
             error_code: 0,
             exit_code: 0,
@@ -153,7 +185,7 @@ mod tests {
     /// What is held, and the window that was told of it.
     struct Held {
         entries: Vec<Entry>,
-        window: Window<Combination>,
+        window: Window<ResultLabels>,
     }
 
     impl Held {

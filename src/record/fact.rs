@@ -1,0 +1,136 @@
+//! What happened to the results of a scope, one fact at a time.
+//!
+//! The ledger says them while it takes in what a poll found; each tally folds them in its own way. Facts borrow from
+//! both, and nobody keeps one.
+
+use std::collections::HashSet;
+
+use super::findings::Naming;
+use super::labels::{LabelTexts, Labelled};
+use super::ledger::identities::{Entry, EntryId, Identities};
+use crate::result::{CommandOfRow, Identity, Ids, Seconds};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum Fact<'a> {
+    /// Time has passed: it is so late now, by the wall clock.
+    Passed(Seconds),
+    /// What DescribeInvocations said of commands.
+    Named(&'a Naming),
+    /// A result is held, or no longer, or what is known of it has changed.
+    Moved {
+        id: EntryId,
+        /// None for one that was not held.
+        before: Option<&'a Entry>,
+        /// None for one that is no longer held.
+        after: Option<&'a Entry>,
+    },
+    /// A row shows a held result, and the command that it is of.
+    Shown {
+        id: EntryId,
+        command: &'a CommandOfRow,
+        /// When the newest run of the schedule began, where it is one's.
+        run_began: Option<Seconds>,
+    },
+    /// A schedule's run that was held by the schedule's row is held by itself from now on.
+    Parted { run: EntryId, row: EntryId },
+    /// A result is seen settled.
+    Settled(&'a Settled<'a>),
+    /// Rule 7: what had settled as `before` shows another state.
+    Changed {
+        id: EntryId,
+        before: &'a Entry,
+        how: Changed,
+    },
+    /// The delivery of an output has ended, and counts.
+    Delivered {
+        /// OssOutputStatus: true for Finished, false for Failed.
+        finished: bool,
+        /// OssOutputErrorCode, by its number.
+        error_code: u16,
+        /// Whether that is shown as `other`.
+        folded: bool,
+    },
+    /// An open result was given up.
+    Lost,
+    /// A result, or a run, that only a sweep found.
+    Late,
+    /// A result was forgotten.
+    Forgotten,
+    /// A sweep has been taken in; these are the invocations of the schedules that are known.
+    Swept(&'a HashSet<&'a str>),
+}
+
+/// A result that is seen settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled<'a> {
+    /// With its run for one of a schedule.
+    pub identity: Identity,
+    /// Where to look; none for a plain success, unless its row came with them.
+    pub ids: Option<&'a Ids>,
+    /// Its command, where that may be a selected one.
+    pub command: Option<&'a CommandOfRow>,
+    pub labelled: Labelled,
+    /// Rule 10's.
+    pub time: Seconds,
+    /// FinishedTime − StartTime.
+    pub duration: Option<u32>,
+    /// Bytes of output that the API dropped.
+    pub dropped: u64,
+    pub how: How,
+}
+
+impl Settled<'_> {
+    /// Whether it is how it should be.
+    pub(super) fn is_success(&self) -> bool {
+        self.labelled.combination.status.is_success()
+    }
+
+    /// Whether it adds to the counters.
+    pub(super) fn counts(&self) -> bool {
+        self.how == How::Counted
+    }
+}
+
+/// Why a settled result is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// For the first time: it counts.
+    Counted,
+    /// By the baseline.
+    Baseline,
+    /// It ended before the baseline, or before it was forgotten, and only a later look shows it.
+    Old,
+    /// It had counted, or was known.
+    Again,
+}
+
+impl How {
+    /// That of a result that was not known. `is_old` where it is from before the baseline, or before it was forgotten.
+    pub(super) fn of_new(is_old: bool) -> Self {
+        match is_old {
+            true => Self::Old,
+            false => Self::Counted,
+        }
+    }
+}
+
+/// What of a settled result is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is open again.
+    Reopened,
+    /// Its labels.
+    Relabelled,
+    /// Only its time.
+    Retimed,
+    /// It was in no gauge, and is open again.
+    Unhidden,
+}
+
+/// What the record knows at the moment of a fact.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub identities: &'a Identities,
+    pub labels: &'a LabelTexts,
+}

@@ -1,0 +1,48 @@
+//! Rules 2 and 9: what was settled before the exporter looked is known, and not counted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::result::Seconds;
+
+/// Rule 2: what ended longer than this before the baseline began, and only a later look shows, is not counted.
+/// A clock that is further off than this is refused by the API.
+const BEFORE_THE_BASELINE: Seconds = 15 * 60;
+
+/// When everything was looked at, and what a look can still bring that is no news.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::record) struct Baseline {
+    /// The filter of the last baseline; none before there was one.
+    pub looked_with: Option<u64>,
+    /// When the last baseline began: rule 2.
+    pub began: Seconds,
+    /// When a poll was last recorded.
+    pub recorded_at: Seconds,
+    /// When a sweep was last recorded.
+    pub swept_at: Seconds,
+    /// The oldest settled one-time result that the last sweep listed; none where it listed none.
+    pub oldest_listed: Option<Seconds>,
+    /// Time of the newest result that was forgotten: what is as old and listed again has been known.
+    pub forgotten_until: Seconds,
+}
+
+impl Baseline {
+    /// What ended before this, and only a later look shows, is not counted.
+    pub(super) fn old_before(&self) -> Seconds {
+        let baseline = self.began.saturating_sub(BEFORE_THE_BASELINE);
+        baseline.max(self.forgotten_until.saturating_add(1))
+    }
+
+    /// Whether a result that only a later look shows, with that time of its own, is from before.
+    pub(super) fn is_old(&self, own: Option<Seconds>) -> bool {
+        own.is_some_and(|own| own < self.old_before())
+    }
+
+    /// Rule 8: a sweep has listed settled one-time results, of which this is the oldest. Returns before when something
+    /// must have been for the list to have lost it at its old end; neither an empty list nor one without such results
+    /// makes anything old.
+    pub(super) fn swept(&mut self, oldest: Option<Seconds>) -> Seconds {
+        let both = self.oldest_listed.zip(oldest);
+        self.oldest_listed = oldest;
+        both.map_or(0, |(one, other)| one.min(other))
+    }
+}

@@ -1,0 +1,39 @@
+//! When to look again for what was looked for in vain.
+
+use std::time::Duration;
+
+/// How the pauses between looks in vain grow: from one interval, doubling, to that of sweeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pauses {
+    /// The first, and about how far apart polls are.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+/// When something is to be looked for again that was looked for in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looks {
+    /// By the process's own time.
+    not_before: Duration,
+    /// The last pause.
+    pause: Duration,
+}
+
+impl Looks {
+    /// Whether the time for the next look has come. A poll that begins a little early does not miss its turn.
+    pub fn is_due(self, steady: Duration, pauses: Pauses) -> bool {
+        steady + pauses.least / 4 >= self.not_before
+    }
+
+    /// It was looked for at `steady`, in vain.
+    pub fn in_vain(&mut self, steady: Duration, pauses: Pauses) {
+        self.pause = (self.pause * 2).clamp(pauses.least, pauses.most.max(pauses.least));
+        self.not_before = steady + self.pause;
+    }
+
+    /// Whether the pauses have grown as long as they do.
+    pub(super) fn is_patient(self, pauses: Pauses) -> bool {
+        self.pause >= pauses.most
+    }
+}

@@ -1,0 +1,274 @@
+//! What is known of a scope's results. The ledger takes in what polls found and says what happened, as facts; what
+//! they add up to is none of its business.
+
+mod applying;
+pub(super) mod baseline;
+mod ended;
+pub(super) mod identities;
+pub(super) mod looks;
+pub(super) mod open;
+mod pages;
+mod rows;
+mod runs;
+pub(super) mod schedule;
+mod sweeps;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use applying::{Applying, Tell};
+use baseline::Baseline;
+use identities::{Entry, EntryId, Flags, Identities, Kind};
+use looks::Pauses;
+use open::{ListDepth, Open};
+use schedule::Schedule;
+
+use super::fact::Fact;
+use super::findings::Findings;
+use super::labels::{LabelTexts, Labels, StatusNumber};
+use super::saved::{Change, Key};
+use super::settings::Settings;
+use super::table::{Table, decode};
+use crate::clock::Now;
+use crate::result::{Identity, Ids, Row, Seconds, Status};
+
+/// Every result that is known.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// `poll.window` in seconds: runs of schedules are held for so long.
+    window: u32,
+    /// The filter that results are listed with.
+    filter: u64,
+    /// Between looks in vain for runs of schedules.
+    pub pauses: Pauses,
+    pub baseline: Baseline,
+    pub identities: Identities,
+    pub open: Table<EntryId, Open>,
+    pub schedules: Table<EntryId, Schedule>,
+    /// Runs from histories, by their time: they are forgotten when they leave the window.
+    runs: BTreeSet<(Seconds, EntryId)>,
+    /// While a sweep is under way: what polls have seen, or looked for in vain, since it began. Its pages are older.
+    newer_than_sweep: Option<HashSet<EntryId>>,
+    depth: ListDepth,
+}
+
+impl Ledger {
+    /// Nothing is known.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            window: settings.window,
+            filter: settings.filter,
+            pauses: settings.pauses,
+            baseline: Baseline::default(),
+            identities: Identities::default(),
+            open: Table::default(),
+            schedules: Table::default(),
+            runs: BTreeSet::new(),
+            newer_than_sweep: None,
+            depth: ListDepth::default(),
+        }
+    }
+
+    /// Takes in what one complete poll found.
+    pub(super) fn apply(&mut self, findings: &Findings, now: Now, labels: &mut Labels, tell: Tell<'_>) {
+        let is_baseline = self.needs_baseline();
+        let mut at = Applying::new(findings, now, (is_baseline, self.window), labels, tell);
+        if is_baseline {
+            self.baseline.began = findings.began.wall;
+        }
+        at.tell(&Fact::Passed(now.wall), &self.identities);
+        self.forget_runs(&mut at);
+        at.tell(&Fact::Named(&findings.naming), &self.identities);
+        let newer = match findings.sweep {
+            Some(_) => self.newer_than_sweep.take().unwrap_or_default(),
+            None => HashSet::new(),
+        };
+        self.pages(&mut at, findings, &newer);
+        for answer in &findings.answers {
+            self.answer(&mut at, answer);
+        }
+        self.mark_scheduled(&mut at, &findings.scheduled);
+        for history in &findings.histories {
+            self.history(&mut at, history, findings.began.steady);
+        }
+        for (id, row, dated) in std::mem::take(&mut at.ended) {
+            self.schedule_ended(&mut at, id, &row, dated);
+        }
+        if findings.sweep.is_some() {
+            self.swept(&mut at, &findings.pages, &newer);
+        } else if let Some(newer) = &mut self.newer_than_sweep {
+            newer.extend(&at.listed);
+            newer.extend(&at.missed);
+        }
+        self.baseline.recorded_at = now.wall;
+    }
+
+    /// Where a result, open or settled, is held.
+    pub(super) fn find(&self, identity: &Identity) -> Option<EntryId> {
+        self.identities.find(identity)
+    }
+
+    /// Whether everything must be read once before anything can be counted.
+    pub(super) fn needs_baseline(&self) -> bool {
+        self.baseline.looked_with != Some(self.filter)
+    }
+
+    /// The open results, with how deep in the list each should be now where that can be told.
+    pub(super) fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
+        self.open.iter().filter_map(|(id, open)| {
+            let identity = self.identities.get(*id)?.identity;
+            Some((identity, open, open.listed.map(|listed| self.depth.of(listed))))
+        })
+    }
+
+    /// The schedules' rows.
+    pub(super) fn schedules(&self) -> impl Iterator<Item = (Identity, &Schedule)> {
+        let schedules = self.schedules.iter();
+        schedules.filter_map(|(id, schedule)| Some((self.identities.get(*id)?.identity, schedule)))
+    }
+
+    /// The ids of schedules whose rows have not settled, and where those are held.
+    pub(super) fn live_schedules(&self) -> impl Iterator<Item = (EntryId, &Ids)> {
+        let schedules = self.schedules.iter();
+        schedules.filter_map(|(id, schedule)| {
+            self.identities.get(*id).filter(|entry| entry.is_open())?;
+            Some((*id, &schedule.ids))
+        })
+    }
+
+    /// The schedule that a row belongs to.
+    pub(super) fn schedule(&self, identity: &Identity) -> Option<&Schedule> {
+        self.schedules.get(self.find(identity)?)
+    }
+
+    /// A row that is no schedule's yet, as the schedule that it is. `is_known` where its first run has settled.
+    fn begun(&self, ids: Ids, row: &Row, is_known: bool) -> Schedule {
+        match self.needs_baseline() && !is_known {
+            true => Schedule::at_baseline(ids, row),
+            false => Schedule::new(ids, row.repeats, u32::from(is_known)),
+        }
+    }
+
+    /// The same of one that a poll has just shown.
+    pub(super) fn as_schedule(&self, row: &Row, ids: Ids) -> Schedule {
+        let entry = self.find(&row.identity).and_then(|id| self.identities.get(id));
+        self.begun(ids, row, entry.is_some_and(|entry| entry.flags.has(Flags::KNOWN)))
+    }
+
+    /// Whether a row is a schedule's.
+    fn is_of_schedule(&self, id: EntryId, row: &Row) -> bool {
+        row.scheduled || self.schedules.contains(id)
+    }
+
+    /// Whether a schedule's row shows another number of runs than before, or another status.
+    pub(super) fn has_moved(&self, row: &Row) -> bool {
+        let Some(id) = self.find(&row.identity) else {
+            return false;
+        };
+        let shown = self.schedules.get(id).map(|schedule| schedule.shown);
+        let status = self.identities.get(id).map(|entry| entry.combination.status);
+        let has_settled = status.is_some_and(StatusNumber::is_open) != row.status.is_open();
+        let other = match row.status {
+            Status::Known(known) => status != Some(StatusNumber::of(known)),
+            Status::Unknown(_) => has_settled,
+        };
+        row.repeats > 0 && (other || shown != Some(row.repeats))
+    }
+
+    /// How many rows each invocation has that is a schedule.
+    pub(super) fn instances_of_schedules(&self) -> HashMap<&str, u64> {
+        let mut instances = HashMap::new();
+        for (_, schedule) in self.schedules.iter() {
+            *instances.entry(&*schedule.ids.invoke_id).or_default() += 1;
+        }
+        instances
+    }
+
+    /// A sweep begins: until it is taken in, what polls see in between is newer than what it reads.
+    pub(super) fn sweep_begins(&mut self) {
+        self.newer_than_sweep = Some(HashSet::new());
+    }
+
+    /// The sweep was given up.
+    pub(super) fn sweep_abandoned(&mut self) {
+        self.newer_than_sweep = None;
+    }
+
+    // === What is held ===
+
+    /// A result is held from now on.
+    fn hold(&mut self, at: &mut Applying<'_>, entry: Entry) -> EntryId {
+        let id = self.identities.insert(entry);
+        self.moved(at, id, None, Some(&entry));
+        id
+    }
+
+    /// What is known of a held result changes.
+    fn change(&mut self, at: &mut Applying<'_>, id: EntryId, change: impl FnOnce(&mut Entry)) {
+        if let Some((before, after)) = self.identities.change(id, change) {
+            self.moved(at, id, Some(&before), Some(&after));
+        }
+    }
+
+    /// A result is held no longer.
+    fn remove(&mut self, at: &mut Applying<'_>, id: EntryId) {
+        if let Some(entry) = self.identities.remove(id) {
+            self.open.remove(id);
+            self.schedules.remove(id);
+            self.moved(at, id, Some(&entry), None);
+        }
+    }
+
+    fn moved(&self, at: &mut Applying<'_>, id: EntryId, before: Option<&Entry>, after: Option<&Entry>) {
+        at.tell(&Fact::Moved { id, before, after }, &self.identities);
+    }
+
+    // === What is saved ===
+
+    /// What has changed since the last call; the baseline is saved with the head.
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Change> {
+        Change::all(self.identities.changes(), Key::Entry)
+            .chain(Change::all(self.open.changes(), Key::Open))
+            .chain(Change::all(self.schedules.changes(), Key::Schedule))
+    }
+
+    /// Puts a saved pair back; `false` where no sound state has it.
+    pub(super) fn restore(&mut self, key: Key, bytes: &[u8], labels: &LabelTexts) -> bool {
+        match key {
+            Key::Entry(id) => {
+                let entry = decode(bytes).filter(|entry: &Entry| labels.has(entry.combination));
+                entry.is_some_and(|entry| self.identities.restore(id, entry))
+            }
+            Key::Open(id) => self.open.restore(id, bytes),
+            Key::Schedule(id) => {
+                let schedule = decode(bytes).filter(Schedule::is_sound);
+                schedule.is_some_and(|schedule| self.schedules.restore_value(id, schedule))
+            }
+            _ => false,
+        }
+    }
+
+    /// After the last saved pair: makes what is derived.
+    ///
+    /// # Errors
+    /// With the key of what is said about a result that is not held.
+    pub(super) fn restored(&mut self) -> Result<(), Key> {
+        self.identities.restored();
+        for (id, _) in self.open.iter() {
+            let entry = self.identities.get(*id);
+            let followed = entry.filter(|entry| entry.kind() == Kind::Followed);
+            followed.ok_or(Key::Open(*id))?;
+        }
+        for (id, _) in self.schedules.iter() {
+            self.identities.get(*id).ok_or(Key::Schedule(*id))?;
+        }
+        for (id, entry) in self.identities.iter() {
+            if entry.kind() == Kind::Followed && !self.open.contains(id) {
+                return Err(Key::Entry(id));
+            }
+            if entry.flags.has(Flags::RUN) {
+                self.runs.insert((entry.time, id));
+            }
+        }
+        Ok(())
+    }
+}

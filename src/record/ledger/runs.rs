@@ -1,0 +1,200 @@
+//! Rule 9: runs of schedules, each known and counted by its number.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::Ledger;
+use super::applying::Applying;
+use super::identities::{Entry, EntryId, Flags};
+use super::schedule::Schedule;
+use crate::record::fact::{Fact, How};
+use crate::record::findings::{Dated, History, times};
+use crate::result::{Identity, Ids, Row, Seconds};
+
+impl Ledger {
+    /// What a history shows. The runs of its page that are not known are counted; a run shown open is not known.
+    pub(super) fn history(&mut self, at: &mut Applying<'_>, history: &History, began: Duration) {
+        let mut brought: HashSet<EntryId> = HashSet::new();
+        let times = times(&history.rows, at.now);
+        for (row, dated) in history.rows.iter().zip(times) {
+            let Some(id) = self.find(&row.identity) else {
+                continue;
+            };
+            // A run's number is not the Repeats of the row.
+            self.note_schedule(at, id, row.ids.as_deref(), None);
+            self.shown(at, id, row);
+            let run = row.run();
+            let identity = row.identity.of_run(run);
+            if row.status.is_open() {
+                // Of two rows for one run, one settled, the settled one is right.
+                if at.is_baseline
+                    && !at.settled_runs.contains(&identity)
+                    && let Some(schedule) = self.schedules.change(id)
+                {
+                    schedule.reopen(run);
+                }
+                continue;
+            }
+            if at.is_baseline {
+                at.settled_runs.insert(identity);
+            }
+            match self.find(&identity) {
+                Some(held) => {
+                    self.learn(id, run, dated.own().unwrap_or_default());
+                    let labelled = at.labels.of_row(row);
+                    self.changed(at, held, row, labelled, dated.own());
+                    self.delivery(at, held, row, true);
+                }
+                None if self.add_run(at, id, row, (identity, dated), history.thorough) => {
+                    brought.insert(id);
+                }
+                None => {}
+            }
+        }
+        for (identity, sought) in &history.asked {
+            if let Some(id) = self.find(identity)
+                && let Some(schedule) = self.schedules.change_unsaved(id)
+            {
+                schedule.asked(*sought, brought.contains(&id), began, self.pauses);
+            }
+        }
+    }
+
+    /// A settled run that is not held. Returns whether it was not known by its number either.
+    fn add_run(
+        &mut self,
+        at: &mut Applying<'_>,
+        id: EntryId,
+        row: &Row,
+        (identity, dated): (Identity, Dated),
+        thorough: bool,
+    ) -> bool {
+        let run = row.run();
+        let time = dated.time().unwrap_or(at.now);
+        let schedule = self.schedules.get(id).filter(|schedule| !schedule.knows(run));
+        let Some(schedule) = schedule else {
+            return false;
+        };
+        let how = How::of_new(schedule.is_old(dated.own()));
+        if thorough && schedule.is_past(run) && !at.is_baseline {
+            at.tell(&Fact::Late, &self.identities);
+        }
+        self.learn(id, run, time);
+        if at.under_way.contains(&id) {
+            // It had settled by the time the history was read: rule 2.
+            return true;
+        }
+        let labelled = at.labels.of_row(row);
+        let held = at.is_recent(time).then(|| {
+            let entry = Entry {
+                identity,
+                time,
+                combination: labelled.combination,
+                flags: Flags::RUN.with(Flags::KNOWN),
+            };
+            self.hold_run(at, entry)
+        });
+        if let Some(held) = held {
+            self.shown(at, held, row);
+        }
+        self.settled(at, row, identity, labelled, time, how);
+        match held {
+            Some(held) => self.delivery(at, held, row, how == How::Counted),
+            None if how == How::Counted => self.delivered(at, row),
+            None => {}
+        }
+        true
+    }
+
+    /// Rows that belong to schedules, though they do not show it. Those that are settled show no ids to ask with.
+    pub(super) fn mark_scheduled(&mut self, at: &mut Applying<'_>, scheduled: &[Identity]) {
+        for identity in scheduled {
+            if let Some(id) = self.find(identity)
+                && let Some(open) = self.open.get(id)
+                && !self.schedules.contains(id)
+            {
+                let ids = open.ids.clone();
+                self.become_schedule(at, id, ids, 0);
+            }
+        }
+    }
+
+    /// Makes the row of a schedule one, where it is not yet, and moves its Repeats.
+    pub(super) fn note_schedule(
+        &mut self,
+        at: &mut Applying<'_>,
+        id: EntryId,
+        ids: Option<&Ids>,
+        repeats: Option<u32>,
+    ) {
+        // A row that does not say has not moved.
+        let repeats = repeats.filter(|repeats| *repeats > 0);
+        if !self.schedules.contains(id) {
+            let ids = ids.or_else(|| self.open.get(id).map(|open| &open.ids));
+            let Some(ids) = ids.cloned() else { return };
+            self.become_schedule(at, id, ids, repeats.unwrap_or_default());
+        }
+        if let Some(repeats) = repeats
+            && self
+                .schedules
+                .get(id)
+                .is_some_and(|schedule| schedule.shown != repeats)
+            && let Some(schedule) = self.schedules.change(id)
+        {
+            schedule.has_moved(repeats);
+            schedule.last_run = schedule.last_run.max(at.now);
+        }
+    }
+
+    fn become_schedule(&mut self, at: &mut Applying<'_>, id: EntryId, ids: Ids, repeats: u32) {
+        let Some(entry) = self.identities.get(id).copied() else {
+            return;
+        };
+        let is_known = entry.flags.has(Flags::KNOWN);
+        if is_known && !entry.is_open() && repeats > 1 {
+            self.part_first_run(at, id, entry);
+        }
+        let mut schedule = Schedule::new(ids, repeats, u32::from(is_known));
+        schedule.old_before = self.baseline.old_before();
+        schedule.last_run = entry.time;
+        schedule.known_until = if is_known { entry.time } else { 0 };
+        self.schedules.insert(id, schedule);
+    }
+
+    /// What looked like a one-time result moves on to its next run: the first one is held by itself from now on.
+    fn part_first_run(&mut self, at: &mut Applying<'_>, row: EntryId, entry: Entry) {
+        self.change(at, row, |entry| entry.flags.set(Flags::HIDDEN, true));
+        if at.is_recent(entry.time) && !entry.flags.has(Flags::HIDDEN) {
+            let first = Entry {
+                identity: entry.identity.of_run(1),
+                flags: entry.flags.with(Flags::RUN),
+                ..entry
+            };
+            let run = self.hold_run(at, first);
+            at.tell(&Fact::Parted { run, row }, &self.identities);
+        }
+    }
+
+    /// Holds a run by itself, once.
+    fn hold_run(&mut self, at: &mut Applying<'_>, entry: Entry) -> EntryId {
+        if let Some(held) = self.find(&entry.identity) {
+            return held;
+        }
+        let id = self.hold(at, entry);
+        self.runs.insert((entry.time, id));
+        id
+    }
+
+    /// A run is known by its number from now on.
+    pub(super) fn learn(&mut self, id: EntryId, run: u32, time: Seconds) {
+        let knows = |schedule: &Schedule| schedule.knows(run);
+        if self.schedules.get(id).is_none_or(knows) {
+            return;
+        }
+        if let Some(schedule) = self.schedules.change(id) {
+            schedule.learn(run);
+            schedule.last_run = schedule.last_run.max(time);
+            schedule.known_until = schedule.known_until.max(time);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the configuration says about counting.
+
+use std::sync::Arc;
+
+use super::labels::Bounds;
+use super::ledger::looks::Pauses;
+use crate::selection::Selection;
+
+/// What the configuration says about counting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `poll.window` in seconds.
+    pub window: u32,
+    /// `metrics.new_series_hold` in seconds.
+    pub new_series_hold: u32,
+    /// `metrics.max_error_codes`.
+    pub max_error_codes: u16,
+    /// `metrics.max_exit_codes`.
+    pub max_exit_codes: u16,
+    /// `metrics.duration_buckets` in seconds.
+    pub duration_buckets: Vec<f64>,
+    /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
+    /// complete scan is a baseline again.
+    pub filter: u64,
+    /// Between looks in vain for runs of schedules.
+    pub pauses: Pauses,
+    /// `metrics.commands` and what goes with it; none where nothing is selected.
+    pub commands: Option<CommandSettings>,
+}
+
+impl Settings {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            error_codes: self.max_error_codes,
+            exit_codes: self.max_exit_codes,
+        }
+    }
+}
+
+/// What the configuration says about series of commands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandSettings {
+    /// `metrics.commands`, not empty.
+    pub selection: Arc<Selection>,
+    /// `metrics.max_commands`.
+    pub max_commands: u16,
+    /// `metrics.command_durations`.
+    pub durations: bool,
+}

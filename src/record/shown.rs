@@ -1,0 +1,218 @@
+//! The record as it is shown: an immutable picture that a scrape and a page are answered from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::labels::{KNOWN_SETTLED, LabelTexts, Labels, ResultLabels, StatusNumber};
+use super::ledger::Ledger;
+use super::settings::Settings;
+use super::tally::Tallies;
+use super::tally::commands::shown::ShownCommands;
+use super::tally::durations::ShownDurations;
+use super::tally::failures::ShownFailure;
+use super::tally::totals::Exemplar;
+use crate::result::{KnownStatus, Seconds};
+
+/// What one scope's results add up to, at one instant.
+#[derive(Debug, Clone)]
+pub struct Counts {
+    labels: Arc<LabelTexts>,
+    /// `cloud_assistant_recent_results`: what is in the window, and the known combinations at 0.
+    recent: Vec<(ResultLabels, u64)>,
+    /// `cloud_assistant_results_total`.
+    totals: Vec<(ResultLabels, u64, Option<Exemplar>)>,
+    /// `metrics.duration_buckets`, in seconds.
+    pub duration_buckets: Vec<f64>,
+    /// `cloud_assistant_result_duration_seconds`.
+    pub durations: Vec<ShownDurations>,
+    /// Start (or first sight) of the oldest open result, by InvocationStatus.
+    oldest_open: Vec<(StatusNumber, Seconds)>,
+    /// Time of the newest settled result, by InvocationStatus.
+    newest: Vec<(StatusNumber, Seconds)>,
+    /// Deliveries: whether finished, number of the error code, how many.
+    deliveries: Vec<(bool, u16, u64)>,
+    /// Σ Dropped of counted results.
+    pub dropped_bytes: u64,
+    /// Open results that were given up.
+    pub lost: u64,
+    /// Results that only a sweep found.
+    pub late: u64,
+    /// Results from before the baseline that only a later look has shown.
+    pub old: u64,
+    /// Settled results that changed.
+    pub reclassified: u64,
+    /// Folded labels: invocation_status, error_code, exit_code.
+    pub overflow: [u64; 3],
+    /// Identities held.
+    pub held: usize,
+    /// Results that are still to settle.
+    pub open: usize,
+    /// The series of selected commands; none where nothing is selected.
+    pub commands: Option<ShownCommands>,
+    /// `poll.window` in seconds: how far the gauges look back.
+    pub window: u32,
+    /// When the poll that this is from was recorded.
+    pub recorded_at: Seconds,
+    failures: Arc<[Arc<ShownFailure>]>,
+    /// When a series that is held at 0 is to show its value, by the process's own time.
+    pub next_change: Option<Duration>,
+}
+
+/// A combination of labels with its texts, and what is counted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownTotal<'a> {
+    /// InvocationStatus.
+    pub invocation_status: &'a str,
+    /// ErrorCode.
+    pub error_code: &'a str,
+    /// ExitCode.
+    pub exit_code: &'a str,
+    /// How many.
+    pub value: u64,
+    /// The newest failure among them.
+    pub exemplar: Option<&'a Exemplar>,
+}
+
+impl Counts {
+    /// The picture of a record. What is held at 0 in it has been seen since `steady`.
+    pub(super) fn of(
+        settings: &Settings,
+        ledger: &Ledger,
+        tallies: &mut Tallies,
+        labels: &Labels,
+        steady: Duration,
+    ) -> Self {
+        let labels = labels.texts();
+        let next_change = tallies.see_holds(steady);
+        let failures = tallies.shown_failures(labels);
+        let zeros = || {
+            let known = KNOWN_SETTLED.iter();
+            known.map(|(status, error, exit)| labels.reserved(*status, error, exit))
+        };
+        let commands = tallies
+            .commands
+            .as_ref()
+            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()));
+        let work = tallies.work;
+        Self {
+            labels: Arc::clone(labels),
+            recent: recent(labels, zeros(), tallies.window.counts()),
+            totals: tallies.totals.shown(zeros()),
+            duration_buckets: settings.duration_buckets.clone(),
+            durations: tallies.durations.shown(),
+            oldest_open: oldest_open(ledger),
+            newest: tallies.newest.shown(),
+            deliveries: tallies.deliveries.shown(),
+            dropped_bytes: work.dropped_bytes,
+            lost: work.lost,
+            late: work.late,
+            old: work.old,
+            reclassified: work.reclassified,
+            overflow: work.overflow,
+            held: ledger.identities.len(),
+            open: ledger.open.len(),
+            window: settings.window,
+            recorded_at: ledger.baseline.recorded_at,
+            failures,
+            commands,
+            next_change,
+        }
+    }
+
+    /// `cloud_assistant_recent_results`, in a fixed order.
+    pub fn recent(&self) -> impl Iterator<Item = ShownTotal<'_>> {
+        self.recent
+            .iter()
+            .map(|(combination, value)| self.shown(*combination, *value, None))
+    }
+
+    /// `cloud_assistant_results_total`, in a fixed order.
+    pub fn totals(&self) -> impl Iterator<Item = ShownTotal<'_>> {
+        self.totals
+            .iter()
+            .map(|(combination, value, exemplar)| self.shown(*combination, *value, exemplar.as_ref()))
+    }
+
+    /// The oldest open result's start by InvocationStatus.
+    pub fn oldest_open(&self) -> impl Iterator<Item = (&str, Seconds)> {
+        self.oldest_open
+            .iter()
+            .map(|(status, time)| (self.labels.status_text(*status), *time))
+    }
+
+    /// The newest settled result's time by InvocationStatus.
+    pub fn newest(&self) -> impl Iterator<Item = (&str, Seconds)> {
+        self.newest
+            .iter()
+            .map(|(status, time)| (self.labels.status_text(*status), *time))
+    }
+
+    /// OssOutputStatus, OssOutputErrorCode and how many.
+    pub fn deliveries(&self) -> impl Iterator<Item = (&'static str, &str, u64)> {
+        self.deliveries.iter().map(|(finished, error_code, value)| {
+            let status = if *finished { "Finished" } else { "Failed" };
+            (status, self.labels.error_codes.text(*error_code), *value)
+        })
+    }
+
+    /// The newest results that did not succeed, newest first.
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = &ShownFailure> {
+        self.failures.iter().map(|failure| &**failure)
+    }
+
+    /// The text of an InvocationStatus.
+    pub fn status_text(&self, status: StatusNumber) -> &str {
+        self.labels.status_text(status)
+    }
+
+    /// The InvocationStatus of a histogram.
+    pub fn status_of(&self, durations: &ShownDurations) -> &str {
+        self.labels.status_text(durations.status)
+    }
+
+    fn shown<'a>(
+        &'a self,
+        combination: ResultLabels,
+        value: u64,
+        exemplar: Option<&'a Exemplar>,
+    ) -> ShownTotal<'a> {
+        ShownTotal {
+            invocation_status: self.labels.status_text(combination.status),
+            error_code: self.labels.error_codes.text(combination.error_code),
+            exit_code: self.labels.exit_codes.text(combination.exit_code),
+            value,
+            exemplar,
+        }
+    }
+}
+
+/// What is in the window; the open statuses, and the `zeros`, are there at 0.
+fn recent(
+    labels: &LabelTexts,
+    zeros: impl Iterator<Item = ResultLabels>,
+    counts: &BTreeMap<ResultLabels, u64>,
+) -> Vec<(ResultLabels, u64)> {
+    let open = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
+    let open = open.map(|status| labels.reserved(status, "", ""));
+    let mut recent: BTreeMap<ResultLabels, u64> =
+        open.chain(zeros).map(|combination| (combination, 0)).collect();
+    recent.extend(counts);
+    recent.into_iter().collect()
+}
+
+/// Start, or first sight, of the oldest open result by status.
+fn oldest_open(ledger: &Ledger) -> Vec<(StatusNumber, Seconds)> {
+    let mut oldest: BTreeMap<StatusNumber, Seconds> = BTreeMap::new();
+    for (id, open) in ledger.open.iter() {
+        let Some(entry) = ledger.identities.get(*id) else {
+            continue;
+        };
+        let since = open.started.unwrap_or(open.first_seen);
+        oldest
+            .entry(entry.combination.status)
+            .and_modify(|time| *time = since.min(*time))
+            .or_insert(since);
+    }
+    oldest.into_iter().collect()
+}

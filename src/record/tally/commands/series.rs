@@ -1,0 +1,244 @@
+//! The series of selected commands: what their results add up to, by name.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::labels::{OTHER, StatusNumber};
+use crate::record::ledger::identities::Entry;
+use crate::record::settings::CommandSettings;
+use crate::record::table::{Table, decode};
+use crate::record::tally::durations::Histogram;
+use crate::record::tally::hold::{Counter, Hold, OnHold};
+use crate::result::{KnownStatus, Seconds, label_text};
+use crate::selection::Chosen;
+
+/// A series by its order; the first is what the commands beyond the bound share.
+pub(in crate::record) type SeriesNumber = u32;
+
+/// Of a saved series; there are far fewer, and the next one needs a number too.
+const MAX_NUMBER: SeriesNumber = 1 << 31;
+
+/// The number of [`OTHER`].
+const SHARED: SeriesNumber = 0;
+
+/// What is counted under one value of `command`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::record) struct Series {
+    /// The value: a name, or a CommandId without one.
+    pub label: Box<str>,
+    /// The selectors that have taken it, by their fingerprints.
+    pub(in crate::record) selectors: BTreeSet<u64>,
+    /// Results by InvocationStatus. The known ones exist from the start, so that no first increment is lost.
+    pub counted: BTreeMap<StatusNumber, Counter>,
+    /// Time of the newest result that was Success.
+    pub last_success: Option<Seconds>,
+    /// Time of the newest settled result that was not.
+    pub last_failure: Option<Seconds>,
+    /// When the newest run of a schedule began.
+    pub last_run: Option<Seconds>,
+    /// None before it was configured.
+    pub durations: Option<Histogram>,
+    /// Results that were folded into this one.
+    pub(in crate::record) overflow: u64,
+}
+
+/// One settled result, as its command's series counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CommandResult {
+    /// Its InvocationStatus.
+    pub status: StatusNumber,
+    /// Its time.
+    pub time: Seconds,
+    /// FinishedTime − StartTime.
+    pub duration: Option<u32>,
+}
+
+/// All series of one scope.
+#[derive(Debug)]
+pub(super) struct AllSeries {
+    pub settings: CommandSettings,
+    duration_buckets: Vec<f64>,
+    /// The shared one first, where it is.
+    pub series: Table<SeriesNumber, Series>,
+    by_label: HashMap<Box<str>, SeriesNumber>,
+}
+
+impl AllSeries {
+    /// None yet.
+    pub(super) fn new(settings: CommandSettings, duration_buckets: &[f64]) -> Self {
+        Self {
+            settings,
+            duration_buckets: duration_buckets.to_vec(),
+            series: Table::default(),
+            by_label: HashMap::new(),
+        }
+    }
+
+    /// The series of a label that selectors have taken: the one that there is, a new one where there is room, or the
+    /// shared one.
+    pub(super) fn of_label(&mut self, label: &str, chosen: Chosen) -> SeriesNumber {
+        let found = self.by_label.get(label).copied();
+        let own = self.series.len() - usize::from(self.series.contains(SHARED));
+        let number = match found {
+            Some(number) => number,
+            None if *label == *OTHER || own >= usize::from(self.settings.max_commands) => SHARED,
+            None => self.series.last().unwrap_or(SHARED) + 1,
+        };
+        if !self.series.contains(number) {
+            let label = if number == SHARED { OTHER } else { label };
+            let series = self.begin(label);
+            self.by_label.insert(series.label.clone(), number);
+            self.series.insert(number, series);
+        }
+        if let Some(series) = self.series.change_unsaved(number)
+            && number != SHARED
+        {
+            let before = series.selectors.len();
+            series
+                .selectors
+                .extend(self.settings.selection.fingerprints(chosen));
+            if series.selectors.len() > before {
+                self.series.change(number);
+            }
+        }
+        number
+    }
+
+    /// A result is settled; `counts` unless it was before the baseline, or is counted already.
+    pub(super) fn settled(&mut self, number: SeriesNumber, result: CommandResult, counts: bool) {
+        let Some(series) = self.series.change(number) else {
+            return;
+        };
+        let newest = series.newest(result.status);
+        *newest = (*newest).max(Some(result.time));
+        if !counts {
+            return;
+        }
+        let counter = series.counted.entry(result.status);
+        counter.or_insert_with(|| Counter::new(Hold::NEW)).increment();
+        series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
+        if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
+            durations.observe(seconds);
+        }
+    }
+
+    /// A run of a schedule began.
+    pub(super) fn ran(&mut self, number: SeriesNumber, at: Seconds) {
+        let series = self.series.get(number);
+        if series.is_some_and(|series| series.last_run < Some(at))
+            && let Some(series) = self.series.change(number)
+        {
+            series.last_run = Some(at);
+        }
+    }
+
+    /// A settled result of this time has left its status: where it was the newest, `left` is what there is.
+    pub(super) fn renew_newest(
+        &mut self,
+        number: SeriesNumber,
+        before: &Entry,
+        left: impl Iterator<Item = Entry>,
+    ) {
+        let status = before.combination.status;
+        let series = self.series.change_unsaved(number);
+        if series.is_none_or(|series| *series.newest(status) != Some(before.time)) {
+            return;
+        }
+        let alike =
+            |entry: &Entry| !entry.is_open() && entry.combination.status.is_success() == status.is_success();
+        if let Some(series) = self.series.change(number) {
+            *series.newest(status) = left.filter(alike).map(|entry| entry.time).max();
+        }
+    }
+
+    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.series.each(|series| {
+            let mut has_passed = false;
+            for hold in series.holds() {
+                has_passed |= on_hold(hold);
+            }
+            has_passed
+        });
+    }
+
+    /// Results that were folded into the shared series.
+    pub(super) fn overflow(&self) -> u64 {
+        self.series.get(SHARED).map_or(0, |series| series.overflow)
+    }
+
+    /// Puts a saved one back; `false` where its number or label is taken.
+    pub(super) fn restore(&mut self, number: SeriesNumber, bytes: &[u8]) -> bool {
+        let are_sound = |series: &Series| {
+            number < MAX_NUMBER
+                && series.counted.values().all(|counter| counter.is_sound())
+                && series.durations.as_ref().is_none_or(Histogram::is_sound)
+        };
+        decode(bytes).filter(are_sound).is_some_and(|mut series: Series| {
+            // Earlier versions have saved control characters.
+            series.label = label_text(&series.label).into();
+            if let Some(durations) = &mut series.durations {
+                durations.add_bounds(&self.duration_buckets);
+            }
+            let twice = self.by_label.insert(series.label.clone(), number).is_some();
+            self.series.restore_value(number, series) && !twice
+        })
+    }
+
+    /// After a start: series that are no longer selected go, and histograms that are new begin.
+    pub(super) fn restored(&mut self) {
+        let selection = &self.settings.selection;
+        self.series.retain(|number, series| {
+            let selectors = series.selectors.iter().copied();
+            number == SHARED || selection.keeps(&series.label, selectors)
+        });
+        let empty = self.empty_durations();
+        self.series.each(|series| {
+            let begins = series.durations.is_none() && empty.is_some();
+            if begins {
+                series.durations.clone_from(&empty);
+            }
+            begins
+        });
+        let series = &self.series;
+        self.by_label.retain(|_, number| series.contains(*number));
+    }
+
+    /// The histogram of a new series, where they have one.
+    fn empty_durations(&self) -> Option<Histogram> {
+        let durations = self.settings.durations;
+        durations.then(|| Histogram::new(&self.duration_buckets, Hold::NEW))
+    }
+
+    fn begin(&self, label: &str) -> Series {
+        let settled = KnownStatus::ALL.into_iter().filter(|status| !status.is_open());
+        let zero = Counter::new(Hold::NEW);
+        Series {
+            label: label.into(),
+            selectors: BTreeSet::new(),
+            counted: settled.map(|status| (StatusNumber::of(status), zero)).collect(),
+            last_success: None,
+            last_failure: None,
+            last_run: None,
+            durations: self.empty_durations(),
+            overflow: 0,
+        }
+    }
+}
+
+impl Series {
+    /// Whether each of its series is still shown at 0.
+    pub(super) fn holds(&mut self) -> impl Iterator<Item = &mut Hold> {
+        let counters = self.counted.values_mut().map(|counter| &mut counter.hold);
+        let durations = self.durations.iter_mut().map(|durations| &mut durations.hold);
+        counters.chain(durations)
+    }
+
+    fn newest(&mut self, status: StatusNumber) -> &mut Option<Seconds> {
+        if status.is_success() {
+            &mut self.last_success
+        } else {
+            &mut self.last_failure
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `cloud_assistant_output_deliveries_total`: deliveries of output to OSS that have ended.
+
+use std::collections::BTreeMap;
+
+use super::hold::{Counter, Hold, OnHold};
+use crate::record::fact::Fact;
+use crate::record::table::{Table, decode};
+
+/// Whether finished (or failed), and the number of the error code.
+type Outcome = (bool, u16);
+
+/// Counters of deliveries by how they ended.
+#[derive(Debug, Default)]
+pub(in crate::record) struct Deliveries {
+    pub counters: Table<Outcome, Counter>,
+}
+
+impl Deliveries {
+    pub(super) fn restore(&mut self, key: (bool, u16), bytes: &[u8]) -> bool {
+        let counter = decode(bytes).filter(Counter::is_sound);
+        counter.is_some_and(|counter| self.counters.restore_value(key, counter))
+    }
+
+    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+        if let Fact::Delivered {
+            finished, error_code, ..
+        } = *fact
+        {
+            // Those without a code are there at 0 from the start.
+            let hold = if error_code == 0 { Hold::Over } else { Hold::NEW };
+            let begin = || Counter::new(hold);
+            let counter = self.counters.change_or_begin((finished, error_code), begin);
+            counter.increment();
+        }
+    }
+
+    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.counters.each(|counter| on_hold(&mut counter.hold));
+    }
+
+    /// Whether finished, the number of the error code, and how many.
+    pub(in crate::record) fn shown(&self) -> Vec<(bool, u16, u64)> {
+        let mut shown = BTreeMap::from([((true, 0), 0), ((false, 0), 0)]);
+        let counters = self.counters.iter();
+        shown.extend(counters.map(|(outcome, counter)| (*outcome, counter.shown())));
+        shown
+            .into_iter()
+            .map(|((finished, error_code), value)| (finished, error_code, value))
+            .collect()
+    }
+}

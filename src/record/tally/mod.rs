@@ -1,0 +1,285 @@
+//! What results add up to. Each tally folds the ledger's facts in its own way, is saved, and is shown.
+
+pub(super) mod commands;
+pub(super) mod counted;
+pub(super) mod deliveries;
+pub(super) mod durations;
+pub(super) mod failures;
+pub(super) mod hold;
+pub(super) mod newest;
+pub(super) mod totals;
+pub(super) mod window;
+pub(super) mod work;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use commands::Commands;
+use counted::{Applied, Wanted};
+use deliveries::Deliveries;
+use durations::Durations;
+use failures::{Failures, ShownFailure};
+use hold::{OnHold, milliseconds};
+use newest::Newest;
+use totals::Totals;
+use window::Window;
+use work::Work;
+
+use super::fact::{Context, Fact};
+use super::labels::{LabelTexts, ResultLabels};
+use super::ledger::identities::Identities;
+use super::saved::{Change, Key};
+use super::settings::Settings;
+use crate::result::Seconds;
+
+/// All tallies of one scope.
+#[derive(Debug)]
+pub(super) struct Tallies {
+    /// `metrics.new_series_hold`, in seconds.
+    hold: u32,
+    pub window: Window<ResultLabels>,
+    pub totals: Totals,
+    pub durations: Durations,
+    pub deliveries: Deliveries,
+    pub newest: Newest,
+    pub work: Work,
+    pub failures: Failures,
+    /// None where no commands are selected.
+    pub commands: Option<Commands>,
+    /// Which counted results the log is told of.
+    pub wanted: Wanted,
+    applied: Applied,
+    /// What is saved of commands though none are selected any more: with the next save it goes.
+    unselected: BTreeSet<Key>,
+}
+
+impl Tallies {
+    /// Of nothing.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            hold: settings.new_series_hold,
+            window: Window::new(settings.window),
+            totals: Totals::default(),
+            durations: Durations::new(&settings.duration_buckets),
+            deliveries: Deliveries::default(),
+            newest: Newest::default(),
+            work: Work::default(),
+            failures: Failures::default(),
+            commands: Commands::new(settings),
+            wanted: Wanted::default(),
+            applied: Applied::default(),
+            unselected: BTreeSet::new(),
+        }
+    }
+
+    /// Something happened.
+    pub(super) fn on(&mut self, fact: &Fact<'_>, context: Context<'_>) {
+        let Context { identities, labels } = context;
+        self.window.on(fact, identities);
+        self.totals.on(fact, labels);
+        self.durations.on(fact, labels);
+        self.deliveries.on(fact);
+        self.newest.on(fact, identities);
+        self.work.on(fact);
+        self.failures.on(fact);
+        self.applied.on(fact, self.wanted, labels);
+        if let Some(commands) = &mut self.commands {
+            let before = commands.trouble();
+            commands.on(fact, context);
+            if commands.trouble() != before {
+                self.applied.nameless = commands.trouble();
+            }
+        }
+    }
+
+    /// What has happened since the last call, for the log.
+    pub(super) fn take_applied(&mut self) -> Applied {
+        std::mem::take(&mut self.applied)
+    }
+
+    /// Lets the time pass for series that are held at 0. Returns whether one is to show its value from now on.
+    pub(super) fn release(&mut self, steady: Duration) -> bool {
+        let length = self.hold.saturating_mul(1000);
+        let steady = milliseconds(steady);
+        let mut has_released = false;
+        self.each_hold(&mut |hold| {
+            let has_passed = hold.pass(steady, length);
+            has_released |= has_passed && !hold.is_on();
+            has_passed
+        });
+        has_released
+    }
+
+    /// A picture shows what is held at 0 from now on. Returns when the first of them will be over.
+    pub(super) fn see_holds(&mut self, steady: Duration) -> Option<Duration> {
+        let length = Duration::from_secs(u64::from(self.hold));
+        let mut next: Option<Duration> = None;
+        self.each_hold(&mut |hold| {
+            let over = hold.seen(steady, length);
+            next = next.into_iter().chain(over).min();
+            false
+        });
+        next
+    }
+
+    fn each_hold(&mut self, on_hold: OnHold<'_>) {
+        self.totals.each_hold(on_hold);
+        self.durations.each_hold(on_hold);
+        self.deliveries.each_hold(on_hold);
+        if let Some(commands) = &mut self.commands {
+            commands.each_hold(on_hold);
+        }
+    }
+
+    /// The newest failures, with the names of their commands.
+    pub(super) fn shown_failures(&mut self, labels: &LabelTexts) -> Arc<[Arc<ShownFailure>]> {
+        let commands = self.commands.as_ref();
+        let revision = commands.map_or(0, Commands::names_revision);
+        let name = |id: &str| commands.and_then(|commands| commands.name(id));
+        self.failures.shown(labels, revision, name)
+    }
+
+    /// Puts a saved pair back; `false` where no sound state has it.
+    pub(super) fn restore(&mut self, key: Key, bytes: &[u8], labels: &LabelTexts) -> bool {
+        match key {
+            Key::Total(of) => labels.has(of) && self.totals.restore(of, bytes),
+            Key::Durations(status) => labels.has_status(status) && self.durations.restore(status, bytes),
+            Key::Delivery(finished, error_code) => {
+                labels.has_error_code(error_code) && self.deliveries.restore((finished, error_code), bytes)
+            }
+            Key::Failure(number) => self.failures.restore(number, bytes, labels),
+            Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
+                match &mut self.commands {
+                    Some(commands) => commands.restore(key, bytes),
+                    None => self.unselected.insert(key),
+                }
+            }
+            Key::Head | Key::Label(_) | Key::Entry(_) | Key::Open(_) | Key::Schedule(_) => false,
+        }
+    }
+
+    /// After the last saved pair: makes what is derived, as of `now`.
+    ///
+    /// # Errors
+    /// With the key of what is said about a result that is not held.
+    pub(super) fn restored(&mut self, now: Seconds, identities: &Identities) -> Result<(), Key> {
+        self.window.advance(now, std::iter::empty());
+        for (_, entry) in identities.iter() {
+            self.window.add(entry.combination, entry);
+        }
+        match &mut self.commands {
+            Some(commands) => commands.restored(now, identities),
+            None => Ok(()),
+        }
+    }
+
+    /// What has changed since the last call; the work and the newest are saved with the head.
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Change> {
+        let unselected = std::mem::take(&mut self.unselected);
+        let unselected = unselected.into_iter().map(|key| Change { key, value: None });
+        let delivery = |(finished, error_code)| Key::Delivery(finished, error_code);
+        Change::all(self.totals.counters.changes(), Key::Total)
+            .chain(Change::all(self.durations.histograms.changes(), Key::Durations))
+            .chain(Change::all(self.deliveries.counters.changes(), delivery))
+            .chain(Change::all(self.failures.by_time.changes(), Key::Failure))
+            .chain(self.commands.iter_mut().flat_map(Commands::changes))
+            .chain(unselected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fact::{Changed, How, Settled};
+    use crate::record::labels::{Folded, Labelled, StatusNumber};
+    use crate::record::ledger::identities::{Entry, Flags};
+    use crate::result::{Identity, Ids, KnownStatus};
+
+    const NOW: Seconds = 1_000_000;
+
+    fn tallies() -> Tallies {
+        Tallies::new(&Settings {
+            window: 86_400,
+            new_series_hold: 90,
+            max_error_codes: 100,
+            max_exit_codes: 100,
+            duration_buckets: vec![5.0],
+            filter: 0,
+            pauses: crate::record::Pauses::default(),
+            commands: None,
+        })
+    }
+
+    #[test]
+    fn each_tally_folds_the_facts_that_it_is_about() {
+        let (identities, labels) = (Identities::default(), LabelTexts::default());
+        let context = Context {
+            identities: &identities,
+            labels: &labels,
+        };
+        let combination = labels.reserved(KnownStatus::Failed, "ExitCodeNonzero", "1");
+        let entry = Entry {
+            identity: Identity([1; 4]),
+            time: NOW - 10,
+            combination,
+            flags: Flags::KNOWN,
+        };
+        let ids = Ids {
+            invoke_id: "t-1".into(),
+            instance_id: "i-1".into(),
+            container_id: "".into(),
+            command_id: "".into(),
+        };
+        let folded = Folded {
+            exit_code: true,
+            ..Folded::default()
+        };
+        let settled = |how, time| Settled {
+            identity: entry.identity,
+            ids: Some(&ids),
+            command: None,
+            labelled: Labelled { combination, folded },
+            time,
+            duration: Some(3),
+            dropped: 7,
+            how,
+        };
+        let mut tallies = tallies();
+        let mut tell = |fact: Fact<'_>| tallies.on(&fact, context);
+        tell(Fact::Passed(NOW));
+        tell(Fact::Moved {
+            id: 0,
+            before: None,
+            after: Some(&entry),
+        });
+        tell(Fact::Settled(&settled(How::Baseline, NOW - 50)));
+        tell(Fact::Settled(&settled(How::Old, NOW - 40)));
+        tell(Fact::Settled(&settled(How::Counted, NOW - 10)));
+        tell(Fact::Changed {
+            id: 0,
+            before: &entry,
+            how: Changed::Retimed,
+        });
+        tell(Fact::Settled(&settled(How::Again, NOW - 20)));
+        tell(Fact::Delivered {
+            finished: true,
+            error_code: 0,
+            folded: true,
+        });
+        tell(Fact::Late);
+        tell(Fact::Lost);
+        let applied = tallies.take_applied();
+        assert_eq!((applied.counted, applied.baseline, applied.old), (1, 1, 1));
+        assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
+        let work = tallies.work;
+        assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
+        let total = tallies.totals.shown(std::iter::empty());
+        assert!(matches!(&*total, [(_, 1, Some(exemplar))] if exemplar.time == NOW - 10));
+        assert_eq!(tallies.window.counts().get(&combination), Some(&1));
+        assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
+        let failed = StatusNumber::of(KnownStatus::Failed);
+        assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
+        assert_eq!(tallies.shown_failures(&labels).len(), 3);
+    }
+}
