@@ -59,6 +59,14 @@ struct Running {
     task: tokio::task::Id,
 }
 
+/// A configuration that can be put in force.
+struct Next {
+    config: Config,
+    accounts: BTreeMap<String, Account>,
+    /// The scopes that are not polled yet, each with its saved record.
+    new: BTreeMap<Scope, (Plan, Record)>,
+}
+
 /// A scope that is about to be polled, and its saved record.
 type Loaded = (Scope, Plan, Result<Record, StateError>);
 
@@ -86,11 +94,10 @@ impl Fleet {
             next_housekeeping: Instant::now(),
             first_polls: FirstPolls::new(Instant::now()),
         };
-        let saved = blocking(&fleet.store, Store::scopes).await?;
-        fleet.set_accounts(config, &saved);
-        let wanted = fleet.wanted().into_iter().collect();
-        for (scope, plan, record) in fleet.load(wanted).await? {
-            fleet.start_poller(scope, plan, Some(record?));
+        let mut next = fleet.prepare(config).await?;
+        fleet.accounts = std::mem::take(&mut next.accounts);
+        for (scope, (plan, record)) in next.new {
+            fleet.start_poller(scope, plan, Some(record));
         }
         fleet.publish_accounts();
         Ok(fleet)
@@ -134,52 +141,46 @@ impl Fleet {
 
     /// Takes a new configuration, or changes nothing where the state cannot be read.
     async fn reload(&mut self, config: Config) -> anyhow::Result<Result<(), StateError>> {
-        let saved = match blocking(&self.store, Store::scopes).await {
-            Ok(saved) => saved,
+        let next = match self.prepare(config).await {
+            Ok(next) => next,
             Err(error) => return Ok(Err(error)),
         };
-        self.set_accounts(config, &saved);
+        (self.config, self.accounts) = (next.config, next.accounts);
         // What the API answers to the configuration before is not for this one.
         self.discoveries = JoinSet::new();
-        self.reconcile().await?;
+        self.reconcile(next.new).await?;
         self.publish_accounts();
         Ok(Ok(()))
     }
 
-    fn set_accounts(&mut self, config: Config, saved: &[Scope]) {
-        let mut before = std::mem::take(&mut self.accounts);
-        self.accounts = config
-            .accounts
-            .iter()
-            .map(|account| {
-                let mine = saved.iter().filter(|scope| *scope.account == *account.name);
-                let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
-                let before = before.remove(&account.name);
-                let account = Account::new(&config, account, &self.shared, before, remembered);
-                (account.config.name.clone(), account)
-            })
-            .collect();
-        self.config = config;
+    /// Does everything of a new configuration that can fail, and changes nothing.
+    ///
+    /// The record of a scope that is polled already is not read: its poller has it, and writes to it until it ends.
+    async fn prepare(&self, config: Config) -> Result<Next, StateError> {
+        let saved = blocking(&self.store, Store::scopes).await?;
+        let accounts = config.accounts.iter().map(|account| {
+            let mine = saved.iter().filter(|scope| *scope.account == *account.name);
+            let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
+            let before = self.accounts.get(&account.name);
+            let account = Account::new(&config, account, &self.shared, before, remembered);
+            (account.config.name.clone(), account)
+        });
+        let accounts = accounts.collect();
+        let wanted = wanted(&config, &accounts).into_iter();
+        let new = wanted.filter(|(scope, _)| !self.pollers.contains_key(scope));
+        let new = self.load(new.collect()).await?.into_iter();
+        let new = new.map(|(scope, plan, record)| Ok((scope, (plan, record?))));
+        Ok(Next {
+            new: new.collect::<Result<_, StateError>>()?,
+            accounts,
+            config,
+        })
     }
 
-    /// Every scope that should be polled, and how.
-    fn wanted(&self) -> BTreeMap<Scope, Plan> {
-        let mut wanted = BTreeMap::new();
-        for account in self.accounts.values() {
-            for (region_id, host) in account.regions() {
-                let scope = Scope::new(&account.config.name, &region_id);
-                wanted.insert(
-                    scope,
-                    Plan::of(&self.config, &account.config, &region_id, host.as_deref()),
-                );
-            }
-        }
-        wanted
-    }
-
-    /// Stops what should not be or has changed, and starts what should be. The rest goes on undisturbed.
-    async fn reconcile(&mut self) -> anyhow::Result<()> {
-        let wanted = self.wanted();
+    /// Stops what should not be or has changed, and starts what should be, from its record where that has been read
+    /// already. The rest goes on undisturbed.
+    async fn reconcile(&mut self, read: BTreeMap<Scope, (Plan, Record)>) -> anyhow::Result<()> {
+        let wanted = wanted(&self.config, &self.accounts);
         let unwanted: Vec<Scope> = self
             .pollers
             .iter()
@@ -198,9 +199,13 @@ impl Fleet {
         }
         let missing = wanted
             .into_iter()
-            .filter(|(scope, _)| !self.pollers.contains_key(scope))
+            .filter(|(scope, _)| !self.pollers.contains_key(scope) && !read.contains_key(scope))
             .collect();
-        for (scope, plan, record) in self.load(missing).await? {
+        let loaded = self.load(missing).await?;
+        for (scope, (plan, record)) in read {
+            self.start_poller(scope, plan, Some(record));
+        }
+        for (scope, plan, record) in loaded {
             // A record that cannot be read fails this scope's polls, and no other's.
             let record = record
                 .inspect_err(|error| tracing::error!(%scope, %error, "the saved record cannot be read"))
@@ -333,7 +338,7 @@ impl Fleet {
     async fn discovered(&mut self, account: &str, found: Result<Regions, CallError>) -> anyhow::Result<()> {
         if let Some(account) = self.accounts.get_mut(account) {
             account.discovered(&self.config, found);
-            self.reconcile().await?;
+            self.reconcile(BTreeMap::new()).await?;
             self.publish_accounts();
         }
         Ok(())
@@ -365,6 +370,19 @@ impl Fleet {
             Err(error) => tracing::warn!(%error, "unused state could not be looked through"),
         }
     }
+}
+
+/// Every scope that should be polled, and how.
+fn wanted(config: &Config, accounts: &BTreeMap<String, Account>) -> BTreeMap<Scope, Plan> {
+    let mut wanted = BTreeMap::new();
+    for account in accounts.values() {
+        for (region_id, host) in account.regions() {
+            let scope = Scope::new(&account.config.name, &region_id);
+            let plan = Plan::of(config, &account.config, &region_id, host.as_deref());
+            wanted.insert(scope, plan);
+        }
+    }
+    wanted
 }
 
 /// Never, where there is nothing to wait for.
