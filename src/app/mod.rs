@@ -5,6 +5,7 @@ pub mod check;
 mod fleet;
 mod plan;
 mod reload;
+mod ways;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub struct App {
     site: Site,
     exposition: Arc<Exposition>,
     board: Board,
-    fleet: Fleet,
+    fleet: Fleet<Shared, Arc<Store>>,
     reloader: Reloader,
     reloads: mpsc::Receiver<fleet::Reload>,
     stop: CancellationToken,

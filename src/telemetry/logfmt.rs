@@ -8,7 +8,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Formats a message.
@@ -22,7 +22,7 @@ where
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -38,11 +38,16 @@ where
         let mut pairs = Pairs::new(writer.by_ref());
         event.record(&mut pairs);
         pairs.written?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                writer.write_str(&fields.fields)?;
+            }
+        }
         writer.write_char('\n')
     }
 }
 
-/// Formats the fields of a span, of which the exporter has none.
+/// Formats the fields of a span, which each message in it has as well: which scope it is about.
 #[derive(Debug)]
 pub(super) struct Fields;
 

@@ -2,7 +2,7 @@
 //! listed, the counters are what a set of identities says.
 
 mod cloud;
-mod exporter;
+pub(super) mod exporter;
 mod histories;
 mod known;
 mod property;
