@@ -7,6 +7,9 @@ mod plan;
 mod reload;
 mod ways;
 
+#[cfg(test)]
+mod fleet_tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -18,4 +18,4 @@ pub mod timetable;
 pub use held::Held;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -79,6 +79,14 @@ impl Cloud {
         }
     }
 
+    /// So many instances run something, and it ends so.
+    pub(super) fn settle(&mut self, count: u32, code: i64) {
+        self.run(count, true, false);
+        let end = End { code, at: self.now };
+        let newest = self.instances.iter_mut().rev().take(count as usize);
+        newest.for_each(|instance| instance.settled = Some(end));
+    }
+
     /// What is settled: one-time results, and each run of a schedule.
     pub(super) fn settled(&self) -> BTreeMap<Identity, End> {
         self.instances.iter().flat_map(Instance::ends).collect()
