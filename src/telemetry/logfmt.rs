@@ -35,14 +35,18 @@ where
             Level::DEBUG => " level=debug",
             Level::TRACE => " level=trace",
         })?;
-        let mut pairs = Pairs::new(writer.by_ref());
-        event.record(&mut pairs);
-        pairs.written?;
+        let mut spans = String::new();
         for span in context.event_scope().into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                writer.write_str(&fields.fields)?;
+                spans.push_str(&fields.fields);
             }
         }
+        let mut pairs = Pairs::new(writer.by_ref());
+        pairs.behind_message = spans;
+        event.record(&mut pairs);
+        let (written, left) = (pairs.written, pairs.behind_message);
+        written?;
+        writer.write_str(&left)?;
         writer.write_char('\n')
     }
 }
@@ -65,6 +69,8 @@ struct Pairs<W> {
     written: fmt::Result,
     /// For values that are formatted before it is known whether they need quotes.
     text: String,
+    /// Pairs of the spans: where something happened is said right behind what did.
+    behind_message: String,
 }
 
 impl<W: Write> Pairs<W> {
@@ -73,6 +79,7 @@ impl<W: Write> Pairs<W> {
             writer,
             written: Ok(()),
             text: String::new(),
+            behind_message: String::new(),
         }
     }
 
@@ -81,6 +88,10 @@ impl<W: Write> Pairs<W> {
             .written
             .and_then(|()| write!(self.writer, " {}=", field.name()))
             .and_then(|()| value(&mut self.writer, text));
+        if field.name() == "message" {
+            let pairs = std::mem::take(&mut self.behind_message);
+            self.written = self.written.and_then(|()| self.writer.write_str(&pairs));
+        }
     }
 
     fn formatted(&mut self, field: &Field, value: fmt::Arguments<'_>) {
