@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Each scope (one account in one region) has one task, its [`poll::poller::Poller`]. It asks [`aliyun`] what
-//! [`poll::cycle`] wants to know, hands the findings to its [`record`], saves what changed in the [`state`], and only
+//! [`poll::scan`] wants to know, hands the findings to its [`record`], saves what changed in the [`state`], and only
 //! then puts its picture on the [`view::Board`]. [`expose`] renders the board when it has changed; [`web`] serves those
 //! bytes and the [`pages`].
 //!

@@ -1,5 +1,6 @@
 //! The log: to standard error, as logfmt or JSON, with a level that can change while running.
 
+mod json;
 mod logfmt;
 mod queue;
 
@@ -48,7 +49,7 @@ pub fn start(level: Level, format: Format) -> anyhow::Result<Log> {
             .fmt_fields(logfmt::Fields)
             .event_format(logfmt::Events)
             .boxed(),
-        Format::Json => layer.json().flatten_event(true).boxed(),
+        Format::Json => layer.fmt_fields(json::Fields).event_format(json::Events).boxed(),
     };
     Registry::default()
         .with(layer.with_filter(filter))

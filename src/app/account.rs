@@ -78,17 +78,16 @@ pub(super) struct Shared {
 }
 
 impl Account {
-    /// Starts an account. `before` is the same account before a reload: what has not changed goes on.
+    /// Starts an account. `before` is the same account before a reload: what has not changed goes on. It is left as
+    /// it is, so that the reload can still be refused.
     pub(super) fn new(
         config: &Config,
         account: &config::Account,
         shared: &Shared,
-        before: Option<Self>,
+        before: Option<&Self>,
         remembered: Vec<String>,
     ) -> Self {
-        let same_credentials = before
-            .as_ref()
-            .filter(|before| before.config.credentials == account.credentials);
+        let same_credentials = before.filter(|before| before.config.credentials == account.credentials);
         let provider = match same_credentials {
             Some(before) => Arc::clone(&before.provider),
             None => {
@@ -98,12 +97,11 @@ impl Account {
                 provider
             }
         };
-        let in_flight = before.as_ref().map_or_else(
+        let in_flight = before.map_or_else(
             || Arc::new(Semaphore::new(in_flight_of_one(config.accounts.len()))),
             |before| Arc::clone(&before.in_flight),
         );
         let tried_again = before
-            .as_ref()
             .map(|before| before.set_aside.union(&before.tried_again).cloned().collect())
             .unwrap_or_default();
         let discovery = account.regions.is_empty().then(|| {
@@ -117,14 +115,14 @@ impl Account {
                 tally: shared.requests.tally(&account.name, ""),
                 client: Mutex::default(),
             };
-            let known = before.and_then(|before| before.discovery);
+            let known = before.and_then(|before| before.discovery.as_ref());
             Discovery {
                 finder: Arc::new(finder),
-                regions: known.as_ref().and_then(|known| known.regions.clone()),
+                regions: known.and_then(|known| known.regions.clone()),
                 remembered,
                 next: Instant::now(),
-                tried: known.as_ref().is_some_and(|known| known.tried),
-                error: known.and_then(|known| known.error),
+                tried: known.is_some_and(|known| known.tried),
+                error: known.and_then(|known| known.error.clone()),
             }
         });
         if account.home.network == Network::Vpc && account.regions.len() != 1 && account.endpoint.is_none() {

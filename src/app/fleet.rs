@@ -7,21 +7,23 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use tokio::sync::oneshot;
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Shared};
+use super::account::Account;
 use super::plan::Plan;
-use crate::aliyun::ecs::Ecs;
+use super::ways::Ways;
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
-use crate::config::{Config, LoggedResults};
-use crate::poll::poller::{End, Poller};
+use crate::config::Config;
+use crate::poll::Held;
+use crate::poll::poller::{End, FirstView, Poller, Start};
+use crate::poll::records::Records;
 use crate::poll::timetable::FirstPolls;
 use crate::record::Record;
 use crate::scope::Scope;
-use crate::state::{StateError, Store};
+use crate::state::StateError;
 use crate::timestamp;
 use crate::view::{Board, Work};
 
@@ -36,10 +38,10 @@ pub(super) struct Reload {
 
 /// The accounts and the pollers of their scopes.
 #[derive(Debug)]
-pub(super) struct Fleet {
+pub(super) struct Fleet<W, R> {
     config: Config,
-    shared: Shared,
-    store: Arc<Store>,
+    ways: W,
+    records: R,
     board: Board,
     accounts: BTreeMap<String, Account>,
     pollers: BTreeMap<Scope, Running>,
@@ -59,24 +61,27 @@ struct Running {
     task: tokio::task::Id,
 }
 
+/// A configuration that can be put in force.
+struct Next {
+    config: Config,
+    accounts: BTreeMap<String, Account>,
+    /// The scopes that are not polled yet, each with its saved record.
+    new: BTreeMap<Scope, (Plan, Record)>,
+}
+
 /// A scope that is about to be polled, and its saved record.
 type Loaded = (Scope, Plan, Result<Record, StateError>);
 
-impl Fleet {
+impl<W: Ways, R: Records> Fleet<W, R> {
     /// Starts every poller that can be known yet.
     ///
     /// # Errors
     /// When the saved record of a scope is damaged: counting must not begin from nothing.
-    pub(super) async fn start(
-        config: Config,
-        shared: Shared,
-        store: Arc<Store>,
-        board: Board,
-    ) -> Result<Self, StateError> {
+    pub(super) async fn start(config: Config, ways: W, records: R, board: Board) -> Result<Self, StateError> {
         let mut fleet = Self {
             config: config.clone(),
-            shared,
-            store,
+            ways,
+            records,
             board,
             accounts: BTreeMap::new(),
             pollers: BTreeMap::new(),
@@ -86,11 +91,10 @@ impl Fleet {
             next_housekeeping: Instant::now(),
             first_polls: FirstPolls::new(Instant::now()),
         };
-        let saved = blocking(&fleet.store, Store::scopes).await?;
-        fleet.set_accounts(config, &saved);
-        let wanted = fleet.wanted().into_iter().collect();
-        for (scope, plan, record) in fleet.load(wanted).await? {
-            fleet.start_poller(scope, plan, Some(record?));
+        let mut next = fleet.prepare(config).await?;
+        fleet.accounts = std::mem::take(&mut next.accounts);
+        for (scope, (plan, record)) in next.new {
+            fleet.start_poller(scope, plan, record.into());
         }
         fleet.publish_accounts();
         Ok(fleet)
@@ -134,52 +138,46 @@ impl Fleet {
 
     /// Takes a new configuration, or changes nothing where the state cannot be read.
     async fn reload(&mut self, config: Config) -> anyhow::Result<Result<(), StateError>> {
-        let saved = match blocking(&self.store, Store::scopes).await {
-            Ok(saved) => saved,
+        let next = match self.prepare(config).await {
+            Ok(next) => next,
             Err(error) => return Ok(Err(error)),
         };
-        self.set_accounts(config, &saved);
+        (self.config, self.accounts) = (next.config, next.accounts);
         // What the API answers to the configuration before is not for this one.
         self.discoveries = JoinSet::new();
-        self.reconcile().await?;
+        self.reconcile(next.new).await?;
         self.publish_accounts();
         Ok(Ok(()))
     }
 
-    fn set_accounts(&mut self, config: Config, saved: &[Scope]) {
-        let mut before = std::mem::take(&mut self.accounts);
-        self.accounts = config
-            .accounts
-            .iter()
-            .map(|account| {
-                let mine = saved.iter().filter(|scope| *scope.account == *account.name);
-                let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
-                let before = before.remove(&account.name);
-                let account = Account::new(&config, account, &self.shared, before, remembered);
-                (account.config.name.clone(), account)
-            })
-            .collect();
-        self.config = config;
+    /// Does everything of a new configuration that can fail, and changes nothing.
+    ///
+    /// The record of a scope that is polled already is not read: its poller has it, and writes to it until it ends.
+    async fn prepare(&self, config: Config) -> Result<Next, StateError> {
+        let saved = self.records.scopes().await?;
+        let accounts = config.accounts.iter().map(|account| {
+            let mine = saved.iter().filter(|scope| *scope.account == *account.name);
+            let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
+            let before = self.accounts.get(&account.name);
+            let account = Account::new(&config, account, self.ways.shared(), before, remembered);
+            (account.config.name.clone(), account)
+        });
+        let accounts = accounts.collect();
+        let wanted = wanted(&config, &accounts).into_iter();
+        let new = wanted.filter(|(scope, _)| !self.pollers.contains_key(scope));
+        let new = self.load(new.collect()).await.into_iter();
+        let new = new.map(|(scope, plan, record)| Ok((scope, (plan, record?))));
+        Ok(Next {
+            new: new.collect::<Result<_, StateError>>()?,
+            accounts,
+            config,
+        })
     }
 
-    /// Every scope that should be polled, and how.
-    fn wanted(&self) -> BTreeMap<Scope, Plan> {
-        let mut wanted = BTreeMap::new();
-        for account in self.accounts.values() {
-            for (region_id, host) in account.regions() {
-                let scope = Scope::new(&account.config.name, &region_id);
-                wanted.insert(
-                    scope,
-                    Plan::of(&self.config, &account.config, &region_id, host.as_deref()),
-                );
-            }
-        }
-        wanted
-    }
-
-    /// Stops what should not be or has changed, and starts what should be. The rest goes on undisturbed.
-    async fn reconcile(&mut self) -> anyhow::Result<()> {
-        let wanted = self.wanted();
+    /// Stops what should not be or has changed, and starts what should be, from its record where that has been read
+    /// already. The rest goes on undisturbed.
+    async fn reconcile(&mut self, read: BTreeMap<Scope, (Plan, Record)>) -> anyhow::Result<()> {
+        let wanted = wanted(&self.config, &self.accounts);
         let unwanted: Vec<Scope> = self
             .pollers
             .iter()
@@ -198,71 +196,53 @@ impl Fleet {
         }
         let missing = wanted
             .into_iter()
-            .filter(|(scope, _)| !self.pollers.contains_key(scope))
+            .filter(|(scope, _)| !self.pollers.contains_key(scope) && !read.contains_key(scope))
             .collect();
-        for (scope, plan, record) in self.load(missing).await? {
+        let loaded = self.load(missing).await;
+        for (scope, (plan, record)) in read {
+            self.start_poller(scope, plan, record.into());
+        }
+        for (scope, plan, record) in loaded {
             // A record that cannot be read fails this scope's polls, and no other's.
             let record = record
                 .inspect_err(|error| tracing::error!(%scope, %error, "the saved record cannot be read"))
-                .ok();
+                .map_or(Held::Lost, Held::from);
             self.start_poller(scope, plan, record);
         }
         Ok(())
     }
 
-    /// Reads the records of scopes, all before the first of their pollers begins: hundreds that save at once would
-    /// keep each further one waiting for the disk.
-    async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Result<Vec<Loaded>, StateError> {
-        if scopes.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Vec<Loaded> {
         let now = timestamp::seconds(SystemTime::now());
-        blocking(&self.store, move |store| {
-            let of: Vec<_> = scopes
-                .iter()
-                .map(|(scope, plan)| (scope, &plan.settings))
-                .collect();
-            let records = store.load_all(&of, now);
-            let loaded = scopes.into_iter().zip(records);
-            Ok(loaded
-                .map(|((scope, plan), record)| (scope, plan, record))
-                .collect())
-        })
-        .await
+        let of = scopes.iter();
+        let of = of.map(|(scope, plan)| (scope.clone(), plan.poll.settings.clone()));
+        let records = self.records.load_all(of.collect(), now).await;
+        let loaded = scopes.into_iter().zip(records);
+        loaded
+            .map(|((scope, plan), record)| (scope, plan, record))
+            .collect()
     }
 
-    fn start_poller(&mut self, scope: Scope, plan: Plan, record: Option<Record>) {
+    fn start_poller(&mut self, scope: Scope, plan: Plan, held: Held) {
         let Some(account) = self.accounts.get(&*scope.account) else {
             return;
         };
-        let endpoint = plan.endpoint.clone();
-        let client = account.client(&self.config, &self.shared, &scope.region_id, endpoint);
-        let ecs = Ecs::new(client, &scope.region_id, plan.filter.clone(), plan.selection());
-        let tried_again = account.tried_again.contains(&scope.region_id);
-        let poller = Poller::new(
-            scope.clone(),
-            ecs.with_ids(plan.logged_results == LoggedResults::All)
-                .discovered(account.discovery.is_some()),
-            Arc::clone(&self.store),
-            self.board.clone(),
-            plan.settings.clone(),
-            plan.times.clone(),
-            record,
-        )
-        .logging(plan.logged_results)
-        .beginning_at(self.first_polls.next(Instant::now()))
-        .after(self.past_work.get(&scope).copied().unwrap_or_default());
-        let mut poller = Box::new(if tried_again {
-            poller.unseen()
-        } else {
-            poller.seen()
-        });
+        let cloud = self.ways.to(account, &self.config, &scope, &plan);
+        let start = Start {
+            held,
+            work: self.past_work.get(&scope).copied().unwrap_or_default(),
+            first_poll: self.first_polls.next(Instant::now()),
+        };
+        let first_view = match account.tried_again.contains(&scope.region_id) {
+            true => FirstView::AfterPoll,
+            false => FirstView::AtOnce,
+        };
+        let ways = (cloud, self.records.clone(), self.board.clone());
+        let poller = Poller::new(scope.clone(), plan.poll.clone(), ways, start);
         let stop = CancellationToken::new();
-        let (name, stopping) = (scope.clone(), stop.clone());
-        let task = self
-            .tasks
-            .spawn(async move { (name, poller.run(stopping).await) })
-            .id();
+        let polling = poller.run(stop.clone(), first_view);
+        let name = scope.clone();
+        let task = self.tasks.spawn(async move { (name, polling.await) }).id();
         self.pollers.insert(scope, Running { plan, stop, task });
     }
 
@@ -325,15 +305,15 @@ impl Fleet {
             // Until it is answered; the answer says when the next one is due.
             discovery.next = now + self.config.poll.discovery_interval.max(HOUSEKEEPING);
             let (name, finder) = (name.clone(), Arc::clone(&discovery.finder));
-            self.discoveries
-                .spawn(async move { (name, finder.regions().await) });
+            let found = self.ways.regions(finder);
+            self.discoveries.spawn(async move { (name, found.await) });
         }
     }
 
     async fn discovered(&mut self, account: &str, found: Result<Regions, CallError>) -> anyhow::Result<()> {
         if let Some(account) = self.accounts.get_mut(account) {
             account.discovered(&self.config, found);
-            self.reconcile().await?;
+            self.reconcile(BTreeMap::new()).await?;
             self.publish_accounts();
         }
         Ok(())
@@ -356,7 +336,7 @@ impl Fleet {
         let Some(now) = polled.filter_map(|scope| scope.last_success).max() else {
             return;
         };
-        match blocking(&self.store, move |store| store.forget_unused(&in_use, now)).await {
+        match self.records.forget_unused(in_use, now).await {
             Ok(forgotten) => {
                 for scope in forgotten {
                     tracing::info!(%scope, "forgotten: it has not been configured for 30 days");
@@ -367,21 +347,23 @@ impl Fleet {
     }
 }
 
+/// Every scope that should be polled, and how.
+fn wanted(config: &Config, accounts: &BTreeMap<String, Account>) -> BTreeMap<Scope, Plan> {
+    let mut wanted = BTreeMap::new();
+    for account in accounts.values() {
+        for (region_id, host) in account.regions() {
+            let scope = Scope::new(&account.config.name, &region_id);
+            let plan = Plan::of(config, &account.config, &region_id, host.as_deref());
+            wanted.insert(scope, plan);
+        }
+    }
+    wanted
+}
+
 /// Never, where there is nothing to wait for.
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => pending().await,
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    store: &Arc<Store>,
-    work: impl FnOnce(&Store) -> Result<T, StateError> + Send + 'static,
-) -> Result<T, StateError> {
-    let store = Arc::clone(store);
-    match spawn_blocking(move || work(&store)).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -5,6 +5,10 @@ pub mod check;
 mod fleet;
 mod plan;
 mod reload;
+mod ways;
+
+#[cfg(test)]
+mod fleet_tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +61,7 @@ pub struct App {
     site: Site,
     exposition: Arc<Exposition>,
     board: Board,
-    fleet: Fleet,
+    fleet: Fleet<Shared, Arc<Store>>,
     reloader: Reloader,
     reloads: mpsc::Receiver<fleet::Reload>,
     stop: CancellationToken,

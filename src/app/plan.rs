@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::aliyun::ecs::Filter;
 use crate::aliyun::endpoint::Endpoint;
-use crate::config::{Account, Config, Credentials, LoggedResults, Network, RateLimit};
-use crate::poll::poller::Times;
+use crate::config::{Account, Config, Credentials, Network, RateLimit};
+use crate::poll::plan::PollPlan;
 use crate::record::{CommandSettings, Pauses, Settings};
 use crate::result::Seconds;
 use crate::selection::Selection;
@@ -29,9 +29,7 @@ pub(super) struct Plan {
     pub(super) filter: Filter,
     pub(super) rate_limit: RateLimit,
     pub(super) request_timeout: Duration,
-    pub(super) settings: Settings,
-    pub(super) times: Times,
-    pub(super) logged_results: LoggedResults,
+    pub(super) poll: PollPlan,
 }
 
 impl Plan {
@@ -57,42 +55,42 @@ impl Plan {
             endpoint,
             rate_limit: config.rate_limit.clone(),
             request_timeout: poll.request_timeout,
-            settings: Settings {
-                window: seconds(poll.window),
-                new_series_hold: seconds(metrics.new_series_hold),
-                max_error_codes: metrics.max_error_codes,
-                max_exit_codes: metrics.max_exit_codes,
-                duration_buckets: metrics.duration_buckets.clone(),
-                filter: filter.fingerprint(),
-                pauses: Pauses {
-                    least: poll.interval,
-                    most: if poll.sweep_interval.is_zero() {
-                        LONGEST_PAUSE
-                    } else {
-                        poll.sweep_interval
-                    },
-                },
-                commands: (!metrics.commands.is_empty()).then(|| CommandSettings {
-                    selection: Arc::new(metrics.commands.clone()),
-                    max_commands: metrics.max_commands,
-                    durations: metrics.command_durations,
-                }),
-            },
-            filter,
-            times: Times {
+            poll: PollPlan {
                 interval: poll.interval,
                 sweep_interval: Some(poll.sweep_interval).filter(|interval| !interval.is_zero()),
                 timeout: poll.timeout,
                 history_budget: ((per_interval * HISTORY_SHARE) as u64).max(LEAST_HISTORY_BUDGET),
                 discovered: account.regions.is_empty(),
+                settings: Settings {
+                    window: seconds(poll.window),
+                    new_series_hold: seconds(metrics.new_series_hold),
+                    max_error_codes: metrics.max_error_codes,
+                    max_exit_codes: metrics.max_exit_codes,
+                    duration_buckets: metrics.duration_buckets.clone(),
+                    filter: filter.fingerprint(),
+                    pauses: Pauses {
+                        least: poll.interval,
+                        most: if poll.sweep_interval.is_zero() {
+                            LONGEST_PAUSE
+                        } else {
+                            poll.sweep_interval
+                        },
+                    },
+                    commands: (!metrics.commands.is_empty()).then(|| CommandSettings {
+                        selection: Arc::new(metrics.commands.clone()),
+                        max_commands: metrics.max_commands,
+                        durations: metrics.command_durations,
+                    }),
+                },
+                logged_results: config.log.results,
             },
-            logged_results: config.log.results,
+            filter,
         }
     }
 
     /// The commands whose rows the API's client is to tell apart.
     pub(super) fn selection(&self) -> Option<Arc<Selection>> {
-        let commands = self.settings.commands.as_ref()?;
+        let commands = self.poll.settings.commands.as_ref()?;
         Some(Arc::clone(&commands.selection))
     }
 }

@@ -1,15 +1,21 @@
 //! When to ask and what.
 
-pub mod cycle;
-pub mod follow;
-pub mod history;
-pub mod names;
+pub mod cloud;
+mod conversation;
+mod error;
+mod held;
+mod invocations;
+mod one_poll;
+pub mod plan;
 pub mod poller;
+pub mod records;
 mod result_log;
+pub mod scan;
+mod showing;
+mod sweep;
 pub mod timetable;
 
-#[cfg(test)]
-mod tests;
+pub use held::Held;
 
 #[cfg(test)]
-mod endless;
+pub(crate) mod tests;

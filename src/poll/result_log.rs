@@ -2,7 +2,6 @@
 
 use crate::config::LoggedResults;
 use crate::record::{CountedResult, News, Wanted};
-use crate::scope::Scope;
 use crate::timestamp;
 
 /// What the record is to tell of, so that it can be logged.
@@ -15,25 +14,21 @@ pub(super) fn wanted(results: LoggedResults) -> Wanted {
 }
 
 /// Writes one line for each result, and one that says how many more there were.
-pub(super) fn write(scope: &Scope, news: &News) {
+pub(super) fn write(news: &News) {
     for result in &news.results {
-        write_one(scope, result);
+        write_one(result);
     }
     if news.more > 0 {
         tracing::info!(
-            account = &*scope.account,
-            region_id = &*scope.region_id,
             more = news.more,
             "more results were counted than are logged of one poll"
         );
     }
 }
 
-fn write_one(scope: &Scope, result: &CountedResult) {
+fn write_one(result: &CountedResult) {
     let ids = result.ids.as_ref();
     tracing::info!(
-        account = &*scope.account,
-        region_id = &*scope.region_id,
         invoke_id = ids.map(|ids| &*ids.invoke_id),
         instance_id = ids.map(|ids| &*ids.instance_id),
         container_id = ids.map(|ids| &*ids.container_id).filter(|id| !id.is_empty()),

@@ -8,7 +8,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Formats a message.
@@ -22,7 +22,7 @@ where
 {
     fn format_event(
         &self,
-        _: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -35,14 +35,23 @@ where
             Level::DEBUG => " level=debug",
             Level::TRACE => " level=trace",
         })?;
+        let mut spans = String::new();
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                spans.push_str(&fields.fields);
+            }
+        }
         let mut pairs = Pairs::new(writer.by_ref());
+        pairs.behind_message = spans;
         event.record(&mut pairs);
-        pairs.written?;
+        let (written, left) = (pairs.written, pairs.behind_message);
+        written?;
+        writer.write_str(&left)?;
         writer.write_char('\n')
     }
 }
 
-/// Formats the fields of a span, of which the exporter has none.
+/// Formats the fields of a span, which each message in it has as well: which scope it is about.
 #[derive(Debug)]
 pub(super) struct Fields;
 
@@ -60,6 +69,8 @@ struct Pairs<W> {
     written: fmt::Result,
     /// For values that are formatted before it is known whether they need quotes.
     text: String,
+    /// Pairs of the spans: where something happened is said right behind what did.
+    behind_message: String,
 }
 
 impl<W: Write> Pairs<W> {
@@ -68,6 +79,7 @@ impl<W: Write> Pairs<W> {
             writer,
             written: Ok(()),
             text: String::new(),
+            behind_message: String::new(),
         }
     }
 
@@ -76,6 +88,10 @@ impl<W: Write> Pairs<W> {
             .written
             .and_then(|()| write!(self.writer, " {}=", field.name()))
             .and_then(|()| value(&mut self.writer, text));
+        if field.name() == "message" {
+            let pairs = std::mem::take(&mut self.behind_message);
+            self.written = self.written.and_then(|()| self.writer.write_str(&pairs));
+        }
     }
 
     fn formatted(&mut self, field: &Field, value: fmt::Arguments<'_>) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::aliyun::invocations::Scheduled;
 use crate::aliyun::rows::Page;
-use crate::poll::cycle::{About, Ask};
-use crate::poll::names::Lookup;
+use crate::poll::scan::names::Lookup;
+use crate::poll::scan::{Question, Request};
 use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
 
 /// Small pages, so that a few rows are many pages.
@@ -79,6 +79,14 @@ impl Cloud {
         }
     }
 
+    /// So many instances run something, and it ends so.
+    pub(super) fn settle(&mut self, count: u32, code: i64) {
+        self.run(count, true, false);
+        let end = End { code, at: self.now };
+        let newest = self.instances.iter_mut().rev().take(count as usize);
+        newest.for_each(|instance| instance.settled = Some(end));
+    }
+
     /// What is settled: one-time results, and each run of a schedule.
     pub(super) fn settled(&self) -> BTreeMap<Identity, End> {
         self.instances.iter().flat_map(Instance::ends).collect()
@@ -97,7 +105,7 @@ impl Cloud {
         }
     }
 
-    fn rows(&self, ask: &Ask) -> Vec<Row> {
+    fn rows(&self, request: &Request) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         let listed = self
             .instances
@@ -112,21 +120,21 @@ impl Cloud {
                         .as_ref()
                         .is_none_or(|id| **id == instance.instance_id.to_string())
             };
-            match &ask.about {
-                About::List => rows.push(row),
-                About::Running => rows.extend(row.status.is_open().then_some(row)),
-                About::Invocation {
+            match &request.question {
+                Question::List => rows.push(row),
+                Question::Running => rows.extend(row.status.is_open().then_some(row)),
+                Question::Invocation {
                     invoke_id,
                     instance_id,
                 } if matches(invoke_id, instance_id) => rows.push(row),
-                About::History {
+                Question::History {
                     invoke_id,
                     instance_id,
                 } if matches(invoke_id, instance_id) => rows.extend(instance.history(&row)),
                 _ => {}
             }
         }
-        if let About::History { .. } = ask.about {
+        if let Question::History { .. } = request.question {
             // Newest first, whoever's they are.
             rows.sort_by_key(|row| std::cmp::Reverse(row.repeats));
         }
@@ -137,8 +145,8 @@ impl Cloud {
     }
 
     /// DescribeInvocations: each invocation is of a command of its own, and few names are used.
-    pub(super) fn named(&self, ask: &Ask) -> Scheduled {
-        let About::Names(lookup) = &ask.about else {
+    pub(super) fn named(&self, request: &Request) -> Scheduled {
+        let Question::Names(lookup) = &request.question else {
             return Scheduled::default();
         };
         let named = |number: u32| Named {
@@ -156,7 +164,7 @@ impl Cloud {
             Lookup::Command(id) => all.filter(|named| named.command_id == *id).collect(),
             Lookup::Invocation(id) => all.filter(|named| named.invoke_id == *id).collect(),
         };
-        let (from, to, next_token) = cut(ask, all.len());
+        let (from, to, next_token) = cut(request, all.len());
         Scheduled {
             rows: Vec::new(),
             commands: all[from..to].to_vec(),
@@ -164,9 +172,9 @@ impl Cloud {
         }
     }
 
-    pub(super) fn page(&self, ask: &Ask) -> Page {
-        let rows = self.rows(ask);
-        let (from, to, next_token) = cut(ask, rows.len());
+    pub(super) fn page(&self, request: &Request) -> Page {
+        let rows = self.rows(request);
+        let (from, to, next_token) = cut(request, rows.len());
         Page {
             rows: rows[from..to].to_vec(),
             skipped: 0,
@@ -175,8 +183,8 @@ impl Cloud {
     }
 }
 
-fn cut(ask: &Ask, all: usize) -> (usize, usize, Option<String>) {
-    let from: usize = ask.token.as_ref().map_or(0, |token| token.parse().unwrap());
+fn cut(request: &Request, all: usize) -> (usize, usize, Option<String>) {
+    let from: usize = request.token.as_ref().map_or(0, |token| token.parse().unwrap());
     let to = (from + ROWS_ON_A_PAGE).min(all);
     (from.min(to), to, (to < all).then(|| to.to_string()))
 }

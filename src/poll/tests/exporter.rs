@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use crate::clock::Now;
-use crate::poll::cycle::{About, Cycle};
-use crate::poll::history::HistoryCursor;
+use crate::poll::scan::history::HistoryCursor;
+use crate::poll::scan::{Question, Scan};
 use crate::record::{Applied, CommandSettings, Counts, Key, Looks, Pauses, Record, Settings, Trouble};
 use crate::result::Seconds;
 use crate::selection::{NamePattern, Selection, Selector};
@@ -21,7 +21,7 @@ pub(super) const PAUSES: Pauses = Pauses {
 /// The API refuses a clock that is further off.
 const TOLERANCE: i64 = 900;
 
-pub(super) fn settings() -> Settings {
+pub(in crate::poll) fn settings() -> Settings {
     Settings {
         window: 10_000_000,
         new_series_hold: 0,
@@ -48,7 +48,7 @@ pub(super) struct Exporter {
     cursor: HistoryCursor,
     saved: BTreeMap<(u8, u64), Vec<u8>>,
     /// A sweep in the background.
-    sweep: Option<(Cycle, HistoryCursor)>,
+    sweep: Option<(Scan, HistoryCursor)>,
     pub invocations: Looks,
     /// How far the machine's clock is off.
     pub clock_off: i64,
@@ -102,26 +102,26 @@ impl Exporter {
     pub(super) fn poll(&mut self, cloud: &mut Cloud, sweep: bool, cut: usize) -> usize {
         let began = self.now(cloud);
         let sweep = sweep || self.record.needs_first_look();
-        let mut cycle = match sweep {
-            true => Cycle::sweep(began, self.budget),
-            false => Cycle::poll(began, self.budget),
+        let mut scan = match sweep {
+            true => Scan::sweep(began, self.budget),
+            false => Scan::poll(began, self.budget),
         };
         if !self.invocations.is_due(self.steady, PAUSES) {
-            cycle = cycle.without_invocations();
+            scan = scan.without_invocations();
         }
         (self.requests, self.histories) = (0, 0);
         let mut cursor = std::mem::take(&mut self.cursor);
-        while let Some(ask) = cycle.next(&cursor) {
+        while let Some(request) = scan.next_request(&cursor) {
             if self.requests == cut || self.clock_off.abs() > TOLERANCE {
                 self.cursor = cursor;
                 return self.requests;
             }
-            self.requests += usize::from(!ask.about.can_fail());
-            self.histories += usize::from(matches!(ask.about, About::History { .. }));
-            self.answer(&mut cycle, &mut cursor, cloud);
+            self.requests += usize::from(!request.question.can_fail());
+            self.histories += usize::from(matches!(request.question, Question::History { .. }));
+            self.answer(&mut scan, &mut cursor, cloud);
         }
         self.cursor = cursor;
-        self.record_findings(cycle);
+        self.record_findings(scan);
         self.requests
     }
 
@@ -131,40 +131,41 @@ impl Exporter {
             return;
         }
         let began = self.now(cloud);
-        let (mut cycle, mut cursor) = self.sweep.take().unwrap_or_else(|| {
+        let (mut scan, mut cursor) = self.sweep.take().unwrap_or_else(|| {
             self.record.sweep_begins();
-            (Cycle::sweep(began, self.budget), HistoryCursor::default())
+            (Scan::sweep(began, self.budget), HistoryCursor::default())
         });
         for _ in 0..requests {
-            if cycle.next(&cursor).is_none() || self.clock_off.abs() > TOLERANCE {
+            if scan.next_request(&cursor).is_none() || self.clock_off.abs() > TOLERANCE {
                 break;
             }
-            self.answer(&mut cycle, &mut cursor, cloud);
+            self.answer(&mut scan, &mut cursor, cloud);
         }
-        match cycle.next(&cursor) {
-            Some(_) => self.sweep = Some((cycle, cursor)),
-            None => self.record_findings(cycle),
+        match scan.next_request(&cursor) {
+            Some(_) => self.sweep = Some((scan, cursor)),
+            None => self.record_findings(scan),
         }
     }
 
-    fn answer(&mut self, cycle: &mut Cycle, cursor: &mut HistoryCursor, cloud: &mut Cloud) {
-        let ask = cycle.next(cursor).unwrap();
+    fn answer(&mut self, scan: &mut Scan, cursor: &mut HistoryCursor, cloud: &mut Cloud) {
+        let request = scan.next_request(cursor).unwrap();
         let record = &self.record;
-        match ask.about {
-            About::Schedules(_) | About::Names(_) if cloud.nameless > 0 => {
+        match request.question {
+            Question::Schedules(_) | Question::Names(_) if cloud.nameless > 0 => {
                 cloud.nameless -= 1;
                 self.invocations.in_vain(self.steady, PAUSES);
-                cycle.invocations_failed(record, cursor, Trouble::Passing);
+                scan.on_names_failed(record, cursor, Trouble::Passing);
             }
-            About::Schedules(_) | About::Names(_) => {
+            Question::Schedules(_) | Question::Names(_) => {
                 self.invocations = Looks::default();
-                cycle.schedules(record, cursor, cloud.named(&ask)).unwrap();
+                scan.on_invocations(record, cursor, cloud.named(&request))
+                    .unwrap();
             }
-            About::History { .. } if cloud.refusing > 0 => {
+            Question::History { .. } if cloud.refusing > 0 => {
                 cloud.refusing -= 1;
-                cycle.leave_out(record, cursor);
+                scan.skip(record, cursor);
             }
-            _ => cycle.page(record, cursor, cloud.page(&ask)).unwrap(),
+            _ => scan.on_results(record, cursor, cloud.page(&request)).unwrap(),
         }
     }
 
@@ -174,8 +175,8 @@ impl Exporter {
         }
     }
 
-    fn record_findings(&mut self, cycle: Cycle) {
-        let findings = cycle.findings();
+    fn record_findings(&mut self, scan: Scan) {
+        let findings = scan.findings();
         let now = findings.began.until(self.steady);
         self.applied = self.record.apply(findings, now);
         self.save();

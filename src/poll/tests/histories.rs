@@ -184,7 +184,7 @@ fn one_run_is_held_once_whatever_its_row_is_listed_as() {
     for _ in 0..12 {
         minute(&mut cloud, &mut exporter);
     }
-    let schedule = std::mem::replace(&mut cloud.instances[0].runs, None);
+    let schedule = cloud.instances[0].runs.take();
     (cloud.instances[0].listed, cloud.instances[0].settled) = (true, Some(failed));
     assert_eq!(minute(&mut cloud, &mut exporter).0, 1);
     (cloud.instances[0].runs, cloud.instances[0].settled) = (schedule, None);

@@ -1,8 +1,11 @@
 //! Polls and the record together, against a cloud of a few lines: whatever happens, and in whatever order it is
-//! listed, the counters are what a set of identities says.
+//! listed, the counters are what a set of identities says. And the poller around them, over the same cloud.
 
+pub(crate) mod api;
 mod cloud;
-mod exporter;
+pub(crate) mod disk;
+pub(super) mod exporter;
 mod histories;
 mod known;
 mod property;
+mod shell;

@@ -9,7 +9,10 @@ use tempfile::tempdir;
 use crate::cloud::REGION;
 use crate::exporter::{Exporter, config_path, eventually};
 use crate::fleet::{account, config};
+use crate::scrape::Scrape;
 use crate::stage::*;
+
+const FAILURES: &str = "cloud_assistant_exporter_poll_failures_total";
 
 const KEY: &str = "{type: access_key, access_key_id: test-key, access_key_secret: hunter2}";
 
@@ -109,18 +112,21 @@ fn a_reload_after_a_full_disk_while_the_file_is_not_to_be_opened_does_not_end_th
     };
     settle(10);
     exporter.scrape_until("ten are counted", |scrape| scrape.sum(RESULTS, &[]) == Some(10.0));
+    let directory_in_its_place = mount.path().join("directory");
+    fs::create_dir(&directory_in_its_place).unwrap();
     let filler = mount.path().join("filler");
     fill(&filler);
     settle(4_000);
-    exporter.scrape_until("polls fail", |scrape| {
-        let failures = "cloud_assistant_exporter_poll_failures_total";
-        scrape.sum(failures, &[("reason", "state")]) >= Some(2.0)
-    });
+    let failures = |scrape: &Scrape| scrape.sum(FAILURES, &[("reason", "state")]).unwrap_or(0.0);
+    exporter.scrape_until("polls fail", |scrape| failures(scrape) >= 2.0);
     // A directory in its place cannot be opened as a file, by nobody.
     let (record, aside) = (mount.path().join("record.redb"), mount.path().join("aside"));
     fs::rename(&record, &aside).unwrap();
+    fs::rename(&directory_in_its_place, &record).unwrap();
+    // A poll under way may have it open still. On the full disk that one fails too, and no other opens it again.
+    let so_far = failures(&exporter.scrape());
+    exporter.scrape_until("it cannot be opened", |scrape| failures(scrape) >= so_far + 3.0);
     fs::remove_file(&filler).unwrap();
-    fs::create_dir(&record).unwrap();
     fs::write(config_path(directory.path()), &two).unwrap();
     let answer = exporter.request("POST", "/-/reload", "");
     assert_eq!(answer.status, 500, "{}", answer.text());

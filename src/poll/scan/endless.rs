@@ -1,7 +1,7 @@
 //! Lists without end: each page is a good answer, and has a NextToken that was never seen before.
 
-use super::cycle::{About, Cycle};
 use super::history::HistoryCursor;
+use super::{Question, Scan};
 use crate::aliyun::error::Reason;
 use crate::aliyun::rows::{Page, decode};
 use crate::clock::Now;
@@ -20,10 +20,13 @@ fn read(rows_a_page: usize) -> (usize, String) {
         commands: None,
     };
     let record = Record::new(settings);
-    let mut cycle = Cycle::sweep(Now::default(), 1);
+    let mut scan = Scan::sweep(Now::default(), 1);
     let mut cursor = HistoryCursor::default();
     for page in 1..50_000 {
-        assert_eq!(cycle.next(&cursor).map(|ask| ask.about), Some(About::List));
+        assert_eq!(
+            scan.next_request(&cursor).map(|next| next.question),
+            Some(Question::List)
+        );
         let rows: Vec<String> = (0..rows_a_page)
             .map(|row| format!(r#"{{"InvokeId":"t-{page}","InstanceId":"i-{row}"}}"#))
             .collect();
@@ -35,7 +38,7 @@ fn read(rows_a_page: usize) -> (usize, String) {
             next_token: Some(page.to_string()),
             ..decode(body.as_bytes(), None).unwrap()
         };
-        if let Err(error) = cycle.page(&record, &mut cursor, page_of_rows) {
+        if let Err(error) = scan.on_results(&record, &mut cursor, page_of_rows) {
             assert_eq!((error.reason, error.retryable), (Reason::Malformed, false));
             return (page, error.what);
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::follow::PAGE;
+use super::request::{Question, Request};
 use crate::record::{Pauses, Schedule, Sought};
 use crate::result::{Identity, Row};
 
@@ -18,7 +19,7 @@ pub struct UnreadRuns {
 
 /// One history to be read: of a whole invocation, or of one of its instances.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct HistoryRequest {
     /// The invocation.
     pub invoke_id: Box<str>,
     /// Only this instance's runs.
@@ -47,7 +48,7 @@ type Place = (bool, Box<str>, Box<str>);
 /// A reading, and what it has brought so far.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    pub reading: Reading,
+    pub request: HistoryRequest,
     pub progress: Progress,
     pub rows: Vec<Row>,
     pub next_token: Option<String>,
@@ -55,12 +56,24 @@ pub(super) struct UnderWay {
 }
 
 impl HistoryCursor {
+    /// The next page of the one under way.
+    pub(super) fn next_request(&self) -> Option<Request> {
+        let under_way = self.under_way.as_ref()?;
+        Some(Request {
+            question: Question::History {
+                invoke_id: under_way.request.invoke_id.clone(),
+                instance_id: under_way.request.instance_id.clone(),
+            },
+            token: under_way.next_token.clone(),
+        })
+    }
+
     /// Begins a reading.
-    pub(super) fn begin(&mut self, reading: Reading) {
-        self.last = Some(reading.place());
+    pub(super) fn begin(&mut self, request: HistoryRequest) {
+        self.last = Some(request.place());
         self.under_way = Some(UnderWay {
-            progress: Progress::new(&reading),
-            reading,
+            progress: Progress::new(&request),
+            request,
             rows: Vec::new(),
             next_token: None,
             tokens: HashSet::new(),
@@ -68,18 +81,18 @@ impl HistoryCursor {
     }
 
     /// Puts first what comes after the last that was begun.
-    pub(super) fn in_turn(&self, mut readings: Vec<Reading>) -> Vec<Reading> {
-        readings.sort_unstable_by_key(Reading::place);
+    pub(super) fn in_turn(&self, mut requests: Vec<HistoryRequest>) -> Vec<HistoryRequest> {
+        requests.sort_unstable_by_key(HistoryRequest::place);
         if let Some(last) = &self.last {
-            let first = readings.partition_point(|reading| reading.place() <= *last);
-            let count = readings.len();
-            readings.rotate_left(if first < count { first } else { 0 });
+            let first = requests.partition_point(|request| request.place() <= *last);
+            let count = requests.len();
+            requests.rotate_left(if first < count { first } else { 0 });
         }
-        readings
+        requests
     }
 }
 
-impl Reading {
+impl HistoryRequest {
     fn place(&self) -> Place {
         let instance = self.instance_id.clone().unwrap_or_default();
         (self.sought == Sought::Missing, self.invoke_id.clone(), instance)
@@ -92,14 +105,14 @@ impl Reading {
 /// one by one; else, as after a long time away, they are: each reading is complete in itself.
 ///
 /// `instances` has how many rows each invocation has that is a schedule.
-pub fn readings(
+pub fn requests(
     rows: &[UnreadRuns],
     instances: &HashMap<&str, u64>,
     budget: u64,
     steady: Duration,
     pauses: Pauses,
-) -> Vec<Reading> {
-    let mut readings = Vec::new();
+) -> Vec<HistoryRequest> {
+    let mut requests = Vec::new();
     for sought in [Sought::Newest, Sought::Missing] {
         let mut invocations: BTreeMap<&str, Vec<&UnreadRuns>> = BTreeMap::new();
         for row in rows
@@ -127,7 +140,7 @@ pub fn readings(
                 let instance = (!is_whole).then_some(&*row.schedule.ids.instance_id);
                 by_instance.entry(instance).or_default().push(row.clone());
             }
-            readings.extend(by_instance.into_iter().map(|(instance_id, rows)| Reading {
+            requests.extend(by_instance.into_iter().map(|(instance_id, rows)| HistoryRequest {
                 invoke_id: invoke_id.into(),
                 instance_id: instance_id.map(Into::into),
                 sought,
@@ -136,7 +149,7 @@ pub fn readings(
             }));
         }
     }
-    readings
+    requests
 }
 
 fn pages(runs: u64) -> u64 {
@@ -167,12 +180,12 @@ struct Wanted {
 
 impl Progress {
     /// At the start of a reading.
-    pub fn new(reading: &Reading) -> Self {
-        let rows = reading.rows.iter().map(|row| {
+    pub fn new(request: &HistoryRequest) -> Self {
+        let rows = request.rows.iter().map(|row| {
             let schedule = row.schedule.clone();
             let wanted = Wanted {
-                lowest: schedule.lowest(reading.sought),
-                missing: schedule.unknown(reading.sought),
+                lowest: schedule.lowest(request.sought),
+                missing: schedule.unknown(request.sought),
                 last: None,
                 schedule,
             };
@@ -180,7 +193,7 @@ impl Progress {
         });
         Self {
             rows: rows.collect(),
-            thorough: reading.thorough,
+            thorough: request.thorough,
             descends: false,
             ascends: false,
         }
@@ -264,7 +277,7 @@ mod tests {
     }
 
     fn is_done(behind: UnreadRuns, numbers: impl IntoIterator<Item = u32>) -> bool {
-        let reading = Reading {
+        let reading = HistoryRequest {
             invoke_id: "t".into(),
             instance_id: None,
             sought: Sought::Newest,
@@ -281,9 +294,9 @@ mod tests {
         most: Duration::from_secs(3600),
     };
 
-    fn read(rows: &[UnreadRuns], instances: u64) -> Vec<Reading> {
+    fn read(rows: &[UnreadRuns], instances: u64) -> Vec<HistoryRequest> {
         let instances = HashMap::from([("t", instances)]);
-        readings(rows, &instances, 60, Duration::ZERO, PAUSES)
+        requests(rows, &instances, 60, Duration::ZERO, PAUSES)
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use crate::result::Identity;
 
 /// Rows on a page; MaxResults of every request.
-pub const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 
 /// The open results of one invocation that the pages did not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub(super) struct OpenInvocation {
     /// The invocation.
     pub invoke_id: Box<str>,
     /// Each open result, and its instance.
@@ -17,12 +17,12 @@ pub struct Waiting {
     /// The place in the list of the one that has sunk deepest, where that is known of all.
     pub deepest: Option<usize>,
     /// Whether it is a schedule, which stays Running until it is ended.
-    pub scheduled: bool,
+    pub is_schedule: bool,
 }
 
 /// What to do about what is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follow {
+pub(super) enum Follow {
     /// Nothing is.
     Nothing,
     /// Read so many pages more: they are not far down.
@@ -38,19 +38,19 @@ pub enum Follow {
 /// Asking costs a request an invocation, or more where many of its instances are open. Listing what is Running
 /// costs its pages and a question for each invocation that has ended since; half of the one-time ones are taken to
 /// have, and no schedule. Of equally cheap ways the surest is taken: asking, then listing.
-pub fn follow(pages: usize, waiting: &[Waiting]) -> Follow {
-    if waiting.is_empty() {
+pub(super) fn follow(pages: usize, open: &[OpenInvocation]) -> Follow {
+    if open.is_empty() {
         return Follow::Nothing;
     }
-    let ask: usize = waiting.iter().map(Waiting::questions).sum();
-    let one_time = waiting.iter().filter(|waiting| !waiting.scheduled).count();
-    let running_pages = waiting
+    let ask: usize = open.iter().map(OpenInvocation::questions).sum();
+    let one_time = open.iter().filter(|invocation| !invocation.is_schedule).count();
+    let running_pages = open
         .iter()
-        .map(|waiting| waiting.rows)
+        .map(|invocation| invocation.rows)
         .sum::<usize>()
         .div_ceil(PAGE);
     let running = running_pages + one_time.div_ceil(2);
-    let deepest: Option<Vec<usize>> = waiting.iter().map(|waiting| waiting.deepest).collect();
+    let deepest: Option<Vec<usize>> = open.iter().map(|invocation| invocation.deepest).collect();
     let read_on = deepest
         .and_then(|places| places.into_iter().max())
         .map(|place| (place / PAGE + 1).saturating_sub(pages).max(1));
@@ -61,7 +61,7 @@ pub fn follow(pages: usize, waiting: &[Waiting]) -> Follow {
     }
 }
 
-impl Waiting {
+impl OpenInvocation {
     /// How many requests it takes to ask for it; a single instance is asked for by its id.
     fn questions(&self) -> usize {
         if self.open.len() == 1 {
@@ -76,22 +76,22 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn waiting(open: usize, deepest: Option<usize>, scheduled: bool) -> Waiting {
+    fn waiting(open: usize, deepest: Option<usize>, is_schedule: bool) -> OpenInvocation {
         let open: Vec<(Identity, Box<str>)> =
             (0..open).map(|n| (Identity([n as u32; 4]), "i".into())).collect();
-        Waiting {
+        OpenInvocation {
             invoke_id: "t".into(),
             rows: open.len(),
             open,
             deepest,
-            scheduled,
+            is_schedule,
         }
     }
 
     #[test]
     fn the_cheapest_way() {
         let deep = |count| vec![waiting(1, Some(2000), false); count];
-        let table: Vec<(usize, Vec<Waiting>, Follow)> = vec![
+        let table: Vec<(usize, Vec<OpenInvocation>, Follow)> = vec![
             (1, vec![], Follow::Nothing),
             (1, deep(1), Follow::Ask),
             (1, deep(3), Follow::Ask),
@@ -117,7 +117,7 @@ mod tests {
             // Half of it was on the pages, but an answer would have it all: the next page is cheaper.
             (
                 1,
-                vec![Waiting {
+                vec![OpenInvocation {
                     rows: 100,
                     ..waiting(50, Some(99), false)
                 }],

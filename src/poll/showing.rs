@@ -1,0 +1,169 @@
+//! What is seen of a scope: its view on the board, and the lines of the log that say the same.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::error::PollError;
+use crate::clock::Clock;
+use crate::record::{Applied, Findings, Record, Trouble};
+use crate::scope::Scope;
+use crate::timestamp;
+use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
+
+/// How often the progress of a long scan is logged.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// The view of a scope, which one poller makes.
+#[derive(Debug)]
+pub(super) struct Showing {
+    view: ScopeView,
+    board: Board,
+    /// When the progress of a long scan was last logged.
+    progress_logged: Instant,
+}
+
+impl Showing {
+    /// Of a scope for which `work` has been done already, by the pollers that it had before.
+    pub(super) fn new(scope: Scope, board: Board, work: Work) -> Self {
+        Self {
+            view: ScopeView {
+                work,
+                ..ScopeView::new(scope)
+            },
+            board,
+            progress_logged: Instant::now(),
+        }
+    }
+
+    /// Puts it up.
+    pub(super) fn publish(&self) {
+        self.board.publish(self.view.clone());
+    }
+
+    /// Takes in what the record adds up to. Everything of it must be saved.
+    pub(super) fn picture(&mut self, record: &mut Record, clock: Clock) {
+        self.view.counts = record.counts(clock.now().steady).map(Arc::new);
+        self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+    }
+
+    /// When the next poll begins.
+    pub(super) fn next_poll(&mut self, next: Instant) {
+        let wait = next.saturating_duration_since(Instant::now());
+        self.view.next_poll = Some(timestamp::seconds(SystemTime::now() + wait));
+    }
+
+    /// When a series that is held at 0 is to show its value, by the process's own time.
+    pub(super) fn next_change(&self) -> Option<Duration> {
+        self.view.counts.as_ref()?.next_change
+    }
+
+    /// A long scan has read so many rows.
+    pub(super) fn progress(&mut self, rows: usize, record: &Record, first_look: bool) {
+        let of = Some(record.held()).filter(|held| *held > 0);
+        self.view.progress = Some(Progress { first_look, rows, of });
+        if self.progress_logged.elapsed() >= PROGRESS_EVERY {
+            self.progress_logged = Instant::now();
+            tracing::info!(
+                rows,
+                held = of,
+                first_look,
+                "reading everything that the API lists"
+            );
+        }
+        self.publish();
+    }
+
+    /// The long scan has ended.
+    pub(super) fn no_progress(&mut self) {
+        self.view.progress = None;
+    }
+
+    /// A poll has ended.
+    pub(super) fn polled(&mut self, up: bool, took: Duration) {
+        self.view.last_poll = Some(LastPoll { up, took });
+    }
+
+    /// A sweep has ended.
+    pub(super) fn swept(&mut self, up: bool) {
+        if let Some(last) = &mut self.view.last_poll {
+            last.up = up;
+        }
+    }
+
+    /// A poll or sweep has failed: one line in the log, one reason in the metrics.
+    pub(super) fn failed(&mut self, error: &PollError) {
+        let failed = error.failed(timestamp::seconds(SystemTime::now()));
+        tracing::warn!(
+            reason = failed.reason.as_str(),
+            code = failed.code.as_deref(),
+            request_id = failed.request_id.as_deref(),
+            error = failed.what,
+            "poll failed"
+        );
+        self.view.work.polls += 1;
+        self.view.work.failures[failed.reason as usize] += 1;
+        self.view.error = Some(failed);
+    }
+
+    /// What a poll or sweep has found is saved.
+    pub(super) fn recorded(&mut self, of: &Recorded, applied: &Applied, record: &Record) {
+        self.view.work.skipped_rows += of.skipped;
+        self.view.work.sweeps += u64::from(of.is_sweep);
+        self.view.work.polls += 1;
+        self.view.work.successes += 1;
+        self.view.error = None;
+        if of.is_first_look {
+            let (open, settled) = (record.open().count(), applied.baseline);
+            tracing::info!(
+                settled,
+                open,
+                "first look done: what was settled before is known and not counted"
+            );
+        } else if *applied != Applied::default() {
+            tracing::debug!(?applied, "recorded");
+        }
+        if let Some(trouble) = applied.nameless {
+            let why = match trouble {
+                Trouble::Refused => "DescribeInvocations is refused; allow ecs:DescribeInvocations",
+                Trouble::Passing => "DescribeInvocations keeps failing",
+            };
+            tracing::warn!(
+                why,
+                "the names of commands cannot be had: new ones are labelled by their CommandIds"
+            );
+        }
+        if applied.lost > 0 {
+            tracing::warn!(
+                lost = applied.lost,
+                "open results are no longer listed and were given up"
+            );
+        }
+        if applied.old > 0 {
+            tracing::info!(
+                old = applied.old,
+                "results from before the first look were listed late: they are known and not counted"
+            );
+        }
+    }
+}
+
+/// What is to be said of findings once they are saved.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    skipped: u64,
+    pub(super) is_sweep: bool,
+    is_first_look: bool,
+}
+
+impl Recorded {
+    /// Of findings that `record` does not have yet.
+    pub(super) fn of(findings: &Findings, record: &Record) -> Self {
+        Self {
+            skipped: findings.skipped,
+            is_sweep: findings.sweep.is_some(),
+            is_first_look: record.needs_first_look(),
+        }
+    }
+}
