@@ -218,15 +218,9 @@ impl Fleet {
         }
         let now = timestamp::seconds(SystemTime::now());
         blocking(&self.store, move |store| {
-            let of: Vec<_> = scopes
-                .iter()
-                .map(|(scope, plan)| (scope, &plan.settings))
-                .collect();
-            let records = store.load_all(&of, now);
-            let loaded = scopes.into_iter().zip(records);
-            Ok(loaded
-                .map(|((scope, plan), record)| (scope, plan, record))
-                .collect())
+            Ok(store.load_all(scopes, |plan, pairs| {
+                Record::from_pairs(&plan.settings, pairs.iter(), now)
+            }))
         })
         .await
     }

@@ -24,7 +24,8 @@ use crate::cli::Cli;
 use crate::config::{self, Config, ConfigError, Proxies};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
-use crate::state::Store;
+use crate::record::pairs_from_version_1;
+use crate::state::{FromVersion1, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
@@ -236,7 +237,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             let path: &PathBuf = path;
             tracing::info!(path = %path.display(), "opening the state");
             let hold = u32::try_from(config.metrics.new_series_hold.as_secs()).unwrap_or(u32::MAX);
-            Ok(Store::open(path, hold)?)
+            let from_version_1 = FromVersion1::new(move |pairs| pairs_from_version_1(pairs.iter(), hold));
+            Ok(Store::open(path, from_version_1)?)
         }
         None => {
             tracing::warn!(

@@ -487,10 +487,12 @@ impl Poller {
                 self.settings.clone(),
             );
             let now = timestamp::seconds(SystemTime::now());
-            let record = spawn_blocking(move || store.load(&scope, &settings, now))
-                .await
-                .map_err(|error| CallError::new(Reason::State, error.to_string()))?
-                .map_err(not_on_disk)?;
+            let record = spawn_blocking(move || {
+                store.load(&scope, |pairs| Record::from_pairs(&settings, pairs.iter(), now))
+            })
+            .await
+            .map_err(|error| CallError::new(Reason::State, error.to_string()))?
+            .map_err(not_on_disk)?;
             // What a sweep has read belongs to the record that is gone.
             self.sweep = None;
             self.next_sweep = next_sweep(Some(&record), &self.times);
