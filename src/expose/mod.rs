@@ -10,6 +10,8 @@ mod own;
 mod part;
 mod process;
 mod rendering;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::sync::{Arc, Mutex, PoisonError};
