@@ -24,7 +24,7 @@ fn row(number: u32, status: &str) -> Row {
     let status = Status::parse(status);
     let failed = status != Status::Known(KnownStatus::Success);
     // The longest ids that fit an exemplar, and one more.
-    let instance_id = format!("i-{:0>width$}", number, width = 90 + number as usize % 10);
+    let instance_id = format!("i-{:0>width$}", number, width = 94 + number as usize % 10);
     Row {
         identity: Identity([number, 0, 0, 0]),
         error_code: if failed { "Exit\"Code\\Nonzero\n" } else { "" }.into(),
