@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cloud_assistant_exporter::aliyun::ecs::Filter;
-use cloud_assistant_exporter::aliyun::requests::Requests;
 use cloud_assistant_exporter::clock::Now;
 use cloud_assistant_exporter::expose::{Answer, Exposition, Process};
 use cloud_assistant_exporter::record::{
     Change, Findings, Key, Pauses, Record, Settings, Sweep, pairs_from_version_1,
 };
+use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::state::{FromVersion1, Store};

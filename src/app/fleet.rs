@@ -120,6 +120,7 @@ impl Fleet {
                     self.discovered(&account, found).await?;
                 }
                 () = until(next_discovery) => self.discover(),
+                () = self.shared.credentials_changed.notified() => self.publish_accounts(),
                 () = sleep_until(self.next_housekeeping) => self.keep_house().await,
             }
         }

@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::aliyun::credentials::{Environment, Services, metadata_client};
 use crate::aliyun::http::Http;
 use crate::aliyun::pause::Pauses;
-use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
 use crate::config::{self, Config, ConfigError, Proxies};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
 use crate::record::pairs_from_version_1;
+use crate::requests::Requests;
 use crate::state::{FromVersion1, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
@@ -263,6 +263,7 @@ fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::
         overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         requests,
         pauses: Pauses::default(),
+        credentials_changed: Arc::default(),
     })
 }
 

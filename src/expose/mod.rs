@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use families::Process;
 pub use serve::Answer;
 
-use crate::aliyun::requests::Requests;
+use crate::requests::Requests;
 use crate::view::{Board, View};
 use encode::{Encoder, Format, OpenMetrics, Text};
 use serve::{Bodies, Deflater, Rendering};

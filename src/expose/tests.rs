@@ -2,16 +2,16 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::aliyun::client::Action;
-use crate::aliyun::error::Reason;
 use crate::clock::Now;
 use crate::record::{CommandSettings, Findings, Naming, Pauses, Record, Settings, Sweep};
+use crate::requests::{Action, Reason};
 use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
 use crate::scope::Scope;
 use crate::selection::{NamePattern, Selection, Selector};
-use crate::view::{AccountView, LastPoll, ScopeView};
+use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView};
 
 const NOW: Seconds = 1_800_000_000;
 
@@ -158,8 +158,16 @@ fn rendered() -> [String; 2] {
     board.publish(scope_view(Scope::new("production", "cn-beijing")));
     board.publish(scope_view(Scope::new("a \"b\" \\ c", "eu-central-1")));
     board.publish(ScopeView::new(Scope::new("production", "new")));
-    board.publish_accounts([("production".into(), Arc::new(account()))].into());
-    let exposition = Exposition::new(registry, Process::new(std::time::UNIX_EPOCH), requests);
+    let ending = CredentialsView {
+        expiry: Some(UNIX_EPOCH + Duration::from_millis(1_800_000_600_900)),
+        refresh_failures: 3,
+    };
+    let accounts = [
+        ("production".into(), Arc::new(account(CredentialsView::default()))),
+        ("a \"b\" \\ c".into(), Arc::new(account(ending))),
+    ];
+    board.publish_accounts(accounts.into());
+    let exposition = Exposition::new(registry, Process::new(UNIX_EPOCH), requests);
     exposition.render(&board);
     [None, Some("application/openmetrics-text;version=1.0.0")].map(|accept| {
         let body = exposition.body(Answer::to(accept, None)).concat();
@@ -195,23 +203,12 @@ fn write_what_is_expected() {
     }
 }
 
-fn account() -> AccountView {
+fn account(credentials: CredentialsView) -> AccountView {
     AccountView {
-        credentials: Arc::new(provider()),
+        credentials,
         discovered: None,
         is_ready: true,
         error: None,
         set_aside: Vec::new(),
     }
-}
-
-fn provider() -> crate::aliyun::credentials::Provider {
-    use crate::aliyun::credentials::{Provider, Services, Source, metadata_client};
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let services = Services {
-        http: crate::aliyun::http::Http::new(crate::config::Proxies::read(&[]).unwrap()).unwrap(),
-        metadata: metadata_client().unwrap(),
-        environment: Default::default(),
-    };
-    Provider::new(Source::new(Default::default(), services))
 }

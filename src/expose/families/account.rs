@@ -18,7 +18,7 @@ const REFRESH_FAILURES: Family<'_> = Family::counter(
 pub(super) fn all(view: &View, to: &mut dyn Sink) {
     to.family(&EXPIRY);
     for (account, shown) in &view.accounts {
-        if let Some(at) = shown.credentials.expiry() {
+        if let Some(at) = shown.credentials.expiry {
             let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             to.of(&[("account", &**account)]);
             to.point(&[], at.as_secs().into());
@@ -27,6 +27,6 @@ pub(super) fn all(view: &View, to: &mut dyn Sink) {
     to.family(&REFRESH_FAILURES);
     for (account, shown) in &view.accounts {
         to.of(&[("account", &**account)]);
-        to.point(&[], shown.credentials.refresh_failures().into());
+        to.point(&[], shown.credentials.refresh_failures.into());
     }
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::aliyun::client::Action;
-use crate::aliyun::error::Reason;
-use crate::aliyun::requests::{Requests, Tally};
 use crate::expose::point::{Family, Sink};
+use crate::requests::{Action, Reason, Requests, Tally};
 use crate::scope::Scope;
 use crate::view::View;
 

@@ -11,8 +11,8 @@ mod scope;
 pub use process::Process;
 pub(super) use registered::registered;
 
-use crate::aliyun::requests::Requests;
 use crate::record::Counts;
+use crate::requests::Requests;
 use crate::view::{ScopeView, View};
 
 use super::point::{Family, Label, Number, Sink};

@@ -2,8 +2,8 @@
 
 use super::OfScopes;
 use super::Points::{Each, EachOfCounts, One, OneOfCounts};
-use crate::aliyun::error::Reason;
 use crate::expose::point::Family;
+use crate::requests::Reason;
 
 pub(super) const FAMILIES: [OfScopes; 12] = [
     (
