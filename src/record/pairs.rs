@@ -4,6 +4,9 @@ use super::saved::{Change, Damaged, Key};
 use super::{Record, Settings, from_version_1};
 use crate::result::Seconds;
 
+/// Kind and number, and the bytes.
+type Pair<B> = ((u8, u64), B);
+
 /// Pairs that no version of this program has written.
 #[derive(Debug, thiserror::Error)]
 pub enum DamagedPair {
@@ -15,8 +18,8 @@ pub enum DamagedPair {
     Value(#[from] Damaged),
 }
 
-/// Kind and number, and the bytes; none where they go.
-impl From<Change> for ((u8, u64), Option<Vec<u8>>) {
+/// Without bytes where they go.
+impl From<Change> for Pair<Option<Vec<u8>>> {
     fn from(change: Change) -> Self {
         (change.key.encode(), change.value)
     }
@@ -29,7 +32,7 @@ impl Record {
     /// When this program has not written them.
     pub fn from_pairs<'a>(
         settings: &Settings,
-        pairs: impl IntoIterator<Item = ((u8, u64), &'a [u8])>,
+        pairs: impl IntoIterator<Item = Pair<&'a [u8]>>,
         now: Seconds,
     ) -> Result<Self, DamagedPair> {
         let mut record = Self::new(settings.clone());
@@ -47,9 +50,9 @@ impl Record {
 /// # Errors
 /// When a value is none of version 1.
 pub fn pairs_from_version_1<'a>(
-    pairs: impl IntoIterator<Item = ((u8, u64), &'a [u8])>,
+    pairs: impl IntoIterator<Item = Pair<&'a [u8]>>,
     hold: Seconds,
-) -> Result<Vec<((u8, u64), Vec<u8>)>, Damaged> {
+) -> Result<Vec<Pair<Vec<u8>>>, Damaged> {
     // Held results, which are nearly all there is, are as they were.
     let others = pairs.into_iter().filter_map(|((kind, number), value)| {
         let key = Key::decode(kind, number).filter(|key| !matches!(key, Key::Entry(_)))?;

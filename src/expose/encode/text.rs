@@ -188,7 +188,9 @@ fn write_label(to: &mut String, (name, value): Label<'_>) {
     to.push_str(name);
     to.push_str("=\"");
     let mut left = value;
-    while let Some(at) = left.find(['\\', '"', '\n']) {
+    // By bytes: all that is escaped is ASCII.
+    let is_special = |byte: &u8| matches!(byte, b'\\' | b'"' | b'\n');
+    while let Some(at) = left.as_bytes().iter().position(is_special) {
         let (before, special) = left.split_at(at);
         to.push_str(before);
         to.push_str(match special.as_bytes() {

@@ -43,8 +43,10 @@ struct Reading<'a> {
     stat: Option<Stat>,
 }
 
-/// What each is, and its value.
-const FAMILIES: [(Family<'_>, fn(&Reading<'_>) -> Option<f64>); 8] = [
+/// A family of the process: what it is, and its value.
+type OfProcess = (Family<'static>, fn(&Reading<'_>) -> Option<f64>);
+
+const FAMILIES: [OfProcess; 8] = [
     (
         Family::counter("process_cpu_seconds", "User and system CPU time spent."),
         |reading| Some(reading.stat.as_ref()?.cpu_seconds),

@@ -10,7 +10,9 @@ use crate::state::{Pair, Pairs};
 
 /// What becomes of the pairs of one scope in format version 2: those whose values change, or why they are none of
 /// version 1. It is for whoever saved them to say.
-pub struct FromVersion1(Box<dyn Fn(&Pairs) -> Result<Vec<Pair>, String> + Send + Sync>);
+pub struct FromVersion1(Box<Changed>);
+
+type Changed = dyn Fn(&Pairs) -> Result<Vec<Pair>, String> + Send + Sync;
 
 impl FromVersion1 {
     /// As `changed` says.
