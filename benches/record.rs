@@ -11,13 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use cloud_assistant_exporter::aliyun::ecs::Filter;
-use cloud_assistant_exporter::aliyun::requests::Requests;
 use cloud_assistant_exporter::clock::Now;
 use cloud_assistant_exporter::expose::{Answer, Exposition, Process};
-use cloud_assistant_exporter::record::{Change, Findings, Key, Pauses, Record, Settings, Sweep};
+use cloud_assistant_exporter::record::{
+    Change, Findings, Key, Pauses, Record, Settings, Sweep, pairs_from_version_1,
+};
+use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
-use cloud_assistant_exporter::state::Store;
+use cloud_assistant_exporter::state::{FromVersion1, Store};
 use cloud_assistant_exporter::timestamp;
 use cloud_assistant_exporter::view::{Board, ScopeView};
 use prometheus::Registry;
@@ -127,7 +129,8 @@ fn written() -> u64 {
 pub fn poll_into(directory: &Path, held: u32) -> Poll {
     let now = now();
     let scope = Scope::new(ACCOUNT, REGION);
-    let store = Arc::new(Store::open(directory, 0).unwrap());
+    let from_version_1 = FromVersion1::new(|pairs| pairs_from_version_1(pairs.iter(), 0));
+    let store = Arc::new(Store::open(directory, from_version_1).unwrap());
     let runtime = runtime::Builder::new_current_thread().build().unwrap();
     let mut record = Record::new(settings(86_400));
     record.apply(first_look((0..held).map(|n| settled(n, now)).collect()), at(now));

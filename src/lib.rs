@@ -23,6 +23,7 @@
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
 //! | [`regular_file`], `yaml` | opening and reading what others write | what is in it |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
+//! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
@@ -62,6 +63,7 @@ mod yaml;
 
 pub mod clock;
 pub mod fingerprint;
+pub mod requests;
 pub mod result;
 pub mod scope;
 pub mod selection;

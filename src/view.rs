@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::aliyun::credentials::Provider;
-use crate::aliyun::error::{CallError, Reason};
 use crate::record::Counts;
+use crate::requests::{Failure, Reason};
 use crate::result::Seconds;
 use crate::scope::Scope;
 
@@ -24,8 +23,8 @@ pub struct View {
 /// One account.
 #[derive(Debug, Clone)]
 pub struct AccountView {
-    /// For the end of the credentials' life, and their failures.
-    pub credentials: Arc<Provider>,
+    /// Its credentials.
+    pub credentials: CredentialsView,
     /// How many regions DescribeRegions has named; none where the regions are configured, or not known yet.
     pub discovered: Option<usize>,
     /// Whether the regions are known, or it has been tried to find them.
@@ -34,6 +33,15 @@ pub struct AccountView {
     pub error: Option<Failed>,
     /// Discovered regions whose API does not know Cloud Assistant.
     pub set_aside: Vec<Arc<str>>,
+}
+
+/// The credentials of an account, without any secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CredentialsView {
+    /// When those that are held stop working; none where they last, or where there are none.
+    pub expiry: Option<SystemTime>,
+    /// How often they could not be had or renewed.
+    pub refresh_failures: u64,
 }
 
 /// One scope.
@@ -98,14 +106,20 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// A call that failed at `at`.
-    pub fn new(at: Seconds, error: &CallError) -> Self {
+    /// A request that failed at `at`.
+    pub fn new(at: Seconds, failure: impl Into<Failure>) -> Self {
+        let Failure {
+            reason,
+            what,
+            code,
+            request_id,
+        } = failure.into();
         Self {
             at,
-            reason: error.reason,
-            what: error.what.clone(),
-            code: error.code.clone(),
-            request_id: error.request_id.clone(),
+            reason,
+            what,
+            code,
+            request_id,
         }
     }
 }

@@ -9,6 +9,8 @@ use quick_xml::events::Event;
 use serde_json::value::RawValue;
 
 use super::answer::{Entry, Undocumented, object, text_or_number};
+use crate::requests::Failure;
+pub use crate::requests::Reason;
 use crate::result::breaks_lines;
 
 /// The longest Code and request id that are believed; what is longer is cut.
@@ -16,60 +18,6 @@ const MAX_TEXT: usize = 128;
 
 /// The longest time that a server may tell the exporter to wait.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// The `reason` label of failed polls and requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// Too many requests: Code `Throttling…`, status 429, or `x-acs-retry-after`.
-    Throttled,
-    /// The key, its permissions or this machine's clock: Forbidden…, NoPermission, InvalidAccessKeyId…,
-    /// SignatureDoesNotMatch, InvalidSecurityToken…, IllegalTimestamp and the like.
-    Denied,
-    /// No credentials could be had.
-    Credentials,
-    /// 5xx, whatever its body.
-    Unavailable,
-    /// Any other 4xx: a region that does not exist, a parameter that is wrong.
-    Rejected,
-    /// No answer within the deadline.
-    Timeout,
-    /// The connection was cut, reset, refused, its host not found, or its TLS broken.
-    Transport,
-    /// Not the documented JSON, or too large.
-    Malformed,
-    /// What was found could not be saved.
-    State,
-}
-
-impl Reason {
-    /// All of them; each has its series at 0 from the start.
-    pub const ALL: [Self; 9] = [
-        Self::Throttled,
-        Self::Denied,
-        Self::Credentials,
-        Self::Unavailable,
-        Self::Rejected,
-        Self::Timeout,
-        Self::Transport,
-        Self::Malformed,
-        Self::State,
-    ];
-
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Denied => "denied",
-            Self::Credentials => "credentials",
-            Self::Unavailable => "unavailable",
-            Self::Rejected => "rejected",
-            Self::Timeout => "timeout",
-            Self::Transport => "transport",
-            Self::Malformed => "malformed",
-            Self::State => "state",
-        }
-    }
-}
 
 /// A failed call. Its text never repeats what the server said: a server's Message can echo what was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +34,17 @@ pub struct CallError {
     pub retry_after: Option<Duration>,
     /// Whether the same request may do better.
     pub retryable: bool,
+}
+
+impl From<&CallError> for Failure {
+    fn from(error: &CallError) -> Self {
+        Self {
+            reason: error.reason,
+            what: error.what.clone(),
+            code: error.code.clone(),
+            request_id: error.request_id.clone(),
+        }
+    }
 }
 
 impl CallError {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::aliyun::client::{Client, Pace};
@@ -15,10 +15,10 @@ use crate::aliyun::error::CallError;
 use crate::aliyun::http::Http;
 use crate::aliyun::pause::{Pauses, ScopePauses};
 use crate::aliyun::regions::Regions;
-use crate::aliyun::requests::{Requests, Tally};
 use crate::config::{self, Config, Network};
+use crate::requests::{Requests, Tally};
 use crate::timestamp;
-use crate::view::{AccountView, Failed};
+use crate::view::{AccountView, CredentialsView, Failed};
 
 /// Requests in flight of one account: enough for all its regions, but for hanging ones.
 const MAX_IN_FLIGHT: usize = 32;
@@ -75,6 +75,8 @@ pub(super) struct Shared {
     pub(super) overall: Arc<Semaphore>,
     pub(super) requests: Arc<Requests>,
     pub(super) pauses: Pauses,
+    /// Told when the credentials of any account were renewed, or could not be: the accounts are then put up anew.
+    pub(super) credentials_changed: Arc<Notify>,
 }
 
 impl Account {
@@ -92,7 +94,8 @@ impl Account {
             Some(before) => Arc::clone(&before.provider),
             None => {
                 let source = Source::new(account.credentials.clone(), shared.services.clone());
-                let provider = Arc::new(Provider::new(source));
+                let provider =
+                    Arc::new(Provider::new(source).telling(Arc::clone(&shared.credentials_changed)));
                 provider.keep_fresh();
                 provider
             }
@@ -230,7 +233,10 @@ impl Account {
     pub(super) fn view(&self) -> AccountView {
         let discovery = self.discovery.as_ref();
         AccountView {
-            credentials: Arc::clone(&self.provider),
+            credentials: CredentialsView {
+                expiry: self.provider.expiry(),
+                refresh_failures: self.provider.refresh_failures(),
+            },
             discovered: discovery
                 .and_then(|discovery| discovery.regions.as_ref())
                 .map(BTreeMap::len),

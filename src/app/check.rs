@@ -13,9 +13,9 @@ use crate::aliyun::credentials::Problem;
 use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
-use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
 use crate::config::{self, Config};
+use crate::requests::Requests;
 use crate::web;
 
 /// Everything that is wrong with the configuration, the web configuration and the listen addresses, one message each;

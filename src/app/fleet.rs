@@ -124,6 +124,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
                     self.discovered(&account, found).await?;
                 }
                 () = until(next_discovery) => self.discover(),
+                () = self.ways.shared().credentials_changed.notified() => self.publish_accounts(),
                 () = sleep_until(self.next_housekeeping) => self.keep_house().await,
             }
         }

@@ -23,12 +23,13 @@ use tokio_util::sync::CancellationToken;
 use crate::aliyun::credentials::{Environment, Services, metadata_client};
 use crate::aliyun::http::Http;
 use crate::aliyun::pause::Pauses;
-use crate::aliyun::requests::Requests;
 use crate::cli::Cli;
 use crate::config::{self, Config, ConfigError, Proxies};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
-use crate::state::Store;
+use crate::record::pairs_from_version_1;
+use crate::requests::Requests;
+use crate::state::{FromVersion1, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
@@ -240,7 +241,8 @@ fn open_store(config: &Config) -> anyhow::Result<Store> {
             let path: &PathBuf = path;
             tracing::info!(path = %path.display(), "opening the state");
             let hold = u32::try_from(config.metrics.new_series_hold.as_secs()).unwrap_or(u32::MAX);
-            Ok(Store::open(path, hold)?)
+            let from_version_1 = FromVersion1::new(move |pairs| pairs_from_version_1(pairs.iter(), hold));
+            Ok(Store::open(path, from_version_1)?)
         }
         None => {
             tracing::warn!(
@@ -265,6 +267,7 @@ fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::
         overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         requests,
         pauses: Pauses::default(),
+        credentials_changed: Arc::default(),
     })
 }
 

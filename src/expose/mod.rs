@@ -1,16 +1,16 @@
-//! From the view to the bytes of `/metrics`.
+//! From the view to the bytes of `/metrics`: [`families`] says what there is to show as points of no format, [`encode`]
+//! has a file for each format that they are written in, and [`serve`] cuts, keeps, compresses and hands out what was
+//! written.
 //!
 //! Everything is rendered and compressed once, when the view has changed; a scrape shares those bytes, and adds the
 //! metrics of the process as they are now behind them. It waits for nothing.
 
-mod cloud;
-mod commands;
-mod negotiate;
-mod own;
-mod part;
-mod process;
-mod rendering;
-mod text;
+mod encode;
+mod families;
+mod point;
+mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,14 +22,13 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-pub use negotiate::Answer;
-pub use process::Process;
+pub use families::Process;
+pub use serve::Answer;
 
-use crate::aliyun::requests::Requests;
+use crate::requests::Requests;
 use crate::view::{Board, View};
-use part::Deflater;
-use rendering::Bodies;
-use text::Format;
+use encode::{Encoder, Format, OpenMetrics, Text};
+use serve::{Bodies, Deflater, Rendering};
 
 /// Rendering takes about this share of one core: after it took a while, the next waits so many times that while.
 const REST: u32 = 20;
@@ -73,7 +72,10 @@ impl Exposition {
         let view = board.view();
         let before = self.rendered.load_full();
         let own = self.registry.gather();
-        let bodies = cloud::render(&view, &self.requests, &own, &before.bodies, &mut deflater);
+        let mut rendering = Rendering::new(&before.bodies, &mut deflater);
+        families::all(&view, &self.requests, &mut rendering);
+        rendering.one_piece(|to| families::registered(&own, to));
+        let bodies = rendering.done();
         self.rendered.store(Arc::new(Rendered { view, bodies }));
     }
 
@@ -86,18 +88,23 @@ impl Exposition {
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
         let rendered = self.rendered.load();
         let bodies = &rendered.bodies;
-        let mut tail = self.process.render(answer.format);
-        let body = match answer.format {
-            Format::Text => &bodies.text,
+        let (body, tail) = match answer.format {
+            Format::Text => (&bodies.text, self.tail(Text::default())),
             Format::OpenMetrics => {
-                tail.push_str("# EOF\n");
-                &bodies.open_metrics
+                let tail = self.tail(OpenMetrics::default());
+                (&bodies.open_metrics, tail + OpenMetrics::END)
             }
         };
         match answer.gzip {
             true => body.gzip(&tail),
             false => body.plain(tail),
         }
+    }
+
+    /// What is as it is now, behind what was rendered.
+    fn tail(&self, mut encoder: impl Encoder) -> String {
+        self.process.all(&mut encoder);
+        encoder.into_written()
     }
 
     /// Renders the board whenever it has changed, until stopped.

@@ -34,8 +34,8 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::aliyun::requests::Requests;
 use crate::expose::{Answer, Exposition};
+use crate::requests::Requests;
 use crate::view::Board;
 use crate::web::{self, Body, Routes};
 use answers::Policy;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::aliyun::last_hour::LastHour;
-use crate::aliyun::requests::Requests;
+use crate::requests::LastHour;
+use crate::requests::Requests;
 use crate::result::{Seconds, Status};
 use crate::scope::Scope;
 use crate::timestamp;

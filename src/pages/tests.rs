@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::filter::Filter;
 use super::*;
-use crate::aliyun::client::Action;
-use crate::aliyun::error::{CallError, Reason};
+use crate::aliyun::error::CallError;
 use crate::record::{Findings, Record, Settings, Sweep};
+use crate::requests::{Action, Reason};
 use crate::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 use crate::scope::Scope;
 use crate::view::{Failed, LastPoll, Progress, ScopeView, View};

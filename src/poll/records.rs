@@ -68,7 +68,10 @@ impl Records for Arc<Store> {
 
     async fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
         let (scope, settings) = (scope.clone(), settings.clone());
-        blocking(self, move |store| store.load(&scope, &settings, now)).await
+        blocking(self, move |store| {
+            store.load(&scope, |pairs| Record::from_pairs(&settings, pairs.iter(), now))
+        })
+        .await
     }
 
     async fn load_all(
@@ -80,8 +83,10 @@ impl Records for Arc<Store> {
             return Vec::new();
         }
         blocking(self, move |store| {
-            let of: Vec<_> = scopes.iter().map(|(scope, settings)| (scope, settings)).collect();
-            store.load_all(&of, now)
+            let loaded = store.load_all(scopes, |settings, pairs| {
+                Record::from_pairs(settings, pairs.iter(), now)
+            });
+            loaded.into_iter().map(|(_, _, record)| record).collect()
         })
         .await
     }

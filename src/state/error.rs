@@ -1,6 +1,6 @@
 //! Why the saved state cannot be used, and what to do.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A failure of the store. Its text names the file and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -98,40 +98,4 @@ pub enum StateError {
         /// What the system said.
         what: String,
     },
-}
-
-impl StateError {
-    /// Tells a disk that refuses from a file that is damaged.
-    pub(super) fn of(path: &Path, doing: &'static str, error: redb::Error) -> Self {
-        let path = path.to_path_buf();
-        match error {
-            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Self::Damaged {
-                path,
-                what: error.to_string(),
-            },
-            redb::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Self::Damaged {
-                path,
-                what: "it is cut off".to_owned(),
-            },
-            redb::Error::Corrupted(what) => Self::Damaged { path, what },
-            redb::Error::Io(error) => Self::Disk {
-                path,
-                doing,
-                what: error.to_string(),
-            },
-            redb::Error::PreviousIo => Self::Disk {
-                path,
-                doing,
-                what: "an earlier write failed".to_owned(),
-            },
-            redb::Error::DatabaseAlreadyOpen => Self::InUse {
-                path,
-                owner: "another process".to_owned(),
-            },
-            error => Self::Damaged {
-                path,
-                what: error.to_string(),
-            },
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::{CredentialsError, Problem};
@@ -32,6 +33,8 @@ pub(super) struct Cache {
     /// Held by the one that asks the source.
     turn: tokio::sync::Mutex<()>,
     failures: AtomicU64,
+    /// Told each time that the source was asked.
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +75,11 @@ enum Look {
 type Answer = (Result<Obtained, CredentialsError>, Files);
 
 impl Cache {
+    /// Whom to tell each time that the source was asked.
+    pub(super) fn tell(&mut self, changed: Arc<Notify>) {
+        self.changed = changed;
+    }
+
     pub(super) async fn current<F: Future<Output = Answer>>(
         &self,
         obtain: impl FnOnce() -> F,
@@ -195,21 +203,25 @@ impl Cache {
         });
         let now = Instant::now();
         let held = obtained.and_then(|obtained| Held::new(obtained, files, now, SystemTime::now()));
-        let mut state = self.lock();
-        state.asked = Some(now);
-        match held {
-            Ok(held) => {
-                let credentials = Arc::clone(&held.credentials);
-                state.held = Some(held);
-                state.failure = None;
-                Ok(credentials)
+        let answered = {
+            let mut state = self.lock();
+            state.asked = Some(now);
+            match held {
+                Ok(held) => {
+                    let credentials = Arc::clone(&held.credentials);
+                    state.held = Some(held);
+                    state.failure = None;
+                    Ok(credentials)
+                }
+                Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    state.failure = Some(error.clone());
+                    Err(error)
+                }
             }
-            Err(error) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                state.failure = Some(error.clone());
-                Err(error)
-            }
-        }
+        };
+        self.changed.notify_one();
+        answered
     }
 
     fn look(&self) -> Look {
@@ -313,6 +325,8 @@ impl Life {
 mod tests {
     use std::cell::Cell;
     use std::future::ready;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
 
     use tokio::time::advance;
 
@@ -388,6 +402,27 @@ mod tests {
         assert_eq!(source.current(&cache).await.unwrap(), "2");
         assert!(cache.expiry().is_some());
         assert_eq!(cache.failures(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_of_each_answer_of_its_source_and_of_each_failure() {
+        let (mut cache, source) = (Cache::default(), Counter::new(None));
+        let changed = Arc::new(Notify::new());
+        cache.tell(Arc::clone(&changed));
+        let is_told = || {
+            let told = pin!(changed.notified());
+            told.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+        assert!(!is_told());
+        source.broken.set(true);
+        source.current(&cache).await.unwrap_err();
+        assert_eq!((is_told(), cache.failures()), (true, 1));
+        source.broken.set(false);
+        advance(GAP).await;
+        source.current(&cache).await.unwrap();
+        assert!(is_told());
+        source.current(&cache).await.unwrap();
+        assert!(!is_told(), "nothing was asked for");
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,6 +30,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
+
 use crate::config::{self, Origin};
 use crate::secret::Secret;
 
@@ -202,6 +204,13 @@ impl Provider {
             source,
             cache: Cache::default(),
         }
+    }
+
+    /// The same, that tells when they are renewed or could not be: their end and the count of failures are then others.
+    #[must_use]
+    pub fn telling(mut self, changed: Arc<Notify>) -> Self {
+        self.cache.tell(changed);
+        self
     }
 
     /// The newest credentials: those held, or new ones where there are none, where their end is near, or where a file

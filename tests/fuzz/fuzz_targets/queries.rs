@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::aliyun::error::{CallError, Reason};
-use cloud_assistant_exporter::aliyun::requests::Requests;
+use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::expose::{Exposition, Process};
 use cloud_assistant_exporter::pages::{Site, routes};
 use cloud_assistant_exporter::record::{Findings, Record, Settings, Sweep};

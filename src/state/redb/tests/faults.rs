@@ -208,15 +208,14 @@ fn store_on(disk: &Disk) -> Arc<Store> {
             .set_check_integrity_on_open(true)
             .create_with_backend(disk.clone())?)
     };
-    let store = Store::with_opener(PathBuf::from("DISK"), open, Witness::in_memory(), 0, None);
-    Arc::new(store)
+    Arc::new(Store::new(Redb::with_opener(PathBuf::from("DISK"), open)))
 }
 
 /// A sound disk with a first look at 200 results on it.
 fn sound() -> Vec<u8> {
     let disk = Disk::default();
     let database = Builder::new().create_with_backend(disk.clone()).unwrap();
-    begin(&database).unwrap();
+    format::begin(&database).unwrap();
     drop(database);
     let store = store_on(&disk);
     let mut held = Record::new(settings());

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::text::{Family, Format, Kind, float, sample};
+use crate::expose::point::{Family, Sink};
 
 /// Linux shows times of processes in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -37,6 +37,56 @@ struct Stat {
     resident_memory: f64,
 }
 
+/// The process at one instant.
+struct Reading<'a> {
+    process: &'a Process,
+    stat: Option<Stat>,
+}
+
+/// A family of the process: what it is, and its value.
+type OfProcess = (Family<'static>, fn(&Reading<'_>) -> Option<f64>);
+
+const FAMILIES: [OfProcess; 8] = [
+    (
+        Family::counter("process_cpu_seconds", "User and system CPU time spent."),
+        |reading| Some(reading.stat.as_ref()?.cpu_seconds),
+    ),
+    (
+        Family::gauge("process_max_fds", "Most open file descriptors that are allowed."),
+        |_| Some(soft_limit(Resource::Nofile)),
+    ),
+    (
+        Family::gauge("process_open_fds", "Open file descriptors."),
+        |reading| reading.process.open_fds(),
+    ),
+    (
+        Family::gauge("process_resident_memory_bytes", "Resident memory."),
+        |reading| Some(reading.stat.as_ref()?.resident_memory),
+    ),
+    (
+        Family::gauge(
+            "process_start_time_seconds",
+            "Start time of the process, in Unix time.",
+        ),
+        |reading| Some(reading.process.start_time),
+    ),
+    (
+        Family::gauge("process_threads", "Threads of the operating system."),
+        |reading| Some(reading.stat.as_ref()?.threads),
+    ),
+    (
+        Family::gauge("process_virtual_memory_bytes", "Virtual memory."),
+        |reading| Some(reading.stat.as_ref()?.virtual_memory),
+    ),
+    (
+        Family::gauge(
+            "process_virtual_memory_max_bytes",
+            "Most virtual memory that is allowed.",
+        ),
+        |_| Some(soft_limit(Resource::As)),
+    ),
+];
+
 impl Process {
     /// This process, which started at `start`.
     pub fn new(start: SystemTime) -> Self {
@@ -49,58 +99,18 @@ impl Process {
         }
     }
 
-    /// Its families as they are now; without those that cannot be read.
-    pub(super) fn render(&self, format: Format) -> String {
-        let mut text = String::with_capacity(2048);
-        let mut add = |name: &str, kind: Kind, help: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                Family { name, kind, help }.header(&mut text, format);
-                let total = format!("{name}_total");
-                let name = if kind == Kind::Counter { &total } else { name };
-                sample(&mut text, name, "", [], float(value));
-            }
+    /// Gives its families as they are now; without those that cannot be read.
+    pub(in crate::expose) fn all(&self, to: &mut dyn Sink) {
+        let reading = Reading {
+            process: self,
+            stat: self.stat(),
         };
-        let stat = self.stat();
-        let of = |value: fn(&Stat) -> f64| stat.as_ref().map(value);
-        add(
-            "process_cpu_seconds",
-            Kind::Counter,
-            "User and system CPU time spent.",
-            of(|stat| stat.cpu_seconds),
-        );
-        let mut gauge = |name, help, value| add(name, Kind::Gauge, help, value);
-        gauge(
-            "process_max_fds",
-            "Most open file descriptors that are allowed.",
-            Some(soft_limit(Resource::Nofile)),
-        );
-        gauge("process_open_fds", "Open file descriptors.", self.open_fds());
-        gauge(
-            "process_resident_memory_bytes",
-            "Resident memory.",
-            of(|stat| stat.resident_memory),
-        );
-        gauge(
-            "process_start_time_seconds",
-            "Start time of the process, in Unix time.",
-            Some(self.start_time),
-        );
-        gauge(
-            "process_threads",
-            "Threads of the operating system.",
-            of(|stat| stat.threads),
-        );
-        gauge(
-            "process_virtual_memory_bytes",
-            "Virtual memory.",
-            of(|stat| stat.virtual_memory),
-        );
-        gauge(
-            "process_virtual_memory_max_bytes",
-            "Most virtual memory that is allowed.",
-            Some(soft_limit(Resource::As)),
-        );
-        text
+        for (family, value) in &FAMILIES {
+            if let Some(value) = value(&reading) {
+                to.family(family);
+                to.point(&[], value.into());
+            }
+        }
     }
 
     fn stat(&self) -> Option<Stat> {
@@ -135,10 +145,13 @@ fn soft_limit(resource: Resource) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expose::encode::{Encoder, OpenMetrics};
 
     #[test]
     fn this_process() {
-        let text = Process::new(SystemTime::UNIX_EPOCH).render(Format::OpenMetrics);
+        let mut open_metrics = OpenMetrics::default();
+        Process::new(SystemTime::UNIX_EPOCH).all(&mut open_metrics);
+        let text = open_metrics.written();
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
             line.unwrap().trim().parse().unwrap()

@@ -2,7 +2,7 @@
 //!
 //! Source: RFC 9110, sections 12.5.1 and 12.5.3; the headers that Prometheus 2.x and 3.x send.
 
-use super::text::Format;
+use crate::expose::encode::Format;
 
 /// What is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

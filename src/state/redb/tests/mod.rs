@@ -12,10 +12,12 @@ use redb::{Builder, TableDefinition};
 use tempfile::{TempDir, tempdir};
 use tokio::runtime;
 
+use super::format::{FORMAT, VERSION};
 use super::*;
 use crate::clock::Now;
-use crate::record::{Findings, History, Pauses, Sought, Sweep};
+use crate::record::{Findings, History, Pauses, Record, Settings, Sought, Sweep, pairs_from_version_1};
 use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
+use crate::state::Store;
 
 mod damage;
 mod faults;
@@ -104,7 +106,19 @@ fn record(
 }
 
 fn load(store: &Store, scope: &Scope) -> Result<Record, StateError> {
-    store.load(scope, &settings(), NOW)
+    store.load(scope, |pairs| Record::from_pairs(&settings(), pairs.iter(), NOW))
+}
+
+/// Opens the state in a directory, as the program does.
+fn redb(directory: &Path) -> Result<Redb, StateError> {
+    Redb::open(
+        directory,
+        FromVersion1::new(|pairs| pairs_from_version_1(pairs.iter(), 0)),
+    )
+}
+
+fn open(directory: &Path) -> Result<Store, StateError> {
+    redb(directory).map(Store::new)
 }
 
 /// Results counted and results held.
@@ -119,7 +133,7 @@ fn counted(record: &mut Record) -> (u64, usize) {
 
 /// A first look at 20 results, and then saves of ten more each.
 fn grown(directory: &Path, saves: u32) -> (u64, usize) {
-    let store = Arc::new(Store::open(directory, 0).unwrap());
+    let store = Arc::new(open(directory).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     let old = (0..20).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
@@ -135,7 +149,7 @@ fn what_is_saved_is_there_again() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("made/on/demand");
     assert_eq!(grown(&path, 3), (30, 50));
-    let store = Arc::new(Store::open(&path, 0).unwrap());
+    let store = Arc::new(open(&path).unwrap());
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
     assert!(load(&store, &scope("b")).unwrap().needs_first_look());
@@ -154,8 +168,8 @@ fn what_is_saved_is_there_again() {
 #[test]
 fn a_second_process_is_refused_and_told_who_has_it() {
     let directory = tempdir().unwrap();
-    let first = Arc::new(Store::open(directory.path(), 0).unwrap());
-    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
+    let first = Arc::new(open(directory.path()).unwrap());
+    let refused = open(directory.path()).unwrap_err().to_string();
     let expected = format!(
         "the state in {} is in use by process {}; stop that one, or give this one another state.path",
         directory.path().display(),
@@ -163,7 +177,7 @@ fn a_second_process_is_refused_and_told_who_has_it() {
     );
     assert_eq!(refused, expected);
     drop(first);
-    Store::open(directory.path(), 0).unwrap();
+    open(directory.path()).unwrap();
 }
 
 #[test]
@@ -217,7 +231,7 @@ fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
 #[test]
 fn a_write_is_as_large_as_what_changed() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     let mut held = Record::new(settings());
     let old = (0..20_000).map(|n| row(n, KnownStatus::Success));
     record(&store, &scope("a"), &mut held, sweep(old)).unwrap();
@@ -231,9 +245,9 @@ fn a_write_is_as_large_as_what_changed() {
 #[test]
 fn saves_that_meet_are_saved_together_and_none_is_lost() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     let names: Vec<String> = (0..64).map(|number| format!("region-{number:02}")).collect();
-    let turn = store.saves.turn.blocking_lock();
+    let turn = store.group_commit.turn.blocking_lock();
     std::thread::scope(|threads| {
         for name in &names {
             threads.spawn(|| {
@@ -243,23 +257,24 @@ fn saves_that_meet_are_saved_together_and_none_is_lost() {
                 record(&store, &scope(name), &mut held, poll(new)).unwrap();
             });
         }
-        while lock(&store.saves.waiting).len() < names.len() {
+        while store.group_commit.waiting().len() < names.len() {
             std::thread::yield_now();
         }
         drop(turn);
     });
-    let commits = store.witness.revision();
+    let commits = LastRevision::read(directory.path()).unwrap().revision();
     assert!(commits < 2 * 64, "{commits}");
     drop(store);
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     for name in &names {
         let mut loaded = load(&store, &scope(name)).unwrap();
         assert_eq!(counted(&mut loaded), (7, 7), "{name}");
     }
     let scopes: Vec<Scope> = names.iter().map(|name| scope(name)).collect();
     let settings = settings();
-    let asked: Vec<_> = scopes.iter().map(|scope| (scope, &settings)).collect();
-    for loaded in store.load_all(&asked, NOW) {
+    let asked = scopes.into_iter().map(|scope| (scope, ())).collect();
+    let restore = |(): &(), pairs: &Pairs| Record::from_pairs(&settings, pairs.iter(), NOW);
+    for (_, (), loaded) in store.load_all(asked, restore) {
         assert_eq!(counted(&mut loaded.unwrap()), (7, 7));
     }
 }

@@ -16,7 +16,7 @@ const STORED_BYTES: usize = u16::MAX as usize;
 
 /// A piece of a body.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(in crate::expose) struct Part {
     plain: Bytes,
     deflated: Bytes,
     checksum: Hasher,
@@ -24,7 +24,7 @@ pub(super) struct Part {
 
 impl Part {
     /// Whether it is the piece of these bytes.
-    pub(super) fn is(&self, plain: &str) -> bool {
+    pub(in crate::expose) fn is(&self, plain: &str) -> bool {
         self.plain == plain.as_bytes()
     }
 }
@@ -34,7 +34,7 @@ impl Part {
 /// It is kept from rendering to rendering: the state of DEFLATE has some 400 KB, and an allocator that hands it out
 /// again and again leaves as large holes.
 #[derive(Debug)]
-pub(super) struct Deflater {
+pub(in crate::expose) struct Deflater {
     compress: Compress,
     /// What is compressed before its size is known.
     deflated: Vec<u8>,
@@ -51,7 +51,7 @@ impl Default for Deflater {
 
 impl Deflater {
     /// Compresses a piece.
-    pub(super) fn part(&mut self, plain: &str) -> Part {
+    pub(in crate::expose) fn part(&mut self, plain: &str) -> Part {
         let mut checksum = Hasher::new();
         checksum.update(plain.as_bytes());
         self.deflate(plain.as_bytes());
@@ -83,7 +83,7 @@ impl Deflater {
 
 /// A body in pieces, and what every answer made of it has in common.
 #[derive(Debug, Clone)]
-pub(super) struct Body {
+pub(in crate::expose) struct Body {
     parts: Vec<Part>,
     /// Header and pieces, one write for all of them.
     deflated: Bytes,
@@ -99,7 +99,7 @@ impl Default for Body {
 
 impl Body {
     /// Joins pieces.
-    pub(super) fn new(parts: Vec<Part>) -> Self {
+    pub(in crate::expose) fn new(parts: Vec<Part>) -> Self {
         let mut checksum = Hasher::new();
         let mut length = 0_u32;
         let deflated_bytes: usize = parts.iter().map(|part| part.deflated.len()).sum();
@@ -119,18 +119,18 @@ impl Body {
     }
 
     /// In their order.
-    pub(super) fn parts(&self) -> &[Part] {
+    pub(in crate::expose) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
     /// As it is, and more text behind it.
-    pub(super) fn plain(&self, more: String) -> Vec<Bytes> {
+    pub(in crate::expose) fn plain(&self, more: String) -> Vec<Bytes> {
         let parts = self.parts.iter().map(|part| part.plain.clone());
         parts.chain([more.into()]).collect()
     }
 
     /// As one gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
-    pub(super) fn gzip(&self, more: &str) -> Vec<Bytes> {
+    pub(in crate::expose) fn gzip(&self, more: &str) -> Vec<Bytes> {
         let mut checksum = self.checksum.clone();
         let mut behind = Hasher::new();
         behind.update(more.as_bytes());

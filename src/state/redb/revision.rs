@@ -11,20 +11,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::error::StateError;
+use crate::state::StateError;
 
 /// In the directory of `state.path`.
 const FILE: &str = "revision";
 
 /// Knows the last save that somebody was told of.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct LastRevision {
     /// None for a store in memory.
     path: Option<PathBuf>,
     revision: AtomicU64,
 }
 
-impl Witness {
+impl LastRevision {
     /// For a store that ends with the process.
     pub(super) fn in_memory() -> Self {
         Self {

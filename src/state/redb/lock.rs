@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use super::error::StateError;
+use crate::state::StateError;
 
 /// The file that is locked for as long as the state is in use. It says who has it.
 const FILE: &str = "lock";

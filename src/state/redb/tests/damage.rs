@@ -29,7 +29,7 @@ impl Sound {
         .unwrap();
         let path = copy.path().join(FILE);
         fs::write(&path, damaged).unwrap();
-        let mut found = match Store::open(copy.path(), 0).and_then(|store| load(&store, &scope("a"))) {
+        let mut found = match open(copy.path()).and_then(|store| load(&store, &scope("a"))) {
             Ok(found) => found,
             Err(error @ StateError::Disk { .. }) => panic!("{what}: the disk is not at fault: {error}"),
             Err(error) => {
@@ -93,7 +93,7 @@ fn flipped_bits_are_noticed_or_do_no_harm() {
 #[test]
 fn damage_to_a_file_that_was_not_closed_is_noticed_too() {
     let mut sound = Sound::new();
-    let store = Arc::new(Store::open(sound.directory.path(), 0).unwrap());
+    let store = Arc::new(open(sound.directory.path()).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     record(
         &store,
@@ -152,7 +152,7 @@ fn other_files_are_refused() {
 #[test]
 fn a_newer_version_is_refused() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = redb(directory.path()).unwrap();
     store
         .write(|transaction| {
             transaction.open_table(FORMAT)?.insert("version", VERSION + 1)?;
@@ -160,7 +160,7 @@ fn a_newer_version_is_refused() {
         })
         .unwrap();
     drop(store);
-    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
+    let refused = open(directory.path()).unwrap_err().to_string();
     assert!(
         refused.ends_with(
             "record.redb has format 3, which is newer than this program reads (2); run the version of the program that \
@@ -192,14 +192,14 @@ fn pairs_that_do_not_decode_are_refused() {
     ] {
         fs::write(directory.path().join(FILE), &good).unwrap();
         let _ = fs::remove_file(directory.path().join("revision"));
-        let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+        let store = redb(directory.path()).unwrap();
         store
             .write(|transaction| {
                 transaction.open_table(RECORD)?.insert((0, kind, number), value)?;
                 Ok(())
             })
             .unwrap();
-        let refused = load(&store, &scope("a")).unwrap_err();
+        let refused = load(&Store::new(store), &scope("a")).unwrap_err();
         assert!(
             matches!(&refused, StateError::Damaged { what, .. } if what.contains(expected)),
             "({kind}, {number}): {refused}"
@@ -213,7 +213,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     grown(directory.path(), 2);
     let file = directory.path().join(FILE);
     let older = fs::read(&file).unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     let mut held = load(&store, &scope("a")).unwrap();
     record(
         &store,
@@ -225,14 +225,14 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     drop(store);
 
     fs::write(&file, older).unwrap();
-    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
+    let refused = open(directory.path()).unwrap_err().to_string();
     println!("{refused}");
     assert!(
         refused.contains("lacks what was saved last: it has save 3, and the last was 4"),
         "{refused}"
     );
     fs::remove_file(&file).unwrap();
-    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
+    let refused = open(directory.path()).unwrap_err().to_string();
     println!("{refused}");
     assert!(
         refused.contains("is missing, although it has been saved before"),
@@ -240,7 +240,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     );
     let witness = directory.path().join("revision");
     fs::write(&witness, "00000000000000000009 00000000\n").unwrap();
-    let refused = Store::open(directory.path(), 0).unwrap_err().to_string();
+    let refused = open(directory.path()).unwrap_err().to_string();
     println!("{refused}");
     assert!(
         refused.contains("revision is damaged: it has the number"),
@@ -248,14 +248,14 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     );
     // As each message says.
     fs::remove_file(&witness).unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     assert!(load(&store, &scope("a")).unwrap().needs_first_look());
 }
 
 #[test]
 fn what_cannot_be_opened_says_why() {
     let directory = tempdir().unwrap();
-    let refusal = |path: &Path| Store::open(path, 0).unwrap_err().to_string();
+    let refusal = |path: &Path| open(path).unwrap_err().to_string();
     let in_the_way = directory.path().join("file");
     fs::write(&in_the_way, "").unwrap();
     let refused = refusal(&in_the_way);

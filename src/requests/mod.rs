@@ -2,6 +2,10 @@
 //!
 //! Not a `CounterVec`: its label values are hashed without a separator, so that two scopes could share a series.
 
+mod action;
+mod failure;
+mod last_hour;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +13,13 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
-use super::client::Action;
-use super::error::Reason;
-use super::last_hour::{LastHour, Minutes};
+pub use action::Action;
+pub use failure::{Failure, Reason};
+pub use last_hour::LastHour;
+
 use crate::result::Seconds;
 use crate::scope::Scope;
+use last_hour::Minutes;
 
 /// The requests of one scope; of an account where the region is `""`.
 #[derive(Debug)]

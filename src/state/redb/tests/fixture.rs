@@ -69,7 +69,7 @@ fn version_1_is_read() {
         .read_to_end(&mut bytes)
         .unwrap();
     fs::write(directory.path().join(FILE), bytes).unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     assert_eq!(
         store.scopes().unwrap(),
         [scope("cn-hangzhou"), scope("eu-central-1")]
@@ -123,7 +123,7 @@ fn version_1_is_read() {
 #[ignore = "writes the fixture; never again for a version that was released"]
 fn write_the_fixture() {
     let directory = tempdir().unwrap();
-    let store = Arc::new(Store::open(directory.path(), 0).unwrap());
+    let store = Arc::new(open(directory.path()).unwrap());
     everything(&store);
     drop(store);
     fs::create_dir_all(fixture().parent().unwrap()).unwrap();

@@ -1,0 +1,114 @@
+//! The families of selected commands; nothing where none are.
+
+use super::{labels, polled};
+use crate::expose::point::{Family, Histogram, Sink, Value};
+use crate::record::{Counts, ShownCommand};
+use crate::view::View;
+
+/// A family of commands: what it is, and what it shows of one.
+type OfCommands = (Family<'static>, fn(&Counts, &ShownCommand, &mut dyn Sink));
+
+const FAMILIES: [OfCommands; 7] = [
+    (
+        Family::counter(
+            "cloud_assistant_command_results",
+            polled!("Results of selected commands that settled since the exporter first looked."),
+        ),
+        |counts, command, to| {
+            for (status, value) in &command.counted {
+                let status = ("invocation_status", counts.status_text(*status));
+                to.point(&[status], (*value).into());
+            }
+        },
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_command_recent_results",
+            polled!("Results of selected commands in the look-back window by their newest state."),
+        ),
+        |counts, command, to| {
+            for (status, value) in &command.recent {
+                let status = ("invocation_status", counts.status_text(*status));
+                to.point(&[status], (*value).into());
+            }
+        },
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_command_last_success_timestamp_seconds",
+            polled!("Time of the newest result of the command that was Success, in Unix time."),
+        ),
+        |_, command, to| time(command.last_success, to),
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_command_last_failure_timestamp_seconds",
+            polled!("Time of the newest settled result of the command that was not Success, in Unix time."),
+        ),
+        |_, command, to| time(command.last_failure, to),
+    ),
+    (
+        Family::histogram(
+            "cloud_assistant_command_result_duration_seconds",
+            polled!("How long counted results of the command ran: FinishedTime less StartTime."),
+        ),
+        |counts, command, to| {
+            if let Some((cumulative, count, sum)) = &command.durations {
+                let histogram = Histogram {
+                    bounds: &counts.duration_buckets,
+                    cumulative,
+                    count: *count,
+                    sum: (*sum).into(),
+                };
+                to.point(&[], Value::Histogram(histogram));
+            }
+        },
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_schedule_info",
+            polled!("1 for each way in which a schedule of the command that has not ended repeats."),
+        ),
+        |_, command, to| {
+            for schedule in &command.schedules {
+                let repeats = [
+                    ("repeat_mode", &*schedule.repeat_mode),
+                    ("frequency", &*schedule.frequency),
+                ];
+                to.point(&repeats, 1_u64.into());
+            }
+        },
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_schedule_last_run_timestamp_seconds",
+            polled!(
+                "When the newest run of a schedule of the command that has not ended began, in Unix time; \
+                 absent before its first run."
+            ),
+        ),
+        |_, command, to| time(command.last_run, to),
+    ),
+];
+
+pub(super) fn all(view: &View, to: &mut dyn Sink) {
+    for (family, points) in &FAMILIES {
+        to.family(family);
+        for scope in view.scopes.values() {
+            let [account, region_id] = labels(scope);
+            let Some(counts) = scope.counts.as_deref() else {
+                continue;
+            };
+            for command in counts.commands.iter().flat_map(|shown| &shown.commands) {
+                to.of(&[account, region_id, ("command", &*command.command)]);
+                points(counts, command, to);
+            }
+        }
+    }
+}
+
+fn time(time: Option<u32>, to: &mut dyn Sink) {
+    if let Some(time) = time {
+        to.point(&[], time.into());
+    }
+}

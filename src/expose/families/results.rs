@@ -1,0 +1,120 @@
+//! What the results of a scope add up to.
+
+use super::Points::{EachOfCounts, OneOfCounts};
+use super::{OfScopes, polled};
+use crate::expose::point::{Exemplar, Family, Histogram, Label, Value};
+use crate::record::ShownTotal;
+
+pub(super) const FAMILIES: [OfScopes; 8] = [
+    (
+        Family::gauge(
+            "cloud_assistant_recent_results",
+            polled!("Results in the look-back window by their newest state; open ones whatever their age."),
+        ),
+        EachOfCounts(|counts, to| {
+            for shown in counts.recent() {
+                to.point(&combination(&shown), shown.value.into());
+            }
+        }),
+    ),
+    (
+        Family::counter(
+            "cloud_assistant_results",
+            polled!("Results that settled since the exporter first looked, each counted once."),
+        ),
+        EachOfCounts(|counts, to| {
+            for shown in counts.totals() {
+                to.point(&combination(&shown), counted(&shown));
+            }
+        }),
+    ),
+    (
+        Family::histogram(
+            "cloud_assistant_result_duration_seconds",
+            polled!("How long counted results ran: FinishedTime less StartTime."),
+        ),
+        EachOfCounts(|counts, to| {
+            for durations in &counts.durations {
+                let histogram = Histogram {
+                    bounds: &counts.duration_buckets,
+                    cumulative: &durations.buckets,
+                    count: durations.count,
+                    sum: durations.sum.into(),
+                };
+                let status = ("invocation_status", counts.status_of(durations));
+                to.point(&[status], Value::Histogram(histogram));
+            }
+        }),
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_oldest_open_result_timestamp_seconds",
+            polled!("When the oldest open result with that status started, or was first seen, in Unix time."),
+        ),
+        EachOfCounts(|counts, to| {
+            for (status, time) in counts.oldest_open() {
+                to.point(&[("invocation_status", status)], time.into());
+            }
+        }),
+    ),
+    (
+        Family::gauge(
+            "cloud_assistant_last_result_timestamp_seconds",
+            polled!("Time of the newest settled result with that status, in Unix time."),
+        ),
+        EachOfCounts(|counts, to| {
+            for (status, time) in counts.newest() {
+                to.point(&[("invocation_status", status)], time.into());
+            }
+        }),
+    ),
+    (
+        Family::counter(
+            "cloud_assistant_output_dropped_bytes",
+            polled!("Bytes of output that the API dropped from counted results."),
+        ),
+        OneOfCounts(|counts| counts.dropped_bytes),
+    ),
+    (
+        Family::counter(
+            "cloud_assistant_output_deliveries",
+            polled!("Deliveries of output to OSS by how they ended, counted once each."),
+        ),
+        EachOfCounts(|counts, to| {
+            for (status, error_code, value) in counts.deliveries() {
+                let labels = [("delivery_status", status), ("error_code", error_code)];
+                to.point(&labels, value.into());
+            }
+        }),
+    ),
+    (
+        Family::counter(
+            "cloud_assistant_lost_results",
+            polled!("Open results that the API stopped listing before they settled."),
+        ),
+        OneOfCounts(|counts| counts.lost),
+    ),
+];
+
+fn combination<'a>(shown: &ShownTotal<'a>) -> [Label<'a>; 3] {
+    [
+        ("invocation_status", shown.invocation_status),
+        ("error_code", shown.error_code),
+        ("exit_code", shown.exit_code),
+    ]
+}
+
+/// With the newest failure among them, where there is one.
+fn counted<'a>(shown: &ShownTotal<'a>) -> Value<'a> {
+    match shown.exemplar {
+        Some(exemplar) => {
+            let labels = [
+                ("invoke_id", &*exemplar.invoke_id),
+                ("instance_id", &*exemplar.instance_id),
+            ];
+            let time = exemplar.time;
+            Value::WithExemplar(shown.value, Exemplar { labels, time })
+        }
+        None => shown.value.into(),
+    }
+}
