@@ -3,8 +3,12 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/refs/heads");
+    // Where there is no repository, or it is elsewhere, naming what is not there would build everything each time.
+    for path in [".git/HEAD", ".git/refs/heads", "build.rs"] {
+        if std::path::Path::new(path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
     println!("cargo::rerun-if-env-changed=BUILD_REVISION");
     // A packager without a repository says the revision itself.
     let revision = std::env::var("BUILD_REVISION")
