@@ -32,6 +32,32 @@
 //! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
 //! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |
 //!
+//! # Imports
+//!
+//! Folders and files of `src` import only those named here, and the modules of a folder import each other in one
+//! direction; a folder's own `mod.rs` is its door, known to all its rooms. `tests/it/imports` reads every import.
+//!
+//! | module | may import |
+//! |---|---|
+//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `aliyun`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `cli`, `telemetry` | `config` |
+//! | `healthcheck` | `cli`, `web` |
+//! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
+//! | `signals`, `version`, `regular_file`, `secret`, `yaml`, `fingerprint`, `scope` | |
+//! | `config` | `regular_file`, `secret`, `yaml`, `result`, `selection` |
+//! | `clock` | `result`, `timestamp` |
+//! | `result` | `selection` |
+//! | `selection` | `fingerprint` |
+//! | `timestamp` | `result` |
+//! | `aliyun` | `config`, `regular_file`, `secret`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `poll` | `config`, `clock`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
+//! | `record` | `clock`, `result`, `selection` |
+//! | `state` | `result`, `scope`, `record` |
+//! | `expose` | `scope`, `aliyun`, `record`, `view` |
+//! | `pages` | `version`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `expose`, `view`, `web` |
+//! | `view` | `result`, `scope`, `aliyun`, `record` |
+//! | `web` | `regular_file`, `secret`, `yaml` |
+//!
 //! # Invariants
 //!
 //! - Signing, planning, counting and encoding are functions of values; `now` is one of them. Only `aliyun`'s client,

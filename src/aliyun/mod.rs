@@ -1,5 +1,6 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
+pub mod action;
 pub mod answer;
 pub mod client;
 pub mod credentials;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::Action;
+use super::action::Action;
 
 /// The pauses of all accounts.
 #[derive(Debug, Default)]

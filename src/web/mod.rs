@@ -28,6 +28,7 @@ mod progress;
 mod watched;
 
 mod auth;
+mod check;
 pub mod config;
 mod files;
 mod rate_limit;
@@ -40,6 +41,7 @@ mod routes;
 pub mod notify;
 
 pub use body::Body;
+pub use check::check;
 pub use error::WebError;
 pub use listener::{Address, check_address};
 pub use routes::{Routes, error};

@@ -144,7 +144,7 @@ impl Web {
         let settings = Settings::read(path, &mut reader).map_err(wrong)?;
         let is_secure = settings.tls.is_enabled();
         let http2 = is_secure && settings.http2;
-        settings.check_tls(&mut reader).map_err(wrong)?;
+        tls::check(&settings, &mut reader).map_err(wrong)?;
         if is_secure {
             for warning in &settings.preferences.warnings {
                 tracing::warn!("{warning}");

@@ -779,8 +779,8 @@ async fn a_profile_names_the_region_of_sts() {
     let endpoint = |endpoints: &Endpoints| {
         let parsed = cli_profile::parse(&text, "file", Some("a"), endpoints, &Environment::default());
         match parsed.unwrap() {
-            profile::Lookup::Found { credentials, .. } => credentials.endpoints.sts.unwrap(),
-            profile::Lookup::Missing(reason) => panic!("{reason}"),
+            lookup::Lookup::Found { credentials, .. } => credentials.endpoints.sts.unwrap(),
+            lookup::Lookup::Missing(reason) => panic!("{reason}"),
         }
     };
     assert_eq!(
