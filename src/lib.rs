@@ -21,7 +21,8 @@
 //! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`regular_file`], `yaml` | opening and reading what others write | what is in it |
+//! | [`regular_file`], `yaml`, [`duration`] | opening and reading what others write | what is in it |
+//! | [`token_bucket`] | how often something may happen | what |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
@@ -43,20 +44,20 @@
 //! | `cli`, `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
-//! | `signals`, `version`, `regular_file`, `secret`, `yaml`, `fingerprint`, `scope` | |
-//! | `config` | `regular_file`, `secret`, `yaml`, `result`, `selection` |
+//! | `signals`, `version`, `duration`, `regular_file`, `secret`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
+//! | `config` | `duration`, `regular_file`, `secret`, `yaml`, `result`, `selection` |
 //! | `clock` | `result`, `timestamp` |
 //! | `result` | `selection` |
 //! | `selection` | `fingerprint` |
 //! | `timestamp` | `result` |
-//! | `aliyun` | `config`, `regular_file`, `secret`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `aliyun` | `config`, `regular_file`, `secret`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
 //! | `poll` | `config`, `clock`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
 //! | `state` | `result`, `scope`, `record` |
 //! | `expose` | `scope`, `aliyun`, `record`, `view` |
 //! | `pages` | `version`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `expose`, `view`, `web` |
 //! | `view` | `result`, `scope`, `aliyun`, `record` |
-//! | `web` | `regular_file`, `secret`, `yaml` |
+//! | `web` | `duration`, `regular_file`, `secret`, `token_bucket`, `yaml` |
 //!
 //! # Invariants
 //!
@@ -82,8 +83,10 @@ pub mod telemetry;
 pub mod version;
 
 pub mod config;
+pub mod duration;
 pub mod regular_file;
 pub mod secret;
+pub mod token_bucket;
 mod yaml;
 
 pub mod clock;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::duration;
 use super::error::shown;
 use super::fields::{Fields, Value};
 use super::home::{Home, base_url};
+use crate::duration;
 use crate::secret::Secret;
 
 /// `credentials` of an account, or `source` of an assumed role.

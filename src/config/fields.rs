@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::document::{Entry, Kind, Node, is_anchorage};
-use super::duration;
 use super::error::{Place, Problems, cut, shown};
+use crate::duration;
 use crate::secret::Secret;
 
 /// A file with more of them is not a configuration of ours, and nobody reads of all.

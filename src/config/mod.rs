@@ -8,7 +8,6 @@ mod account;
 mod commands;
 mod credentials;
 mod document;
-pub mod duration;
 mod error;
 mod fields;
 mod home;

@@ -3,7 +3,6 @@
 //! The order of the checks is that of the exporter-toolkit, so that the same file has the same first error: the form
 //! of the file with its names of versions, suites and curves; headers; password hashes; TLS.
 
-mod duration;
 mod preferences;
 pub(super) mod schema;
 
@@ -20,6 +19,7 @@ use hyper::header::{
 pub(super) use self::preferences::Preferences;
 use super::WebError;
 use super::files::Reader;
+use crate::duration;
 use crate::secret::Secret;
 
 /// No web configuration comes near it; what is longer is another file.
@@ -83,8 +83,12 @@ impl Settings {
     fn parse(text: &str, directory: PathBuf) -> Result<Self, String> {
         let file = schema::parse(text)?;
         let preferences = Preferences::read(&file.tls_server_config)?;
-        let interval = duration::parse(&file.rate_limit.interval)
-            .map_err(|reason| format!("rate_limit.interval: {reason}"))?;
+        let interval = duration::parse_go(&file.rate_limit.interval).ok_or_else(|| {
+            let text = &file.rate_limit.interval;
+            format!(
+                "rate_limit.interval: {text:?} is not a duration: expected a number with a unit, such as 500ms or 1m30s"
+            )
+        })?;
         let headers = file
             .http_server_config
             .headers
