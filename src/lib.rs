@@ -76,21 +76,21 @@
 
 pub mod app;
 pub mod cli;
-pub mod healthcheck;
+mod healthcheck;
 pub mod run;
 pub mod signals;
 pub mod telemetry;
-pub mod version;
+mod version;
 
 pub mod config;
 pub mod duration;
-pub mod regular_file;
-pub mod secret;
-pub mod token_bucket;
+mod regular_file;
+mod secret;
+mod token_bucket;
 mod yaml;
 
 pub mod clock;
-pub mod fingerprint;
+mod fingerprint;
 pub mod result;
 pub mod scope;
 pub mod selection;

@@ -29,7 +29,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When it cannot be read, is not a regular file ("not a regular file"), or is longer.
-pub fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     // Looked at first, since opening is not without effect on all that is no file: a writer of a pipe would go on.
     refuse_others(&fs::metadata(path)?)?;
     // Should the path have become a pipe meanwhile, the open does not wait for a writer.
@@ -63,7 +63,7 @@ fn refuse_others(found: &fs::Metadata) -> io::Result<()> {
 ///
 /// Its content is kept as a hash that never leaves the process.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub(crate) struct Seen {
     path: PathBuf,
     longest: u64,
     stamp: Option<Stamp>,
@@ -74,7 +74,7 @@ pub struct Seen {
 
 impl Seen {
     /// Reads a file as [`read`] does, and remembers it.
-    pub fn read(path: &Path, longest: u64) -> (io::Result<Vec<u8>>, Self) {
+    pub(crate) fn read(path: &Path, longest: u64) -> (io::Result<Vec<u8>>, Self) {
         // The stamp is taken first: what changes in between is a change.
         let mut seen = Self {
             stamp: Stamp::of(path),
@@ -86,7 +86,7 @@ impl Seen {
     }
 
     /// A file that could not even be looked at.
-    pub fn unread(path: &Path, longest: u64) -> Self {
+    pub(crate) fn unread(path: &Path, longest: u64) -> Self {
         Self {
             path: path.to_owned(),
             longest,
@@ -97,18 +97,18 @@ impl Seen {
     }
 
     /// Which file it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether it may hold something else now, by a look at its inode alone.
-    pub fn is_touched(&self) -> bool {
+    pub(crate) fn is_touched(&self) -> bool {
         let stamp = Stamp::of(&self.path);
         stamp != self.stamp || stamp.is_some_and(|stamp| stamp.is_racy(self.read_at))
     }
 
     /// Whether it holds something else now. It is read only where it was touched.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         self.is_touched() && Self::read(&self.path, self.longest).1.content != self.content
     }
 }
@@ -166,7 +166,7 @@ static LOOKERS: Mutex<BTreeMap<PathBuf, Arc<Lookers>>> = Mutex::new(BTreeMap::ne
 ///
 /// # Errors
 /// `TimedOut`, when the file system of `path` does not answer.
-pub async fn in_time<T: Send + 'static>(
+pub(crate) async fn in_time<T: Send + 'static>(
     path: &Path,
     look: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// A bucket that starts full, and gains a token per interval.
 #[derive(Debug)]
-pub struct TokenBucket {
+pub(crate) struct TokenBucket {
     /// Seconds.
     interval: f64,
     burst: f64,
@@ -17,7 +17,7 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket; `interval` is not zero. One that holds none refuses everything.
-    pub fn new(interval: Duration, burst: u32, now: Instant) -> Self {
+    pub(crate) fn new(interval: Duration, burst: u32, now: Instant) -> Self {
         Self {
             interval: interval.as_secs_f64(),
             burst: f64::from(burst),
@@ -26,7 +26,7 @@ impl TokenBucket {
     }
 
     /// Takes a token where there are at least `least`, or says in how long there are.
-    pub fn take(&self, least: f64, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, least: f64, now: Instant) -> Result<(), Duration> {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let (tokens, since) = *level;
         let gained = now.saturating_duration_since(since).as_secs_f64() / self.interval;
@@ -42,7 +42,7 @@ impl TokenBucket {
     }
 
     /// How many it holds at most.
-    pub fn burst(&self) -> f64 {
+    pub(crate) fn burst(&self) -> f64 {
         self.burst
     }
 }

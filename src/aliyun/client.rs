@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub use super::action::Action;
+pub(crate) use super::action::Action;
 use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
@@ -41,7 +41,7 @@ const ATTEMPTS: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// Reads the body of a good answer, perhaps on another thread.
-pub type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
+pub(crate) type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
 
 /// How fast, how many at once, and how long.
 #[derive(Debug, Clone)]

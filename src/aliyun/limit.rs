@@ -17,17 +17,17 @@ pub enum Priority {
 
 /// A bucket that starts full.
 #[derive(Debug)]
-pub struct Limit(TokenBucket);
+pub(crate) struct Limit(TokenBucket);
 
 impl Limit {
     /// A full bucket; `per_second` is above 0 and `burst` at least 1.
-    pub fn new(per_second: f64, burst: u32) -> Self {
+    pub(crate) fn new(per_second: f64, burst: u32) -> Self {
         let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX);
         Self(TokenBucket::new(interval, burst.max(1), Instant::now()))
     }
 
     /// Waits for a token and takes it.
-    pub async fn take(&self, priority: Priority) {
+    pub(crate) async fn take(&self, priority: Priority) {
         let least = match priority {
             Priority::Poll => 1.0,
             Priority::Sweep => (self.0.burst() / 2.0).max(1.0),

@@ -1,19 +1,19 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
-pub mod action;
-pub mod answer;
-pub mod client;
+mod action;
+mod answer;
+pub(crate) mod client;
 pub mod credentials;
 pub mod ecs;
-pub mod endpoint;
+pub(crate) mod endpoint;
 pub mod error;
-pub mod http;
+pub(crate) mod http;
 pub mod invocations;
-pub mod last_hour;
-pub mod limit;
-pub mod pause;
+pub(crate) mod last_hour;
+pub(crate) mod limit;
+pub(crate) mod pause;
 pub mod regions;
 pub mod requests;
 pub mod rows;
-pub mod sign;
+mod sign;
 mod tags;
