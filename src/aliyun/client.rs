@@ -10,7 +10,6 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub(crate) use super::action::Action;
 use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
@@ -39,6 +38,38 @@ const ATTEMPTS: u32 = 4;
 
 /// The shortest wait before the second try; it doubles for each further one, and is up to half longer by chance.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The calls that the exporter makes of ECS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the API's own names")]
+pub enum Action {
+    DescribeInvocationResults,
+    DescribeInvocations,
+    DescribeRegions,
+}
+
+impl Action {
+    /// All of them; the position of one is its place in a table by action.
+    pub const ALL: [Self; 3] = [
+        Self::DescribeInvocationResults,
+        Self::DescribeInvocations,
+        Self::DescribeRegions,
+    ];
+
+    /// The API's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DescribeInvocationResults => "DescribeInvocationResults",
+            Self::DescribeInvocations => "DescribeInvocations",
+            Self::DescribeRegions => "DescribeRegions",
+        }
+    }
+
+    /// Whether it asks about one region.
+    pub fn has_region(self) -> bool {
+        self != Self::DescribeRegions
+    }
+}
 
 /// Reads the body of a good answer, perhaps on another thread.
 pub(crate) type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::action::Action;
 use super::answer::Undocumented;
-use super::client::{Client, Decode};
+use super::client::{Action, Client, Decode};
 use super::error::{CallError, Reason};
 use super::invocations::{self, Scheduled};
 use super::limit::Priority;

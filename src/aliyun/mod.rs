@@ -1,6 +1,5 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
-mod action;
 mod answer;
 pub(crate) mod client;
 pub mod credentials;

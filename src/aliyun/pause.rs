@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::action::Action;
+use super::client::Action;
 
 /// The pauses of all accounts.
 #[derive(Debug, Default)]

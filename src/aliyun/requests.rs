@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
-use super::action::Action;
+use super::client::Action;
 use super::error::Reason;
 use super::last_hour::{LastHour, Minutes};
 use crate::result::Seconds;

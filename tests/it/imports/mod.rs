@@ -12,6 +12,7 @@ use source::{Module, Source};
 
 /// Circles that are still to be broken: folder, and modules.
 const KNOWN_CIRCLES: &[(&str, &[&str])] = &[
+    ("aliyun", &["client", "pause", "requests"]),
     ("expose", &["cloud", "commands"]),
     ("record", &["rows", "settled"]),
 ];
