@@ -72,7 +72,7 @@ impl Action {
 }
 
 /// Reads the body of a good answer, perhaps on another thread.
-pub(crate) type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
+pub type Decode<T> = Arc<dyn Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync>;
 
 /// How fast, how many at once, and how long.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
 mod answer;
-pub(crate) mod client;
+pub mod client;
 pub mod credentials;
 pub mod ecs;
 pub(crate) mod endpoint;
