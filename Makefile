@@ -2,12 +2,12 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk bench figures crash fuzz install-tools
+.PHONY: demo test check unit sdk packages bench figures crash fuzz install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
 
-test: install-tools check unit sdk ## everything that must hold
+test: install-tools check unit sdk packages ## everything that must hold
 
 check:
 	$(CARGO) fmt --all --check
@@ -21,6 +21,10 @@ unit:
 sdk: ## the official Python SDK against the simulator, and its credentials package against the exporter
 	$(CARGO) build --quiet -p simulator
 	tests/sdk/run
+
+packages: ## deploy/, docs/, .github/ and cargo-deny; fetches the tools where it can, and says what it skipped
+	$(CARGO) build --quiet
+	deploy/check --install
 
 # What make bench measures: decode, record, process, scrape; all of them unless said.
 SUBJECT ?=

@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// Where it asked, and why that is not healthy.
-pub async fn ask(cli: &Cli) -> anyhow::Result<()> {
+pub(crate) async fn ask(cli: &Cli) -> anyhow::Result<()> {
     if cli.web_systemd_socket {
         bail!("the address is systemd's: give --web.listen-address instead of --web.systemd-socket");
     }

@@ -21,7 +21,8 @@
 //! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`regular_file`], `yaml` | opening and reading what others write | what is in it |
+//! | [`regular_file`], `yaml`, [`duration`] | opening and reading what others write | what is in it |
+//! | [`token_bucket`] | how often something may happen | what |
 //! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
@@ -32,6 +33,32 @@
 //! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
 //! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
 //! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |
+//!
+//! # Imports
+//!
+//! Folders and files of `src` import only those named here, and the modules of a folder import each other in one
+//! direction; a folder's own `mod.rs` is its door, known to all its rooms. `tests/it/imports` reads every import.
+//!
+//! | module | may import |
+//! |---|---|
+//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `aliyun`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `cli`, `telemetry` | `config` |
+//! | `healthcheck` | `cli`, `web` |
+//! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
+//! | `signals`, `version`, `duration`, `regular_file`, `secret`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
+//! | `config` | `duration`, `regular_file`, `secret`, `yaml`, `result`, `selection` |
+//! | `clock` | `result`, `timestamp` |
+//! | `result` | `selection` |
+//! | `selection` | `fingerprint` |
+//! | `timestamp` | `result` |
+//! | `aliyun` | `config`, `regular_file`, `secret`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `poll` | `config`, `clock`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
+//! | `record` | `clock`, `result`, `selection` |
+//! | `state` | `result`, `scope`, `record` |
+//! | `expose` | `scope`, `aliyun`, `record`, `view` |
+//! | `pages` | `version`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `expose`, `view`, `web` |
+//! | `view` | `result`, `scope`, `aliyun`, `record` |
+//! | `web` | `duration`, `regular_file`, `secret`, `token_bucket`, `yaml` |
 //!
 //! # Invariants
 //!
@@ -50,19 +77,21 @@
 
 pub mod app;
 pub mod cli;
-pub mod healthcheck;
+mod healthcheck;
 pub mod run;
 pub mod signals;
 pub mod telemetry;
-pub mod version;
+mod version;
 
 pub mod config;
-pub mod regular_file;
-pub mod secret;
+pub mod duration;
+mod regular_file;
+mod secret;
+mod token_bucket;
 mod yaml;
 
 pub mod clock;
-pub mod fingerprint;
+mod fingerprint;
 pub mod requests;
 pub mod result;
 pub mod scope;

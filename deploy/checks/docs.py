@@ -1,10 +1,12 @@
-"""docs/, deploy/runbooks and the README files of deploy/: links lead somewhere, queries can be asked, and what is named exists."""
+"""docs/, deploy/runbooks, the README files of deploy/ and CONTRIBUTING.md: links lead somewhere, queries can be asked, and what is named exists."""
 
 import re
 
 from checks import DEPLOY, ROOT, check, fail_if, queries, rules
 
 PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((DEPLOY / "runbooks").glob("*.md")),
     DEPLOY / "README.md",

@@ -1,9 +1,10 @@
-//! A token bucket: how fast one scope may ask for one action.
+//! How fast one scope may ask for one action.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::token_bucket::TokenBucket;
 
 /// Which share of the bucket a request may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,63 +15,27 @@ pub enum Priority {
     Sweep,
 }
 
-/// A bucket that starts full, holds `burst` tokens and gains `per_second`.
+/// A bucket that starts full.
 #[derive(Debug)]
-pub struct Limit {
-    per_second: f64,
-    burst: f64,
-    bucket: Mutex<Bucket>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Instant,
-}
+pub(crate) struct Limit(TokenBucket);
 
 impl Limit {
     /// A full bucket; `per_second` is above 0 and `burst` at least 1.
-    pub fn new(per_second: f64, burst: u32) -> Self {
-        let burst = f64::from(burst.max(1));
-        let bucket = Bucket {
-            tokens: burst,
-            at: Instant::now(),
-        };
-        Self {
-            per_second,
-            burst,
-            bucket: Mutex::new(bucket),
-        }
+    pub(crate) fn new(per_second: f64, burst: u32) -> Self {
+        let interval = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX);
+        Self(TokenBucket::new(interval, burst.max(1), Instant::now()))
     }
 
     /// Waits for a token and takes it.
-    pub async fn take(&self, priority: Priority) {
-        while let Err(wait) = self.try_take(priority, Instant::now()) {
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    fn try_take(&self, priority: Priority, now: Instant) -> Result<(), Duration> {
-        let mut bucket = self.lock();
-        let elapsed = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.burst);
-        bucket.at = now;
-        let needed = match priority {
+    pub(crate) async fn take(&self, priority: Priority) {
+        let least = match priority {
             Priority::Poll => 1.0,
-            Priority::Sweep => (self.burst / 2.0).max(1.0),
+            Priority::Sweep => (self.0.burst() / 2.0).max(1.0),
         };
-        if bucket.tokens >= needed {
-            bucket.tokens -= 1.0;
-            return Ok(());
+        while let Err(wait) = self.0.take(least, Instant::now()) {
+            // A little more than the gap, so that rounding does not make the waiter come back for nothing.
+            tokio::time::sleep(wait.saturating_add(Duration::from_millis(1))).await;
         }
-        // A little more than the gap, so that rounding does not make the waiter come back for nothing.
-        Err(Duration::from_secs_f64(
-            (needed - bucket.tokens) / self.per_second + 0.001,
-        ))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Bucket> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,5 +76,16 @@ mod tests {
         );
         limit.take(Priority::Sweep).await;
         assert!(start.elapsed().as_secs_f64() >= 5.0);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_of_next_to_nothing_is_waited_for() {
+        let limit = Limit::new(f64::MIN_POSITIVE, 1);
+        limit.take(Priority::Poll).await;
+        let year = Duration::from_secs(365 * 24 * 3600);
+        assert!(
+            tokio::time::timeout(year, limit.take(Priority::Poll))
+                .await
+                .is_err()
+        );
     }
 }

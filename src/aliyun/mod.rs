@@ -1,16 +1,16 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
-pub mod answer;
+mod answer;
 pub mod client;
 pub mod credentials;
 pub mod ecs;
-pub mod endpoint;
+pub(crate) mod endpoint;
 pub mod error;
-pub mod http;
+pub(crate) mod http;
 pub mod invocations;
-pub mod limit;
-pub mod pause;
+pub(crate) mod limit;
+pub(crate) mod pause;
 pub mod regions;
 pub mod rows;
-pub mod sign;
+mod sign;
 mod tags;

@@ -8,21 +8,22 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::Action;
+use crate::scope::Scope;
 
 /// The pauses of all accounts.
 #[derive(Debug, Default)]
-pub struct Pauses {
-    scopes: Mutex<BTreeMap<(Box<str>, Box<str>), Arc<ScopePauses>>>,
+pub(crate) struct Pauses {
+    scopes: Mutex<BTreeMap<Scope, Arc<ScopePauses>>>,
 }
 
 /// The pauses of an account in one region, by action.
-pub type ScopePauses = [Pause; Action::ALL.len()];
+pub(crate) type ScopePauses = [Pause; Action::ALL.len()];
 
 impl Pauses {
     /// Those of an account in a region; the region is `""` for actions that have none.
-    pub fn of(&self, account: &str, region_id: &str) -> Arc<ScopePauses> {
+    pub(crate) fn of(&self, account: &str, region_id: &str) -> Arc<ScopePauses> {
         let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(scopes.entry((account.into(), region_id.into())).or_default())
+        Arc::clone(scopes.entry(Scope::new(account, region_id)).or_default())
     }
 }
 

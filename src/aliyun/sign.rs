@@ -22,7 +22,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// What a request is signed with.
 #[derive(Clone, Copy)]
-pub struct SigningKey<'a> {
+pub(super) struct SigningKey<'a> {
     /// Sent in the clear, as `Credential`.
     pub access_key_id: &'a str,
     /// Never sent.
@@ -42,7 +42,7 @@ impl std::fmt::Debug for SigningKey<'_> {
 
 /// What is signed: a call of RPC style, whose path is always `/`.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(super) struct Request<'a> {
     /// `GET` or `POST`.
     pub method: &'a str,
     /// The `Host` header, with the port where it is not the scheme's own.
@@ -62,7 +62,7 @@ pub struct Request<'a> {
 /// The headers to set on the request, `authorization` among them and `host` not (the HTTP client sets it).
 ///
 /// `nonce` must be new for every attempt; `now` must lie within 15 minutes of the server's clock.
-pub fn sign(
+pub(super) fn sign(
     key: &SigningKey<'_>,
     request: &Request<'_>,
     now: SystemTime,
@@ -115,7 +115,7 @@ fn authorize(key: &SigningKey<'_>, request: &Request<'_>, headers: &[(&'static s
 }
 
 /// The query string as it is signed, and as it is sent: sorted by name, then encoded.
-pub fn canonical_query(query: &[(String, String)]) -> String {
+pub(super) fn canonical_query(query: &[(String, String)]) -> String {
     let mut sorted: Vec<&(String, String)> = query.iter().collect();
     sorted.sort_unstable();
     sorted

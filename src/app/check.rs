@@ -27,7 +27,7 @@ pub fn configuration(cli: &Cli, environment: &[(String, String)]) -> Vec<String>
         Err(error) => wrong.push(error.to_string()),
     }
     if let Some(path) = &cli.web_config_file {
-        wrong.extend(web::config::check(path).err().map(|error| error.to_string()));
+        wrong.extend(web::check(path).err().map(|error| error.to_string()));
     }
     if !cli.web_systemd_socket {
         let refused = cli

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
-
 use super::credentials::{Credentials, Endpoints};
-use super::fields::{Fields, Item, Value, shown};
+use super::error::shown;
+use super::fields::{Fields, Item, Value};
+use super::home::{Home, Network, base_url};
 use crate::result::breaks_lines;
 
 /// One entry of `accounts`.
@@ -28,28 +28,6 @@ pub struct Account {
     pub resource_group_id: Option<String>,
     /// `tags`: only results that have all these tags; at most 20 (request parameters Tag.N.Key and Tag.N.Value).
     pub tags: BTreeMap<String, String>,
-}
-
-/// Where an account is asked from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Home {
-    /// `network`: default public.
-    pub network: Network,
-    /// `home_region`: where DescribeRegions is asked, and STS inside of a VPC. Default: cn-hangzhou, or inside of a VPC
-    /// the region that the instance metadata service names.
-    pub region: Option<String>,
-    /// The first of `regions`: the likely home inside of a VPC whose metadata service does not answer.
-    pub first_region: Option<String>,
-}
-
-/// From where the API is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
-    /// Over the Internet.
-    #[default]
-    Public,
-    /// From inside a VPC: each region is asked at its own VPC host, which answers inside a VPC of that region only.
-    Vpc,
 }
 
 /// Longer names make dashboards unreadable and series large.
@@ -125,7 +103,7 @@ impl Account {
                 ..Credentials::default()
             },
         };
-        account.endpoint = fields.read("endpoint", |value| origin(value, true)).flatten();
+        account.endpoint = fields.read("endpoint", |value| base_url(value, true)).flatten();
         account.resource_group_id = fields
             .read("resource_group_id", Value::text)
             .filter(|resource_group_id| !resource_group_id.is_empty());
@@ -177,39 +155,6 @@ pub fn is_region_id(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-/// Reads `http(s)://host[:port]`, and takes an empty text for absent. Wrong ones are not shown, for they may hold a
-/// password.
-pub(super) fn origin(value: &Value<'_>, may_hold_region: bool) -> Result<Option<String>, String> {
-    let text = value.text()?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let form = if may_hold_region {
-        "http(s)://host[:port], in which {region_id} may stand for the region"
-    } else {
-        "http(s)://host[:port]"
-    };
-    let example = if may_hold_region {
-        text.replace("{region_id}", "region")
-    } else {
-        text.clone()
-    };
-    let url = match Url::parse(&example) {
-        Ok(url) if !example.contains(['{', '}']) => url,
-        _ => return Err(format!("is not a URL; expected {form}")),
-    };
-    let problem = if !matches!(url.scheme(), "http" | "https") {
-        "begins with neither http:// nor https://"
-    } else if !url.username().is_empty() || url.password().is_some() {
-        "holds a user name or password, which are not sent"
-    } else if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        "has something after the host"
-    } else {
-        return Ok(Some(text.trim_end_matches('/').to_owned()));
-    };
-    Err(format!("{problem}; expected {form}"))
 }
 
 /// Source: the limits of Tag.N.Key and Tag.N.Value of DescribeInvocationResults.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::account::{Home, origin};
-use super::duration;
-use super::fields::{Fields, Value, shown};
+use super::error::shown;
+use super::fields::{Fields, Value};
+use super::home::{Home, base_url};
+use crate::duration;
 use crate::secret::Secret;
 
 /// `credentials` of an account, or `source` of an assumed role.
@@ -190,10 +191,10 @@ impl Credentials {
             Some(value) => value.read(Value::text),
         };
         let mut endpoints = inherited.clone();
-        if let Some(endpoint) = fields.read("sts_endpoint", |value| origin(value, false)) {
+        if let Some(endpoint) = fields.read("sts_endpoint", |value| base_url(value, false)) {
             endpoints.sts = endpoint;
         }
-        if let Some(endpoint) = fields.read("metadata_endpoint", |value| origin(value, false)) {
+        if let Some(endpoint) = fields.read("metadata_endpoint", |value| base_url(value, false)) {
             endpoints.metadata = endpoint;
         }
         let kind = TYPES.iter().find(|(name, _)| Some(*name) == type_name.as_deref());

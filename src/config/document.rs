@@ -10,8 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::error::Place;
-use super::fields::{is_anchorage, shown};
+use super::error::{Place, shown};
 use crate::yaml;
 
 /// A value and where it was written. It may hold a secret, so it has no `Debug`.
@@ -36,6 +35,11 @@ pub(super) struct Entry {
     /// Where the key stands, which is not always the line of its value.
     pub(super) place: Place,
     pub(super) node: Node,
+}
+
+/// Whether a key of the top level is there for the anchors in it, and means nothing else.
+pub(super) fn is_anchorage(key: &str) -> bool {
+    key.starts_with("x-")
 }
 
 /// A text is not YAML: the line where known, and a message without any of the file's content.

@@ -3,21 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::document::{Entry, Kind, Node};
-use super::duration;
-use super::error::{Place, Problems};
+use super::document::{Entry, Kind, Node, is_anchorage};
+use super::error::{Place, Problems, cut, shown};
+use crate::duration;
 use crate::secret::Secret;
-
-/// As much of a wrong value as a message shows: enough to recognise it.
-const SHOWN_CHARACTERS: usize = 64;
 
 /// A file with more of them is not a configuration of ours, and nobody reads of all.
 const SHOWN_UNKNOWN_KEYS: usize = 10;
-
-/// Whether a key of the top level is there for the anchors in it, and means nothing else.
-pub(super) fn is_anchorage(key: &str) -> bool {
-    key.starts_with("x-")
-}
 
 /// A value of the tree with its path.
 #[derive(Clone)]
@@ -383,21 +375,5 @@ impl<'a> Fields<'a> {
             };
             self.problems.report(place, key, message);
         }
-    }
-}
-
-/// A wrong value as messages show it: in quotes, and cut where it is long. Never for a secret.
-pub(super) fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-    }
-}
-
-/// A key as messages show it.
-fn cut(key: &str) -> String {
-    match key.char_indices().nth(SHOWN_CHARACTERS) {
-        None => key.to_owned(),
-        Some((end, _)) => format!("{}…", &key[..end]),
     }
 }

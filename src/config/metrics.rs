@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::commands::selection;
-use super::fields::{Fields, Value, shown};
+use super::error::shown;
+use super::fields::{Fields, Value};
 use crate::selection::Selection;
 
 /// `metrics`: bounds and shapes of the exposed series.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::fields::{Fields, Value, shown};
+use super::error::shown;
+use super::fields::{Fields, Value};
 
 /// `poll`: when each scope is read, and how long that may take.
 #[derive(Debug, Clone, PartialEq)]

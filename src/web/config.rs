@@ -3,7 +3,7 @@
 //! The order of the checks is that of the exporter-toolkit, so that the same file has the same first error: the form
 //! of the file with its names of versions, suites and curves; headers; password hashes; TLS.
 
-mod duration;
+mod preferences;
 pub(super) mod schema;
 
 use std::collections::BTreeMap;
@@ -16,9 +16,10 @@ use hyper::header::{
     X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
 
+pub(super) use self::preferences::Preferences;
 use super::WebError;
 use super::files::Reader;
-use super::tls::{self, Preferences};
+use crate::duration;
 use crate::secret::Secret;
 
 /// No web configuration comes near it; what is longer is another file.
@@ -32,18 +33,6 @@ const HEADERS: [(HeaderName, &str, &[&str]); 5] = [
     (X_XSS_PROTECTION, "X-XSS-Protection", &[]),
     (CONTENT_SECURITY_POLICY, "Content-Security-Policy", &[]),
 ];
-
-/// Checks a web configuration file and the certificates it names, without listening: for `--config.check`.
-///
-/// # Errors
-/// The first thing that is wrong with it.
-pub fn check(path: &Path) -> Result<(), WebError> {
-    let mut reader = Reader::default();
-    let settings = Settings::read(path, &mut reader).map_err(|reason| configuration(path, reason))?;
-    settings
-        .check_tls(&mut reader)
-        .map_err(|reason| configuration(path, reason))
-}
 
 /// Whether a web configuration file turns on TLS.
 ///
@@ -91,22 +80,15 @@ impl Settings {
         Self::parse(&text, directory)
     }
 
-    /// Checks TLS, where it is on.
-    pub(super) fn check_tls(&self, reader: &mut Reader) -> Result<(), String> {
-        if !self.tls.is_enabled() {
-            return Ok(());
-        }
-        if self.http2 {
-            self.preferences.check_http2()?;
-        }
-        tls::server_config(self, reader).map(drop)
-    }
-
     fn parse(text: &str, directory: PathBuf) -> Result<Self, String> {
         let file = schema::parse(text)?;
         let preferences = Preferences::read(&file.tls_server_config)?;
-        let interval = duration::parse(&file.rate_limit.interval)
-            .map_err(|reason| format!("rate_limit.interval: {reason}"))?;
+        let interval = duration::parse_go(&file.rate_limit.interval).ok_or_else(|| {
+            let text = &file.rate_limit.interval;
+            format!(
+                "rate_limit.interval: {text:?} is not a duration: expected a number with a unit, such as 500ms or 1m30s"
+            )
+        })?;
         let headers = file
             .http_server_config
             .headers

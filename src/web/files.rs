@@ -3,24 +3,19 @@
 //! The exporter-toolkit reads its files for every request and every handshake. Here they are looked at as often, but
 //! read only when one of them is another than before, which to a client is the same.
 
-use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::regular_file;
+use crate::regular_file::Seen;
 
-/// A file that was changed so shortly before it was read may have changed again within the same tick of the clock
-/// of its file system, so it is read at the next look too.
-const RACY: Duration = Duration::from_secs(1);
 /// Files that are not good are looked at again for so long before anybody is refused: certificate and key cannot be
 /// replaced at the same instant, and a file that is written in place is cut off for a moment.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -32,48 +27,15 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Reads files, and remembers what each looked like before.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    seen: Vec<(PathBuf, Option<Stamp>)>,
+    seen: Vec<Seen>,
 }
 
 impl Reader {
     /// The bytes of a file. Errors do not name it.
     pub(super) fn read(&mut self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
-        self.seen.push((path.to_owned(), Stamp::of(path)));
-        regular_file::read(path, longest)
-    }
-}
-
-/// What is remembered of a file; another stamp means other contents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    /// Seconds and nanoseconds: of the contents, which tools can set back, and of the inode, which they cannot.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        fs::metadata(path).ok().map(|found| Self::new(&found))
-    }
-
-    fn new(found: &Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-            length: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
-
-    fn is_racy(&self, read_at: SystemTime) -> bool {
-        let changed = Duration::from_secs(self.changed.0.max(0).unsigned_abs());
-        read_at
-            .duration_since(UNIX_EPOCH + changed)
-            .map_or(true, |age| age <= RACY + Duration::from_secs(1))
+        let (bytes, seen) = Seen::read(path, longest);
+        self.seen.push(seen);
+        bytes
     }
 }
 
@@ -98,8 +60,7 @@ struct Followed<T> {
 
 /// The last value, and what it was made of.
 struct Last<T> {
-    seen: Vec<(PathBuf, Option<Stamp>)>,
-    read_at: SystemTime,
+    seen: Vec<Seen>,
     value: Result<Arc<T>, String>,
     failing_since: Option<Instant>,
     /// The error that was logged.
@@ -172,7 +133,7 @@ impl<T: Send + Sync + 'static> Followed<T> {
         let followed = Arc::clone(self);
         let looked = spawn_blocking(move || {
             let last = match kept.take() {
-                Some(current) if current.is_current() => current,
+                Some(current) if !current.seen.iter().any(Seen::is_touched) => current,
                 previous => followed.reload(previous),
             };
             (last, kept)
@@ -204,26 +165,16 @@ impl<T: Send + Sync + 'static> Followed<T> {
     }
 
     fn reload(&self, previous: Option<Last<T>>) -> Last<T> {
-        let read_at = SystemTime::now();
         let mut reader = Reader::default();
         let value = (self.load)(&mut reader);
         let (failing_since, told) = previous.map_or((None, None), |last| (last.failing_since, last.told));
         let failing_since = value.is_err().then(|| failing_since.unwrap_or_else(Instant::now));
         Last {
             seen: reader.seen,
-            read_at,
             value,
             failing_since,
             told,
         }
-    }
-}
-
-impl<T> Last<T> {
-    fn is_current(&self) -> bool {
-        self.seen.iter().all(|(path, stamp)| {
-            *stamp == Stamp::of(path) && !stamp.is_some_and(|stamp| stamp.is_racy(self.read_at))
-        })
     }
 }
 
@@ -238,20 +189,9 @@ impl<T> std::fmt::Debug for Live<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
 
-    #[test]
-    fn what_was_just_changed_may_change_again_unseen() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let stamp = Stamp::of(file.path()).unwrap();
-        let now = SystemTime::now();
-        assert!(stamp.is_racy(now));
-        assert!(
-            stamp.is_racy(now - Duration::from_secs(60)),
-            "the clock was set back"
-        );
-        assert!(!stamp.is_racy(now + Duration::from_secs(3)));
-    }
+    use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_bad_file_has_a_moment_to_become_good() {

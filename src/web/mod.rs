@@ -7,8 +7,8 @@
 //! - `accept`: the loop on each of them, `limit`: how many connections there may be;
 //! - `secure`: the handshake, with what `tls` makes of the web configuration;
 //! - `connection`: HTTP/1 or HTTP/2 with the deadlines of `progress`, seen through `watched`;
-//! - `site`: the order of work around each answer: `config` (read again when `files` sees a change), `rate_limit`,
-//!   `auth`;
+//! - `site`: the order of work around each answer: `config` (read again when `files` sees a change), a
+//!   token bucket, `auth`;
 //! - `routes`: paths, methods, `--web.max-requests`; `body`: answers that share their bytes.
 //!
 //! Absent on purpose: the pages themselves, reload of the main configuration, compression (the pages are made
@@ -28,9 +28,9 @@ mod progress;
 mod watched;
 
 mod auth;
+mod check;
 pub mod config;
 mod files;
-mod rate_limit;
 mod site;
 
 mod body;
@@ -40,6 +40,7 @@ mod routes;
 pub mod notify;
 
 pub use body::Body;
+pub use check::check;
 pub use error::WebError;
 pub use listener::{Address, check_address};
 pub use routes::{Routes, error};

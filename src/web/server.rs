@@ -14,9 +14,9 @@ use super::config::{Settings, configuration};
 use super::files::{Live, Reader};
 use super::limit::{Connections, connection_cap};
 use super::listener::{Address, Bound};
-use super::rate_limit::RateLimit;
 use super::site::Site;
 use super::{Routes, WebError, secure, tls};
+use crate::token_bucket::TokenBucket;
 
 /// What the flags say about the server.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ struct Web {
     settings: Option<Live<Settings>>,
     tls: Option<Arc<Live<ServerConfig>>>,
     http2: bool,
-    rate_limit: Option<RateLimit>,
+    rate_limit: Option<TokenBucket>,
 }
 
 impl Server {
@@ -144,7 +144,7 @@ impl Web {
         let settings = Settings::read(path, &mut reader).map_err(wrong)?;
         let is_secure = settings.tls.is_enabled();
         let http2 = is_secure && settings.http2;
-        settings.check_tls(&mut reader).map_err(wrong)?;
+        tls::check(&settings, &mut reader).map_err(wrong)?;
         if is_secure {
             for warning in &settings.preferences.warnings {
                 tracing::warn!("{warning}");
@@ -152,7 +152,7 @@ impl Web {
         }
         let rate_limit = settings.rate_limit.map(|(interval, burst)| {
             tracing::info!(burst, ?interval, "Rate Limiter is enabled.");
-            RateLimit::new(interval, burst, Instant::now())
+            TokenBucket::new(interval, burst, Instant::now())
         });
         let was_empty = settings.is_empty;
         let tls = is_secure.then(|| {

@@ -15,9 +15,9 @@ use tokio::time::{Instant, timeout};
 use super::auth::Auth;
 use super::config::Settings;
 use super::files::Live;
-use super::rate_limit::RateLimit;
 use super::routes::plain;
 use super::{Body, Routes};
+use crate::token_bucket::TokenBucket;
 
 /// The body of a request is thrown away, up to here; no request needs one.
 const REQUEST_BODY_BYTES: usize = 64 * 1024;
@@ -30,7 +30,7 @@ pub(super) struct Site {
     /// The web configuration; none: everybody may ask, and no header is set.
     pub(super) settings: Option<Live<Settings>>,
     /// As it was at the start, for all listeners together.
-    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) rate_limit: Option<TokenBucket>,
     pub(super) auth: Auth,
     pub(super) routes: Routes,
 }
@@ -77,7 +77,7 @@ impl Site {
         if self
             .rate_limit
             .as_ref()
-            .is_some_and(|limit| !limit.admits(Instant::now()))
+            .is_some_and(|limit| limit.take(1.0, Instant::now()).is_err())
         {
             return plain(StatusCode::TOO_MANY_REQUESTS);
         }

@@ -3,7 +3,6 @@
 mod client;
 mod names;
 mod pem;
-mod preferences;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::SingleCertAndKey;
 
 use self::client::{Policy, Verifier};
-pub(super) use self::preferences::Preferences;
 use super::config::Settings;
 use super::files::Reader;
 
@@ -65,6 +63,17 @@ pub(super) fn server_config(settings: &Settings, reader: &mut Reader) -> Result<
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.ignore_client_order = settings.preferences.has_suite_order();
     Ok(config)
+}
+
+/// Checks what the settings say of TLS, where it is on, and the files that they name.
+pub(super) fn check(settings: &Settings, reader: &mut Reader) -> Result<(), String> {
+    if !settings.tls.is_enabled() {
+        return Ok(());
+    }
+    if settings.http2 {
+        settings.preferences.check_http2()?;
+    }
+    server_config(settings, reader).map(drop)
 }
 
 /// PEM in a file or in the configuration.

@@ -25,6 +25,7 @@ mod figures;
 mod fleet;
 mod hostile;
 mod http;
+mod imports;
 mod keys;
 mod logfmt;
 mod misbehaving;

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 const ORIGIN: &str = "access key of the configuration";
 
 /// Reads the parts of a key; files are read anew.
-pub(super) fn obtain(
+pub(super) async fn obtain(
     access_key_id: &Given<String>,
     access_key_secret: &Given<Secret>,
     security_token: Option<&Given<Secret>>,
@@ -20,10 +20,13 @@ pub(super) fn obtain(
     let credentials = Credentials {
         access_key_id: match access_key_id {
             Given::Value(id) => id.clone(),
-            Given::File(path) => read(files, path)?,
+            Given::File(path) => read(files, path).await?,
         },
-        access_key_secret: secret(files, access_key_secret)?,
-        security_token: security_token.map(|token| secret(files, token)).transpose()?,
+        access_key_secret: secret(files, access_key_secret).await?,
+        security_token: match security_token {
+            Some(token) => Some(secret(files, token).await?),
+            None => None,
+        },
         expiration: None,
     };
     Ok(Obtained {
@@ -32,16 +35,16 @@ pub(super) fn obtain(
     })
 }
 
-fn secret(files: &mut Files, given: &Given<Secret>) -> Result<Secret, CredentialsError> {
+async fn secret(files: &mut Files, given: &Given<Secret>) -> Result<Secret, CredentialsError> {
     match given {
         Given::Value(secret) => Ok(secret.clone()),
-        Given::File(path) => read(files, path).map(Secret::new),
+        Given::File(path) => read(files, path).await.map(Secret::new),
     }
 }
 
 /// A line break at the end belongs to the editor, not to the key.
-fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError> {
-    let text = files.read(path).map_err(|error| {
+async fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError> {
+    let text = files.read(path).await.map_err(|error| {
         CredentialsError::broken(
             ORIGIN,
             format!("{} cannot be read: {error}", path.display()),
@@ -72,16 +75,16 @@ fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn files_are_read_and_mistakes_named() {
+    #[tokio::test]
+    async fn files_are_read_and_mistakes_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
-        let obtain = || {
+        let obtain = async || {
             let mut files = Files::default();
             let secret = Given::File(path.clone());
-            obtain(&Given::Value(String::from("id")), &secret, None, &mut files)
+            obtain(&Given::Value(String::from("id")), &secret, None, &mut files).await
         };
-        let error = obtain().unwrap_err().to_string();
+        let error = obtain().await.unwrap_err().to_string();
         assert!(error.starts_with("access key of the configuration: "), "{error}");
         assert!(error.contains("secret cannot be read: "), "{error}");
 
@@ -94,7 +97,7 @@ mod tests {
             (" hunter2", Err("that no key has")),
         ] {
             std::fs::write(&path, content).unwrap();
-            match (obtain(), expected) {
+            match (obtain().await, expected) {
                 (Ok(obtained), Ok(secret)) => {
                     assert_eq!(obtained.credentials.access_key_secret.expose(), secret);
                 }

@@ -28,7 +28,7 @@ const OBTAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    /// Never locked across an await, nor while a file is read.
+    /// Never locked across an await.
     state: Mutex<State>,
     /// Held by the one that asks the source.
     turn: tokio::sync::Mutex<()>,
@@ -84,7 +84,7 @@ impl Cache {
         &self,
         obtain: impl FnOnce() -> F,
     ) -> Result<Arc<Credentials>, CredentialsError> {
-        self.look_at_files();
+        self.look_at_files().await;
         match self.look() {
             Look::Fresh(credentials) => Ok(credentials),
             Look::Due(old) => {
@@ -158,12 +158,12 @@ impl Cache {
     }
 
     /// Whether asking would give others than these: others are held, or a file has changed.
-    pub(super) fn is_replaced(&self, refused: &Credentials) -> bool {
+    pub(super) async fn is_replaced(&self, refused: &Credentials) -> bool {
         let files = match &self.lock().held {
             Some(held) if *held.credentials == *refused => Arc::clone(&held.files),
             held => return held.is_some(),
         };
-        files.changed()
+        files.changed().await
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -241,7 +241,7 @@ impl Cache {
     }
 
     /// Looks whether a file has changed, where that was not done just now.
-    fn look_at_files(&self) {
+    async fn look_at_files(&self) {
         let now = Instant::now();
         let files = match &mut self.lock().held {
             Some(held) if !held.files.is_empty() && now >= held.looked + LOOK_INTERVAL => {
@@ -250,7 +250,7 @@ impl Cache {
             }
             _ => return,
         };
-        if files.changed()
+        if files.changed().await
             && let Some(held) = &mut self.lock().held
             && Arc::ptr_eq(&held.files, &files)
         {
@@ -556,18 +556,18 @@ mod tests {
         let path = directory.path().join("key");
         std::fs::write(&path, "one").unwrap();
         let cache = Cache::default();
-        let read = || {
+        let read = async || {
             let mut files = Files::default();
             let mut obtained = obtained(1, None);
-            obtained.credentials.access_key_id = files.read(&path).unwrap();
-            ready((Ok(obtained), files))
+            obtained.credentials.access_key_id = files.read(&path).await.unwrap();
+            (Ok(obtained), files)
         };
         let refused = cache.current(read).await.unwrap();
-        assert!(!cache.is_replaced(&refused));
+        assert!(!cache.is_replaced(&refused).await);
         std::fs::write(&path, "two").unwrap();
-        assert!(cache.is_replaced(&refused));
+        assert!(cache.is_replaced(&refused).await);
         assert_eq!(cache.renew(&refused, read).await.unwrap().access_key_id, "two");
-        assert!(cache.is_replaced(&refused), "others are held");
+        assert!(cache.is_replaced(&refused).await, "others are held");
     }
 
     #[tokio::test(start_paused = true)]
@@ -606,15 +606,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         let cache = Cache::default();
-        let read = || {
+        let read = async || {
             let mut files = Files::default();
-            let text = files.read(&path);
+            let text = files.read(&path).await;
             let result = text.map_err(|_| error()).map(|text| {
                 let mut obtained = obtained(0, None);
                 obtained.credentials.access_key_id = text;
                 obtained
             });
-            ready((result, files))
+            (result, files)
         };
         let current = async || cache.current(read).await.unwrap().access_key_id.clone();
         std::fs::write(&path, "old").unwrap();

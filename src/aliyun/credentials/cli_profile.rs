@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::CredentialsError;
-use super::profile::{DEFAULT_SESSION_SECONDS, Lookup};
+use super::lookup::{DEFAULT_SESSION_SECONDS, Lookup};
 use super::{Environment, sts};
 use crate::config::{self, Endpoints, Given, Network, Origin};
 use crate::secret::Secret;

@@ -6,9 +6,9 @@
 //! is a mistake. Kinder is this: what is wrong in a section that nobody asked for does not matter, as long as it is
 //! clear where the sections begin.
 //!
-//! Crates were tried: `rust-ini` takes a comment behind a section for a key, which makes the keys below it another
-//! section's, and `configparser` puts keys before the first section into `default`, lets duplicates win, and knows no
-//! `[DEFAULT]`. `tests/data/configparser.json` is what Python says of many odd files.
+//! Crates were tried: `rust-ini` takes text behind the bracket, as in `[default]a=1`, for a key of its own and reports an
+//! extra section that is empty, and `configparser` puts keys before the first section into `default`, lets duplicates
+//! win, and knows no `[DEFAULT]`. `tests/data/configparser.json` is what Python says of many odd files.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::CredentialsError;
 use super::ini::{self, Mistake};
-use super::profile::{DEFAULT_SESSION_SECONDS, Lookup};
+use super::lookup::{DEFAULT_SESSION_SECONDS, Lookup};
 use crate::config::{self, Endpoints, Given, Origin};
 use crate::secret::Secret;
 

@@ -20,6 +20,7 @@ mod home;
 mod http;
 mod ini;
 mod ini_profile;
+mod lookup;
 mod metadata;
 mod oidc;
 mod profile;
@@ -125,7 +126,7 @@ fn obtain<'a>(
                 access_key_id,
                 access_key_secret,
                 security_token,
-            } => access_key::obtain(access_key_id, access_key_secret, security_token.as_ref(), files),
+            } => access_key::obtain(access_key_id, access_key_secret, security_token.as_ref(), files).await,
             Origin::EcsRamRole { role_name } => {
                 let step = ecs_role::obtain(role_name.as_deref(), endpoints, services).await?;
                 step.expect_found(
@@ -260,7 +261,7 @@ impl Provider {
         &self,
         refused: &Credentials,
     ) -> Option<Result<Arc<Credentials>, CredentialsError>> {
-        if !self.cache.is_replaced(refused) {
+        if !self.cache.is_replaced(refused).await {
             return None;
         }
         Some(self.renew(refused).await)

@@ -57,7 +57,7 @@ impl Exchange<'_> {
     ) -> Result<Obtained, CredentialsError> {
         let origin = format!("{} by OIDC", self.role_arn);
         let path = self.token_file.display();
-        let token = files.read(self.token_file).map_err(|error| {
+        let token = files.read(self.token_file).await.map_err(|error| {
             CredentialsError::broken(
                 origin.as_str(),
                 format!("the token file {path} cannot be read: {error}"),

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::error::CredentialsError;
 use super::files::Files;
 use super::http::Services;
+use super::lookup::Lookup;
 use super::{Step, cli_profile, ini_profile};
-use crate::config::{self, Endpoints};
+use crate::config::Endpoints;
 
 /// How a file is written.
 #[derive(Clone, Copy)]
@@ -17,19 +18,6 @@ enum Form {
     /// JSON where it begins with a brace, as the CLI writes it.
     ByContent,
 }
-
-/// What came of looking for a profile in a file.
-pub(super) enum Lookup {
-    Found {
-        name: String,
-        credentials: Box<config::Credentials>,
-    },
-    /// It is not there, or not set up, for this reason.
-    Missing(String),
-}
-
-/// DurationSeconds of a role's session where a profile says nothing, as in the official SDKs.
-pub(super) const DEFAULT_SESSION_SECONDS: u64 = 3600;
 
 /// A profile that is configured by name, by file, or neither: then the first file that has it is used.
 pub(super) async fn configured(
@@ -141,7 +129,7 @@ async fn read(
     files: &mut Files,
 ) -> Result<Step, CredentialsError> {
     let shown = path.display().to_string();
-    let text = match files.read_profiles(path) {
+    let text = match files.read_profiles(path).await {
         Ok(text) => text,
         Err(error)
             if !must_exist && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>

@@ -6,7 +6,8 @@ use std::fs;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::config::{self, Config, ConfigError, duration};
+use cloud_assistant_exporter::config::{self, Config, ConfigError};
+use cloud_assistant_exporter::duration;
 use cloud_assistant_exporter_fuzz::yaml::{self, Kind, SECRET};
 use cloud_assistant_exporter_fuzz::{Input, part, parts, temporary_directory};
 use libfuzzer_sys::fuzz_target;

@@ -15,7 +15,7 @@ use cloud_assistant_exporter::aliyun::error::{CallError, Reason};
 use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::expose::{Exposition, Process};
 use cloud_assistant_exporter::pages::{Site, routes};
-use cloud_assistant_exporter::record::{Findings, Record, Settings, Sweep};
+use cloud_assistant_exporter::record::{Findings, Pauses, Record, Settings, Sweep};
 use cloud_assistant_exporter::result::{Identity, Ids, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::view::{Board, Failed, LastPoll, ScopeView};
@@ -112,6 +112,7 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
             max_exit_codes: 100,
             duration_buckets: vec![1.0],
             filter: 0,
+            pauses: Pauses::default(),
             commands: None,
         });
         let findings = Findings {

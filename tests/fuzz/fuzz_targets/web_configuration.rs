@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::web::config;
+use cloud_assistant_exporter::web::{self, config};
 use cloud_assistant_exporter_fuzz::yaml::{self, Kind, SECRET};
 use cloud_assistant_exporter_fuzz::{Input, parts, temporary_directory};
 use libfuzzer_sys::fuzz_target;
@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
             let directory = temporary_directory();
             let path = directory.path().join("web.yml");
             fs::write(&path, bytes).unwrap();
-            let _ = config::check(&path);
+            let _ = web::check(&path);
         }
     }
 });
@@ -66,7 +66,7 @@ fn check(parts: &[(&str, &str)]) -> String {
         }
     }
     let path = directory.path().join("web.yml");
-    let checked = config::check(&path);
+    let checked = web::check(&path);
     let is_tls = config::is_tls(&path);
     match checked {
         Ok(()) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use cloud_assistant_exporter::record::{Counts, Settings};
+use cloud_assistant_exporter::record::{Counts, Pauses, Settings};
 use cloud_assistant_exporter::result::{Delivery, Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
 
 /// Settings without commands.
@@ -15,6 +15,7 @@ pub fn settings(hold: u32) -> Settings {
         max_exit_codes: 3,
         duration_buckets: vec![1.0, 60.0],
         filter: 7,
+        pauses: Pauses::default(),
         commands: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use cloud_assistant_exporter::web::config;
+use cloud_assistant_exporter::web;
 use tempfile::tempdir;
 
 /// Runs openssl in a directory.
@@ -48,7 +48,7 @@ fn messages_name_the_key_of_the_file_its_path_and_the_reason() {
             format!("tls_server_config: {{cert_file: {cert}, key_file: {key}}}"),
         )
         .unwrap();
-        config::check(&web).map_err(|error| error.to_string())
+        web::check(&web).map_err(|error| error.to_string())
     };
     assert_eq!(check("good.crt", "good.key"), Ok(()));
     let decrypt = "is encrypted, and nobody is there to type its passphrase; decrypt it: openssl pkey";

@@ -83,10 +83,10 @@ async fn addresses_of_services_are_honoured() {
         ));
         let environment = services(variables).environment;
         match cli_profile::parse(&text, "file", None, &Endpoints::default(), &environment) {
-            Ok(profile::Lookup::Found { credentials, .. }) => {
+            Ok(lookup::Lookup::Found { credentials, .. }) => {
                 Ok(credentials.endpoints.sts.unwrap_or_default())
             }
-            Ok(profile::Lookup::Missing(reason)) => panic!("{reason}"),
+            Ok(lookup::Lookup::Missing(reason)) => panic!("{reason}"),
             Err(error) => Err(error.to_string()),
         }
     };

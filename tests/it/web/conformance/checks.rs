@@ -1,6 +1,6 @@
 //! Rows Y, E and the rows of X about files that are refused: at the start and by the offline check.
 
-use cloud_assistant_exporter::web::{Options, Server, config};
+use cloud_assistant_exporter::web::{Options, Server, check};
 
 use super::fixtures::{Folder, Pair};
 use super::{Rows, has};
@@ -152,7 +152,7 @@ fn is_refused(path: &std::path::Path, expected: Option<&str>) -> Result<(), Stri
         web_config: Some(path.to_owned()),
         ..Options::default()
     };
-    let outcomes = [config::check(path), Server::bind(&options).map(drop)];
+    let outcomes = [check(path), Server::bind(&options).map(drop)];
     for outcome in outcomes {
         match (outcome, expected) {
             (Ok(()), None) => {}
@@ -190,7 +190,7 @@ fn errors_tell_the_line() {
         ),
     ];
     for (text, expected) in cases {
-        let error = config::check(&folder.configure(text)).unwrap_err().to_string();
+        let error = check(&folder.configure(text)).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}\n{error}");
     }
 }
@@ -230,7 +230,7 @@ fn secrets_are_in_no_error() {
         format!("rate_limit:\n  burst: {key}\n"),
     ];
     for text in cases {
-        let error = config::check(&folder.configure(&text)).unwrap_err();
+        let error = check(&folder.configure(&text)).unwrap_err();
         for shown in [error.to_string(), format!("{error:?}")] {
             assert!(
                 !shown.contains(&hash[7..]) && !shown.contains(&key[..20]),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cloud_assistant_exporter::web::config;
+use cloud_assistant_exporter::web;
 use tokio::process::Command;
 
 use super::checks::{file_rows, tls_rows};
@@ -163,7 +163,7 @@ async fn checks_agree_with_promtool() {
             println!("skipped: promtool is not installed");
             return;
         };
-        let ours = config::check(&path);
+        let ours = web::check(&path);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             ours.is_ok(),

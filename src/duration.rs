@@ -1,21 +1,29 @@
-//! Durations as Prometheus writes them: `30s`, `1h30m`, `1d`, `500ms`, `0`.
-//!
-//! The form is that of `model.ParseDuration` of prometheus/common: whole numbers with the units y, w, d, h, m, s and
-//! ms, the largest first, each at most once; a day has 24 hours and a year 365 days.
+//! Durations as texts: Prometheus's in our configuration, Go's in the web configuration.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The units in the order in which they must be written, with their length in milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 24 * 60 * 60 * 1000),
-    ("w", 7 * 24 * 60 * 60 * 1000),
-    ("d", 24 * 60 * 60 * 1000),
-    ("h", 60 * 60 * 1000),
-    ("m", 60 * 1000),
-    ("s", 1000),
-    ("ms", 1),
+/// The units from the largest to the smallest, with their length in nanoseconds.
+const UNITS: [(&str, u64); 10] = [
+    ("y", 365 * DAY),
+    ("w", 7 * DAY),
+    ("d", DAY),
+    ("h", 60 * 60 * SECOND),
+    ("m", 60 * SECOND),
+    ("s", SECOND),
+    ("ms", MILLISECOND),
+    ("us", 1000),
+    ("µs", 1000),
+    ("ns", 1),
 ];
+const DAY: u64 = 24 * 60 * 60 * SECOND;
+const SECOND: u64 = 1000 * MILLISECOND;
+const MILLISECOND: u64 = 1_000_000;
+
+/// Those of Prometheus.
+const PROMETHEUS: std::ops::RangeTo<usize> = ..7;
+/// Those of Go's `time.ParseDuration`, and the days and weeks that the exporter-toolkit adds.
+const GO: std::ops::RangeFrom<usize> = 1..;
 
 /// As long as a duration can be: Prometheus counts nanoseconds in an `i64`, and times that far off can still be
 /// added to the clock.
@@ -35,7 +43,10 @@ pub enum DurationError {
     TooLong,
 }
 
-/// Reads a duration.
+/// Reads a duration as Prometheus writes it: `30s`, `1h30m`, `1d`, `500ms`, `0`.
+///
+/// The form is that of `model.ParseDuration` of prometheus/common: whole numbers with the units y, w, d, h, m, s and
+/// ms, the largest first, each at most once; a day has 24 hours and a year 365 days.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -43,40 +54,59 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if text.is_empty() {
         return Err(DurationError::Malformed);
     }
-    let mut rest = text;
-    let mut units = UNITS.iter();
+    let mut units = UNITS[PROMETHEUS].iter();
     let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at(digits);
-        let unit_length = after
-            .find(|c: char| !c.is_ascii_lowercase())
-            .unwrap_or(after.len());
-        let (unit, next) = after.split_at(unit_length);
-        if number.is_empty() {
+    for (number, unit) in parts(text) {
+        if number.is_empty() || number.contains('.') {
             return Err(DurationError::Malformed);
         }
-        if unit.is_empty() {
-            return Err(if number.len() == text.len() {
-                DurationError::NoUnit
-            } else {
-                DurationError::Malformed
-            });
+        if number.len() == text.len() {
+            return Err(DurationError::NoUnit);
         }
         // Going on where the last unit stopped refuses units out of order and units written twice.
-        let Some((_, milliseconds)) = units.find(|(name, _)| *name == unit) else {
+        let Some((_, nanoseconds)) = units.find(|(name, _)| *name == unit) else {
             return Err(DurationError::Malformed);
         };
         total = number
             .parse::<u64>()
             .ok()
-            .and_then(|number| number.checked_mul(*milliseconds))
+            .and_then(|number| number.checked_mul(*nanoseconds / MILLISECOND))
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAXIMUM_MILLISECONDS)
             .ok_or(DurationError::TooLong)?;
-        rest = next;
     }
     Ok(Duration::from_millis(total))
+}
+
+/// Reads a duration as Go's `time.ParseDuration` does, `1s`, `1m30s`, `0.5s` or `0`, with days and weeks as well.
+/// Nothing when it is none.
+pub fn parse_go(text: &str) -> Option<Duration> {
+    if matches!(text, "" | "0") {
+        return Some(Duration::ZERO);
+    }
+    let mut total = 0.0;
+    for (number, unit) in parts(text) {
+        let (_, nanoseconds) = UNITS[GO].iter().find(|(name, _)| *name == unit)?;
+        #[allow(clippy::cast_precision_loss, reason = "none is longer than a week")]
+        let nanoseconds = *nanoseconds as f64;
+        total += number.parse::<f64>().ok()? * nanoseconds;
+    }
+    Duration::try_from_secs_f64(total / 1e9).ok()
+}
+
+/// The numbers of a text, each with what follows it up to the next.
+fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_of_number = |c: char| c.is_ascii_digit() || c == '.';
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (number, after) = rest.split_at(rest.find(|c| !is_of_number(c)).unwrap_or(rest.len()));
+        let (unit, next) = after.split_at(after.find(is_of_number).unwrap_or(after.len()));
+        rest = next;
+        Some((number, unit))
+    })
 }
 
 /// Writes a duration in the form that [`parse`] reads; what is below a millisecond is cut off.
@@ -88,8 +118,9 @@ pub fn write(duration: Duration) -> String {
         return String::from("0s");
     }
     let mut text = String::new();
-    for (unit, milliseconds) in UNITS {
-        let only_even = matches!(unit, "y" | "w");
+    for (unit, nanoseconds) in &UNITS[PROMETHEUS] {
+        let milliseconds = nanoseconds / MILLISECOND;
+        let only_even = matches!(*unit, "y" | "w");
         if only_even && !rest.is_multiple_of(milliseconds) {
             continue;
         }
@@ -155,5 +186,28 @@ mod tests {
         assert_eq!(parse("60"), Err(DurationError::NoUnit));
         assert_eq!(parse("293y"), Err(DurationError::TooLong));
         assert_eq!(parse("99999999999999999999y"), Err(DurationError::TooLong));
+    }
+    #[test]
+    fn reads_go_and_prometheus_durations() {
+        let good = [
+            ("0", 0),
+            ("", 0),
+            ("0s", 0),
+            ("1s", 1000),
+            ("1m30s", 90_000),
+            ("0.5s", 500),
+            ("1d", 86_400_000),
+            ("1s1m500000µs", 61_500),
+        ];
+        for (text, milliseconds) in good {
+            assert_eq!(
+                parse_go(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text:?}"
+            );
+        }
+        for text in ["1", "s", "1x", "-1s", "1s ", "1.2.3s", "99999999999999w", "1y"] {
+            assert_eq!(parse_go(text), None, "{text:?}");
+        }
     }
 }

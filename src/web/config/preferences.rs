@@ -3,7 +3,7 @@
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
-use crate::web::config::schema::Tls;
+use super::schema::Tls;
 
 /// The suites of Go's `tls.CipherSuites()` that TLS 1.2 uses and rustls has.
 const TLS12_SUITES: [(&str, SupportedCipherSuite); 6] = [
@@ -133,7 +133,7 @@ impl Preferences {
     }
 
     /// The versions to offer, newest first.
-    pub(super) fn versions(&self) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+    pub(in crate::web) fn versions(&self) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
         let has_tls12 = self.suites.as_ref().is_none_or(|suites| !suites.is_empty());
         let offers = |version| (self.oldest..=self.newest).contains(&version);
         let mut versions = Vec::new();
@@ -154,7 +154,7 @@ impl Preferences {
     }
 
     /// The algorithms to offer.
-    pub(super) fn provider(&self) -> Result<CryptoProvider, String> {
+    pub(in crate::web) fn provider(&self) -> Result<CryptoProvider, String> {
         let mut provider = ring::default_provider();
         if let Some(suites) = &self.suites {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
@@ -194,7 +194,7 @@ impl Preferences {
         }
     }
 
-    pub(super) fn has_suite_order(&self) -> bool {
+    pub(in crate::web) fn has_suite_order(&self) -> bool {
         self.keeps_order && self.suites.is_some()
     }
 
