@@ -25,8 +25,11 @@ impl Scan {
             self.findings.began.steady,
             record.pauses(),
         );
-        if let Some(under_way) = &cursor.under_way {
-            let asked: HashSet<Identity> = under_way.request.rows.iter().map(|row| row.identity).collect();
+        if let Some(under_way) = &mut cursor.under_way {
+            let (pages, answers) = self.rows_and_answers();
+            let moved = pages.iter().chain(answers).filter(|row| record.has_moved(row));
+            under_way.moved.extend(moved.map(|row| row.identity));
+            let asked: HashSet<Identity> = under_way.asked().map(|row| row.identity).collect();
             due.retain(|request| request.rows.iter().all(|row| !asked.contains(&row.identity)));
         }
         let mut queue: VecDeque<HistoryRequest> = cursor.in_turn(due).into();
@@ -80,15 +83,11 @@ impl Scan {
     /// The history under way has been read, or was refused.
     fn next_history(&mut self, record: &Record, cursor: &mut HistoryCursor, was_had: bool) {
         if let Some(under_way) = cursor.under_way.take() {
-            let request = under_way.request;
+            let sought = under_way.request.sought;
             self.findings.histories.push(History {
-                asked: request
-                    .rows
-                    .iter()
-                    .map(|row| (row.identity, request.sought))
-                    .collect(),
+                asked: under_way.asked().map(|row| (row.identity, sought)).collect(),
+                thorough: under_way.request.thorough,
                 rows: if was_had { under_way.rows } else { Vec::new() },
-                thorough: request.thorough,
             });
         }
         let Stage::Histories(queue) = &mut self.stage else {

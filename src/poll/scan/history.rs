@@ -53,6 +53,8 @@ pub(super) struct UnderWay {
     pub rows: Vec<Row>,
     pub next_token: Option<String>,
     pub tokens: HashSet<String>,
+    /// Rows that have moved since it was begun: its pages may be older than that, and its end is no answer for them.
+    pub moved: HashSet<Identity>,
 }
 
 impl HistoryCursor {
@@ -77,6 +79,7 @@ impl HistoryCursor {
             rows: Vec::new(),
             next_token: None,
             tokens: HashSet::new(),
+            moved: HashSet::new(),
         });
     }
 
@@ -89,6 +92,14 @@ impl HistoryCursor {
             requests.rotate_left(if first < count { first } else { 0 });
         }
         requests
+    }
+}
+
+impl UnderWay {
+    /// The rows that its end is an answer for.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &UnreadRuns> {
+        let rows = self.request.rows.iter();
+        rows.filter(|row| !self.moved.contains(&row.identity))
     }
 }
 

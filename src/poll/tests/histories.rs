@@ -207,3 +207,27 @@ fn one_instance_of_two_runs_on() {
     (201..=203).for_each(|number| run(&mut cloud, 0, number));
     assert_eq!(minute(&mut cloud, &mut exporter).0, 3);
 }
+
+/// The pages that it was read from before are older than that end.
+#[test]
+fn the_last_run_of_a_schedule_that_ends_while_its_history_is_read_is_what_its_history_says() {
+    for number_of_the_last in [13, 14] {
+        let (mut cloud, mut exporter) = looked(1);
+        exporter.budget = 2;
+        (2..=12).for_each(|number| run(&mut cloud, 0, number));
+        // Under way, so that the row shows its number already.
+        cloud.instances[0].running = true;
+        assert_eq!(minute(&mut cloud, &mut exporter).1, 2, "two pages of three");
+        (13..=number_of_the_last).for_each(|number| run(&mut cloud, 0, number));
+        let stopped = End {
+            code: 2,
+            at: cloud.now,
+        };
+        (cloud.instances[0].running, cloud.instances[0].settled) = (false, Some(stopped));
+        for _ in 0..8 {
+            minute(&mut cloud, &mut exporter);
+        }
+        let succeeded = u64::from(number_of_the_last) - 1;
+        assert_eq!(exporter.totals(), BTreeMap::from([(0, succeeded)]));
+    }
+}

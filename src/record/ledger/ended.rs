@@ -24,13 +24,19 @@ impl Ledger {
     /// The row of a schedule has settled, and its histories are read.
     ///
     /// It is its last run; where that is known from the history, it keeps the outcome that it has there.
-    pub(super) fn schedule_ended(&mut self, at: &mut Applying<'_>, id: EntryId, row: &Row, dated: Dated) {
+    pub(super) fn schedule_ended(&mut self, at: &mut Applying<'_>, id: EntryId, row: Row, dated: Dated) {
         let Some(entry) = self.identities.get(id).copied() else {
             return;
         };
-        let Some(last_run) = self.last_run(id, &entry, row, dated) else {
+        let Some(last_run) = self.last_run(id, &entry, &row, dated) else {
             return;
         };
+        if matches!(last_run, LastRun::New(_)) && !at.histories_read.contains(&row.identity) {
+            // What the row shows is the end of the schedule; only the history can say how the run ended.
+            self.ended.insert(id, (row, dated));
+            return;
+        }
+        let row = &row;
         let time = dated.time().unwrap_or_else(|| self.first_seen(id, &entry));
         let labelled = at.labels.of_row(row);
         self.open.remove(id);
@@ -60,6 +66,18 @@ impl Ledger {
                 self.delivered(at, row);
             }
         }
+    }
+
+    /// The rows that have settled: those that this poll shows, and those that have waited for their history.
+    pub(super) fn all_ended(&mut self, at: &mut Applying<'_>) -> Vec<(EntryId, Row, Dated)> {
+        let shown = std::mem::take(&mut at.ended);
+        for (id, ..) in &shown {
+            self.ended.remove(id);
+        }
+        let read = |row: &Row| at.histories_read.contains(&row.identity);
+        let waited = self.ended.extract_if(.., |_, (row, _)| read(row));
+        let waited = waited.map(|(id, (row, dated))| (id, row, dated));
+        waited.chain(shown).collect()
     }
 
     fn last_run(&self, id: EntryId, entry: &Entry, row: &Row, dated: Dated) -> Option<LastRun> {

@@ -13,7 +13,7 @@ mod runs;
 pub(super) mod schedule;
 mod sweeps;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use applying::{Applying, Tell};
 use baseline::Baseline;
@@ -23,7 +23,7 @@ use open::{ListDepth, Open};
 use schedule::Schedule;
 
 use super::fact::Fact;
-use super::findings::Findings;
+use super::findings::{Dated, Findings};
 use super::labels::{LabelTexts, Labels, StatusNumber};
 use super::saved::{Change, Key};
 use super::settings::Settings;
@@ -49,6 +49,9 @@ pub(super) struct Ledger {
     /// While a sweep is under way: what polls have seen, or looked for in vain, since it began. Its pages are older.
     newer_than_sweep: Option<HashSet<EntryId>>,
     depth: ListDepth,
+    /// Rows of schedules that have settled with a run that nothing is known of: they wait until their history has been
+    /// asked for. A crash forgets them, and the history tells of the run all the same.
+    ended: BTreeMap<EntryId, (Row, Dated)>,
 }
 
 impl Ledger {
@@ -65,6 +68,7 @@ impl Ledger {
             runs: BTreeSet::new(),
             newer_than_sweep: None,
             depth: ListDepth::default(),
+            ended: BTreeMap::new(),
         }
     }
 
@@ -90,8 +94,8 @@ impl Ledger {
         for history in &findings.histories {
             self.history(&mut at, history, findings.began.steady);
         }
-        for (id, row, dated) in std::mem::take(&mut at.ended) {
-            self.schedule_ended(&mut at, id, &row, dated);
+        for (id, row, dated) in self.all_ended(&mut at) {
+            self.schedule_ended(&mut at, id, row, dated);
         }
         if findings.sweep.is_some() {
             self.swept(&mut at, &findings.pages, &newer);
@@ -214,6 +218,7 @@ impl Ledger {
         if let Some(entry) = self.identities.remove(id) {
             self.open.remove(id);
             self.schedules.remove(id);
+            self.ended.remove(&id);
             self.moved(at, id, Some(&entry), None);
         }
     }

@@ -16,7 +16,8 @@ const CLOCK_TOLERANCE: Seconds = 15 * 60;
 impl Ledger {
     /// Runs of schedules that the window has not shown for long are held no more: their numbers are known.
     pub(super) fn forget_runs(&mut self, at: &mut Applying<'_>) {
-        let kept_from = at.now.saturating_sub(self.window).saturating_sub(CLOCK_TOLERANCE);
+        let tolerance = CLOCK_TOLERANCE.min(self.window);
+        let kept_from = at.now.saturating_sub(self.window).saturating_sub(tolerance);
         while let Some((time, id)) = self.runs.first().copied().filter(|(time, _)| *time < kept_from) {
             self.runs.remove(&(time, id));
             self.remove(at, id);
