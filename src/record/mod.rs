@@ -92,6 +92,7 @@ impl Record {
             tallies.on(fact, context);
         });
         self.has_recorded = true;
+        self.release(now.steady);
         self.tallies.take_applied()
     }
 

@@ -105,6 +105,17 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The same, once what was looked for in vain has been looked for again.
+    pub fn exact_in_time(&self) -> Scrape {
+        let truth = self.truth();
+        self.exporter.scrape_until("everything is counted", |scrape| {
+            scrape.counts(RESULTS, ACCOUNT, REGION) == truth.results
+        });
+        self.exact()
+    }
+}
+
 /// Everything that is counted of a scope is what was really run.
 pub fn assert_exact(scrape: &Scrape, region: &str, truth: &Truth) {
     assert_eq!(scrape.counts(RESULTS, ACCOUNT, region), truth.results, "{region}");

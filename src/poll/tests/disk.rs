@@ -27,6 +27,8 @@ struct State {
     slowness: Duration,
     loads: usize,
     saves: usize,
+    /// Saves under way.
+    saving: usize,
 }
 
 impl Disk {
@@ -46,6 +48,11 @@ impl Disk {
     /// How often a record was read, and how often one was saved.
     pub(crate) fn used(&self) -> (usize, usize) {
         self.with(|state| (state.loads, state.saves))
+    }
+
+    /// Whether one is saving now.
+    pub(crate) fn is_saving(&self) -> bool {
+        self.with(|state| state.saving > 0)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -94,8 +101,13 @@ impl Records for Disk {
     }
 
     async fn save(&self, scope: &Scope, changes: Vec<Change>, _: Seconds) -> Result<(), StateError> {
-        sleep(self.with(|state| state.slowness)).await;
+        let slowness = self.with(|state| {
+            state.saving += 1;
+            state.slowness
+        });
+        sleep(slowness).await;
         self.with(|state| {
+            state.saving -= 1;
             if state.is_full {
                 return Err(error("saved"));
             }

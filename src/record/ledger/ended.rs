@@ -31,7 +31,9 @@ impl Ledger {
         let Some(last_run) = self.last_run(id, &entry, &row, dated) else {
             return;
         };
-        if matches!(last_run, LastRun::New(_)) && !at.histories_read.contains(&row.identity) {
+        // That of a row that has not run is not asked for.
+        let waits = row.repeats > 0 && !at.histories_read.contains(&row.identity);
+        if matches!(last_run, LastRun::New(_)) && waits {
             // What the row shows is the end of the schedule; only the history can say how the run ended.
             self.ended.insert(id, (row, dated));
             return;

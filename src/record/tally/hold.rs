@@ -40,7 +40,14 @@ impl Hold {
         let Self::On { seen_for, noted } = self else {
             return false;
         };
-        let Some(since) = *noted else { return false };
+        let Some(since) = *noted else {
+            // Where nothing is held at 0, what is new is shown at once.
+            let is_over = hold == 0;
+            if is_over {
+                *self = Self::Over;
+            }
+            return is_over;
+        };
         *noted = Some(steady);
         let passed = u32::try_from(steady.saturating_sub(since)).unwrap_or(u32::MAX);
         *seen_for = seen_for.saturating_add(passed);
@@ -126,5 +133,11 @@ mod tests {
         assert_eq!(hold.seen(SECOND, SECOND * 90), Some(SECOND * 51));
         assert!(hold.pass(51_000, 90_000) && !hold.is_on());
         assert!(!hold.pass(52_000, 1_000_000), "a longer hold takes nothing back");
+    }
+
+    #[test]
+    fn where_nothing_is_held_what_is_new_is_shown_at_once() {
+        let mut hold = Hold::NEW;
+        assert!(hold.pass(0, 0) && !hold.is_on());
     }
 }

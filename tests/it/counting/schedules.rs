@@ -130,7 +130,7 @@ fn a_run_under_way_at_the_first_look_counts_although_its_history_was_denied_then
     stage.region(|region| region.finish_run(&schedule, 0, Outcome::failed(3)));
     stage.exporter.polled();
     stage.simulator.faults().clear();
-    stage.exact();
+    stage.exact_in_time();
     assert_eq!(stage.truth().total(), 1);
 }
 
@@ -176,7 +176,7 @@ fn a_history_that_is_denied_is_left_out_and_asked_again() {
     assert_eq!(shown(&scrape, RESULTS), counts([("Success//0", 2)]));
     assert_eq!(scrape.value(UP, &[]), 1.0);
     stage.simulator.faults().clear();
-    stage.exact();
+    stage.exact_in_time();
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_schedule_that_ends_while_its_history_is_denied_loses_no_run() {
     });
     stage.exporter.polled();
     stage.simulator.faults().clear();
-    stage.exact();
+    stage.exact_in_time();
     assert_eq!(stage.truth().total(), 3);
 }
 

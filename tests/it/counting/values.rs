@@ -4,11 +4,13 @@ use super::*;
 
 #[test]
 fn the_time_of_a_result_is_that_it_finished_or_stopped_or_started_or_of_its_neighbour() {
-    let stage = Stage::new("", |region| {
+    let window = "poll: {interval: 100ms, window: 5m, request_timeout: 2s}\n";
+    let stage = Stage::new(window, |region| {
         region.add_settled(1, Outcome::success());
     });
     let now = unix_now();
-    let (old, day) = (now - 3 * 86_400, 86_400);
+    // Outside of the window, and not so old that it would be from before the first look.
+    let (old, day) = (now - 600, 86_400);
     let add = |exit_code: i64, finished: Option<i64>, stopped: Option<i64>, started: Option<i64>| {
         stage.region(|region| {
             let invoke_id = region.run("dated", 1);
@@ -30,7 +32,10 @@ fn the_time_of_a_result_is_that_it_finished_or_stopped_or_started_or_of_its_neig
     assert!(!add(10, Some(old), Some(now), Some(now)), "finished wins");
     assert!(!add(11, None, Some(old), Some(now)), "then stopped");
     assert!(!add(12, None, None, Some(old)), "then started");
-    assert!(!add(13, None, None, None), "then its neighbour's, three days ago");
+    assert!(
+        !add(13, None, None, None),
+        "then its neighbour's, ten minutes ago"
+    );
     assert!(
         !add(14, Some(now + day + 600), None, Some(old)),
         "over a day ahead is absent"

@@ -10,12 +10,10 @@ use super::watch::{Watch, anomalies, differences};
 use crate::cloud::{ACCOUNT, REGION, config};
 use crate::exporter::{Exporter, config_path};
 
-const DAY: i64 = 86_400;
-
 #[test]
 fn what_settled_in_a_day_away_is_counted_once() {
     let directory = tempdir().unwrap();
-    let simulator = remembering_cloud(&[REGION], unix_now() - DAY);
+    let simulator = remembering_cloud(&[REGION], unix_now());
     let open: Vec<InvokeId> = {
         let mut cloud = simulator.cloud();
         let region = cloud.region(ACCOUNT, REGION);
