@@ -22,6 +22,7 @@ use crate::state::Store;
 mod damage;
 mod faults;
 mod fixture;
+mod version_1;
 
 const NOW: Seconds = 1_800_000_000;
 
