@@ -41,7 +41,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `aliyun`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
 //! | `cli`, `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
@@ -51,13 +51,14 @@
 //! | `result` | `selection` |
 //! | `selection` | `fingerprint` |
 //! | `timestamp` | `result` |
-//! | `aliyun` | `config`, `regular_file`, `secret`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `poll` | `config`, `clock`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
+//! | `requests` | `result`, `scope` |
+//! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
-//! | `state` | `result`, `scope`, `record` |
-//! | `expose` | `scope`, `aliyun`, `record`, `view` |
-//! | `pages` | `version`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `expose`, `view`, `web` |
-//! | `view` | `result`, `scope`, `aliyun`, `record` |
+//! | `state` | `result`, `scope` |
+//! | `expose` | `requests`, `scope`, `record`, `view` |
+//! | `pages` | `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
+//! | `view` | `requests`, `result`, `scope`, `record` |
 //! | `web` | `duration`, `regular_file`, `secret`, `token_bucket`, `yaml` |
 //!
 //! # Invariants
