@@ -183,6 +183,8 @@ struct Wanted {
     schedule: Schedule,
     /// The lowest run that is wanted.
     lowest: u32,
+    /// The highest.
+    highest: u32,
     /// Unknown runs that have not been seen settled.
     missing: u64,
     /// The number of the last run seen.
@@ -196,6 +198,7 @@ impl Progress {
             let schedule = row.schedule.clone();
             let wanted = Wanted {
                 lowest: schedule.lowest(request.sought),
+                highest: schedule.highest_sought(request.sought),
                 missing: schedule.unknown(request.sought),
                 last: None,
                 schedule,
@@ -242,7 +245,7 @@ impl Wanted {
     fn settled(&mut self, run: u32) {
         if run >= self.lowest && !self.schedule.knows(run) {
             // Runs that came while this poll was under way stand in for none of those that it looks for.
-            if run <= self.schedule.shown.max(self.lowest) {
+            if run <= self.highest {
                 self.missing = self.missing.saturating_sub(1);
             }
             self.schedule.learn(run);

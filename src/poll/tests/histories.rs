@@ -109,14 +109,16 @@ fn trouble_in_a_history_costs_little() {
     assert_eq!(refused.0, 240);
     let under_way = day(|_, cloud| cloud.instances[0].running = true);
     assert_eq!(under_way.0, 240);
-    for (what, (_, all, most)) in [
-        ("stuck", stuck),
-        ("gap", gap),
-        ("spike", spike),
-        ("refused", refused),
-        ("under way", under_way),
+    // Looking through all that is known at each poll would be 60,000. Each look in vain goes as deep as what it looks
+    // for, one in all is thorough, and the pauses end at eight minutes here.
+    for (what, (_, all, _), limit) in [
+        ("stuck", stuck, 1500),
+        ("gap", gap, 1500),
+        ("spike", spike, 245),
+        ("refused", refused, 245),
+        ("under way", under_way, 245),
     ] {
-        println!("{what}: {all} requests for histories in 240 polls, {most} at most in one");
+        assert!(all <= limit, "{what}: {all} requests for histories in 240 polls");
     }
 }
 

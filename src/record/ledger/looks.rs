@@ -18,6 +18,8 @@ pub struct Looks {
     not_before: Duration,
     /// The last pause.
     pause: Duration,
+    /// Whether one has been thorough, which is done once.
+    was_thorough: bool,
 }
 
 impl Looks {
@@ -28,12 +30,13 @@ impl Looks {
 
     /// It was looked for at `steady`, in vain.
     pub fn in_vain(&mut self, steady: Duration, pauses: Pauses) {
+        self.was_thorough |= self.is_patient(pauses);
         self.pause = (self.pause * 2).clamp(pauses.least, pauses.most.max(pauses.least));
         self.not_before = steady + self.pause;
     }
 
     /// Whether the pauses have grown as long as they do.
     pub(super) fn is_patient(self, pauses: Pauses) -> bool {
-        self.pause >= pauses.most
+        self.pause >= pauses.most && !self.was_thorough
     }
 }

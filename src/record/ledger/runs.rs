@@ -1,12 +1,12 @@
 //! Rule 9: runs of schedules, each known and counted by its number.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
 use super::identities::{Entry, EntryId, Flags};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Sought};
 use crate::record::fact::{Fact, How};
 use crate::record::findings::{Dated, History, times};
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -14,7 +14,13 @@ use crate::result::{Identity, Ids, Row, Seconds};
 impl Ledger {
     /// What a history shows. The runs of its page that are not known are counted; a run shown open is not known.
     pub(super) fn history(&mut self, at: &mut Applying<'_>, history: &History, began: Duration) {
-        let mut brought: HashSet<EntryId> = HashSet::new();
+        let mut brought: HashSet<(EntryId, Sought)> = HashSet::new();
+        let asked = history.asked.iter().filter_map(|(identity, _)| {
+            let id = self.find(identity)?;
+            Some((id, self.schedules.get(id)?.highest_sought(Sought::Missing)))
+        });
+        // Up to which run each row may miss some; what is later is no find of a look for those.
+        let missing: HashMap<EntryId, u32> = asked.collect();
         let times = times(&history.rows, at.now);
         for (row, dated) in history.rows.iter().zip(times) {
             let Some(id) = self.find(&row.identity) else {
@@ -46,7 +52,10 @@ impl Ledger {
                     self.delivery(at, held, row, true);
                 }
                 None if self.add_run(at, id, row, (identity, dated), history.thorough) => {
-                    brought.insert(id);
+                    brought.insert((id, Sought::Newest));
+                    if missing.get(&id).is_some_and(|highest| run <= *highest) {
+                        brought.insert((id, Sought::Missing));
+                    }
                 }
                 None => {}
             }
@@ -55,7 +64,7 @@ impl Ledger {
             if let Some(id) = self.find(identity)
                 && let Some(schedule) = self.schedules.change_unsaved(id)
             {
-                schedule.asked(*sought, brought.contains(&id), began, self.pauses);
+                schedule.asked(*sought, brought.contains(&(id, *sought)), began, self.pauses);
             }
         }
     }

@@ -228,6 +228,14 @@ impl Schedule {
         }
     }
 
+    /// The highest run that a reading of the history is to find: later ones are news of their own.
+    pub fn highest_sought(&self, sought: Sought) -> u32 {
+        match sought {
+            Sought::Newest => self.shown.max(self.lowest(sought)),
+            Sought::Missing => self.gaps.last().map_or(0, |(_, last)| *last),
+        }
+    }
+
     /// Whether a later run is known.
     pub fn is_past(&self, run: u32) -> bool {
         run < self.highest
