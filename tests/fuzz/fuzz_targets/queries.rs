@@ -12,10 +12,10 @@ use std::time::UNIX_EPOCH;
 
 use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::aliyun::error::{CallError, Reason};
-use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::expose::{Exposition, Process};
 use cloud_assistant_exporter::pages::{Site, routes};
 use cloud_assistant_exporter::record::{Findings, Pauses, Record, Settings, Sweep};
+use cloud_assistant_exporter::requests::Requests;
 use cloud_assistant_exporter::result::{Identity, Ids, Row, Seconds, Status, Times};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::view::{Board, Failed, LastPoll, ScopeView};
