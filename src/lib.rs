@@ -18,12 +18,12 @@
 //!
 //! | module | knows | must never know |
 //! |---|---|---|
-//! | [`cli`], [`run`], [`signals`], [`healthcheck`], [`version`], [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
+//! | [`cli`], [`run`], [`signals`], `healthcheck`, `version`, [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
-//! | [`config`], [`secret`] | the file and the environment, read once | the cloud |
-//! | [`regular_file`], `yaml`, [`duration`] | opening and reading what others write | what is in it |
-//! | [`token_bucket`] | how often something may happen | what |
-//! | [`scope`], [`result`](mod@result), [`selection`], [`fingerprint`], [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
+//! | [`config`], `secret` | the file and the environment, read once | the cloud |
+//! | `regular_file`, `yaml`, `duration` | opening and reading what others write | what is in it |
+//! | `token_bucket` | how often something may happen | what |
+//! | [`scope`], [`result`](mod@result), [`selection`], `fingerprint`, [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |

@@ -1,5 +1,5 @@
-//! From the view to the bytes of `/metrics`: [`families`] says what there is to show as points of no format, [`encode`]
-//! has a file for each format that they are written in, and [`serve`] cuts, keeps, compresses and hands out what was
+//! From the view to the bytes of `/metrics`: `families` says what there is to show as points of no format, `encode`
+//! has a file for each format that they are written in, and `serve` cuts, keeps, compresses and hands out what was
 //! written.
 //!
 //! Everything is rendered and compressed once, when the view has changed; a scrape shares those bytes, and adds the
