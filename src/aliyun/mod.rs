@@ -6,7 +6,7 @@ pub mod credentials;
 pub mod ecs;
 pub(crate) mod endpoint;
 pub mod error;
-pub(crate) mod http;
+pub mod http;
 pub mod invocations;
 pub(crate) mod limit;
 pub(crate) mod pause;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::aliyun::error::{Reason, classify};
+use cloud_assistant_exporter::aliyun::error::{Head, Reason, classify};
 use cloud_assistant_exporter::aliyun::{invocations, regions};
 use cloud_assistant_exporter::result::Identity;
 use cloud_assistant_exporter::timestamp;
@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         None => {
             let _ = invocations::decode(bytes, true);
             let _ = regions::decode(bytes);
-            classify(400, None, None, bytes);
+            classify(&head(400, None, None), bytes);
         }
     }
 });
@@ -297,8 +297,17 @@ fn check_regions(body: &[u8]) {
     }
 }
 
+fn head(status: u16, retry_after: Option<&str>, request_id: Option<&str>) -> Head {
+    Head {
+        status,
+        retry_after: retry_after.map(str::to_owned),
+        request_id: request_id.map(str::to_owned),
+        clock_behind: None,
+    }
+}
+
 fn check_error(status: u16, retry_after: Option<&str>, request_id: Option<&str>, body: &[u8]) {
-    let error = classify(status, retry_after, request_id, body);
+    let error = classify(&head(status, retry_after, request_id), body);
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = error.to_string();
     assert!(text.len() < 2048, "an error of {} bytes", text.len());

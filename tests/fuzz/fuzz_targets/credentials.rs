@@ -10,6 +10,8 @@ use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::aliyun::credentials::{
     Credentials, CredentialsError, Environment, Provider, Services, Source,
 };
+use cloud_assistant_exporter::aliyun::http::Http;
+use cloud_assistant_exporter::config::Proxies;
 use cloud_assistant_exporter::config::{self, Endpoints, Origin};
 use cloud_assistant_exporter_fuzz::server::{self, Answers};
 use cloud_assistant_exporter_fuzz::{Input, json, parts, temporary_directory};
@@ -108,10 +110,12 @@ fn obtain(case: &Case) -> std::result::Result<Credentials, CredentialsError> {
             endpoints: Endpoints {
                 sts: Some(world.address.clone()),
                 metadata: Some(world.address.clone()),
+                ..Endpoints::default()
             },
         };
+        let no_proxies = Proxies::read(&[]).expect("none");
         let services = Services {
-            client: world.client.clone(),
+            http: Http::new(no_proxies).expect("a client"),
             metadata: world.client.clone(),
             environment,
         };

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::record::{Answer, Findings, History, Key, Record, Settings, Sweep};
+use cloud_assistant_exporter::record::{Answer, Findings, History, Key, Record, Settings, Sought, Sweep};
 use cloud_assistant_exporter::result::{Identity, KnownStatus, Row, Status};
-use cloud_assistant_exporter_fuzz::record::{Picture, row, settings};
+use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;
 
 const BEGIN: u32 = 1_800_000_000;
@@ -334,8 +334,9 @@ impl World {
             let identity = result.row().identity;
             if choices.ratio(1_u8, 2)? {
                 histories.push(History {
-                    asked: vec![identity],
+                    asked: vec![(identity, Sought::Newest)],
                     rows: result.history(),
+                    thorough: false,
                 });
             }
         }
@@ -410,7 +411,7 @@ impl World {
             histories,
             ..Findings::default()
         };
-        self.record.apply(findings, now);
+        self.record.apply(findings, at(now));
         if crashes {
             // Not saved, not shown.
             self.reload();
@@ -449,7 +450,7 @@ impl World {
 
     fn check(&mut self) {
         let now = self.clock();
-        let Some(counts) = self.record.counts(now) else {
+        let Some(counts) = self.record.counts(at(now).steady) else {
             return;
         };
         let shown = Picture::of(&counts);
@@ -485,10 +486,16 @@ impl World {
         }
         let now = self.clock();
         self.told.push(format!("a restart at {now}"));
-        let before = self.record.counts(now).map(|counts| Picture::of(&counts));
+        let before = self
+            .record
+            .counts(at(now).steady)
+            .map(|counts| Picture::of(&counts));
         self.save();
         self.reload();
-        let after = self.record.counts(now).map(|counts| Picture::of(&counts));
+        let after = self
+            .record
+            .counts(at(now).steady)
+            .map(|counts| Picture::of(&counts));
         if let (Some(before), Some(after)) = (before, after) {
             // A series that is held at 0 is so for longer after a restart.
             if self.settings.new_series_hold == 0 {

@@ -20,6 +20,7 @@ use cloud_assistant_exporter::result::{Identity, Ids, Row, Seconds, Status, Time
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::view::{Board, Failed, LastPoll, ScopeView};
 use cloud_assistant_exporter::web::{Body, Routes};
+use cloud_assistant_exporter_fuzz::record::at;
 use cloud_assistant_exporter_fuzz::{Input, html};
 use hyper::body::Body as _;
 use hyper::{Request, Response};
@@ -120,9 +121,9 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
             pages: rows,
             ..Findings::default()
         };
-        record.apply(findings, NOW);
+        record.apply(findings, at(NOW));
         let mut scope = ScopeView::new(Scope::new(&text(choices)?, &region_id));
-        scope.counts = record.counts(NOW).map(Arc::new);
+        scope.counts = record.counts(at(NOW).steady).map(Arc::new);
         if choices.arbitrary()? {
             let error = CallError::new(Reason::Rejected, text(choices)?);
             scope.error = Some(Failed::new(NOW, &error));

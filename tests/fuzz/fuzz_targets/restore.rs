@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::record::{
-    Answer, Change, CommandSettings, Findings, History, Key, Naming, Record, Settings, Sweep,
+    Answer, Change, CommandSettings, Findings, History, Key, Naming, Record, Settings, Sought, Sweep,
 };
 use cloud_assistant_exporter::result::{CommandOfRow, KnownStatus, Named, Row, Status};
 use cloud_assistant_exporter::selection::{NamePattern, Selection, Selector};
-use cloud_assistant_exporter_fuzz::record::{Picture, row, settings};
+use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;
 
 type Pairs = BTreeMap<(u8, u64), Vec<u8>>;
@@ -44,7 +44,7 @@ fn run(choices: &mut Unstructured<'_>) -> Result<()> {
     let mut now = NOW;
     for poll in 0..choices.int_in_range(1..=3)? {
         let findings = findings(choices, now, poll == 0)?;
-        record.apply(findings, now);
+        record.apply(findings, at(now));
         save(&mut pairs, record.take_changes());
         now += 60;
     }
@@ -76,7 +76,8 @@ fn findings(choices: &mut Unstructured<'_>, now: u32, is_sweep: bool) -> Result<
                 ..row.clone()
             });
             vec![History {
-                asked: vec![row.identity],
+                asked: vec![(row.identity, Sought::Newest)],
+                thorough: false,
                 rows: runs.collect(),
             }]
         }
@@ -107,6 +108,7 @@ fn findings(choices: &mut Unstructured<'_>, now: u32, is_sweep: bool) -> Result<
         answers,
         histories,
         naming,
+        ..Findings::default()
     })
 }
 
@@ -211,7 +213,7 @@ fn read(settings: &Settings, pairs: &Pairs, now: u32) -> std::result::Result<Rec
 
 fn shown(record: &mut Record, now: u32) -> Picture {
     record
-        .counts(now)
+        .counts(at(now).steady)
         .map(|counts| Picture::of(&counts))
         .unwrap_or_default()
 }
@@ -237,7 +239,7 @@ fn check(
     assert_eq!(shown(&mut record, now), before);
     for poll in 1..=2 {
         let findings = findings(choices, now + 60 * poll, poll == 2)?;
-        record.apply(findings, now + 60 * poll);
+        record.apply(findings, at(now + 60 * poll));
     }
     let later = now + 3600;
     let after = shown(&mut record, later);

@@ -3,8 +3,15 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use cloud_assistant_exporter::clock::Now;
 use cloud_assistant_exporter::record::{Counts, Pauses, Settings};
 use cloud_assistant_exporter::result::{Delivery, Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
+
+/// An instant of a process whose own time is as old as that.
+pub fn at(wall: Seconds) -> Now {
+    let steady = std::time::Duration::from_secs(u64::from(wall));
+    Now { wall, steady }
+}
 
 /// Settings without commands.
 pub fn settings(hold: u32) -> Settings {
