@@ -127,7 +127,9 @@ impl Exporter {
 
     /// Goes on with a sweep in the background, by so many requests; begins one where there is none.
     pub(super) fn sweep_goes_on(&mut self, cloud: &mut Cloud, requests: usize) {
-        if self.record.needs_first_look() {
+        // The first request of one that begins while the clock is wrong is refused.
+        let is_refused = self.sweep.is_none() && self.clock_off.abs() > TOLERANCE;
+        if self.record.needs_first_look() || is_refused {
             return;
         }
         let began = self.now(cloud);

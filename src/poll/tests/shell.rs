@@ -191,13 +191,10 @@ async fn a_stop_waits_for_a_save() {
     let saves = stage.disk.used().1;
     stage.api.settle(9, 1);
     stage.disk.slow_down(Duration::from_secs(5));
-    let asked = stage.api.first_pages().len();
-    while stage.api.first_pages().len() == asked {
-        tokio::time::advance(Duration::from_secs(1)).await;
-    }
-    // All is asked in no time: it is saving now.
-    tokio::time::advance(Duration::from_secs(1)).await;
     let disk = stage.disk.clone();
+    while !disk.is_saving() {
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
     assert_eq!(disk.used().1, saves);
     assert_eq!(stage.end().await, End::Stopped);
     assert!(disk.used().1 > saves);

@@ -79,7 +79,7 @@ impl Ledger {
                 };
                 self.remove(at, id);
                 let forgotten_until = &mut self.baseline.forgotten_until;
-                *forgotten_until = known_until.min(at.now).max(*forgotten_until);
+                *forgotten_until = known_until.max(*forgotten_until);
                 at.tell(&Fact::Forgotten, &self.identities);
             }
         }
