@@ -21,6 +21,8 @@ impl Ledger {
         });
         // Up to which run each row may miss some; what is later is no find of a look for those.
         let missing: HashMap<EntryId, u32> = asked.collect();
+        // What only such a look finds is late, as what only a sweep finds.
+        let seeks_missing = history.asked.iter().any(|(_, sought)| *sought == Sought::Missing);
         let times = times(&history.rows, at.now);
         for (row, dated) in history.rows.iter().zip(times) {
             let Some(id) = self.find(&row.identity) else {
@@ -51,7 +53,7 @@ impl Ledger {
                     self.changed(at, held, row, labelled, dated.own());
                     self.delivery(at, held, row, true);
                 }
-                None if self.add_run(at, id, row, (identity, dated), history.thorough) => {
+                None if self.add_run(at, id, row, (identity, dated), seeks_missing) => {
                     brought.insert((id, Sought::Newest));
                     if missing.get(&id).is_some_and(|highest| run <= *highest) {
                         brought.insert((id, Sought::Missing));
@@ -76,7 +78,7 @@ impl Ledger {
         id: EntryId,
         row: &Row,
         (identity, dated): (Identity, Dated),
-        thorough: bool,
+        seeks_missing: bool,
     ) -> bool {
         let run = row.run();
         let time = dated.time().unwrap_or(at.now);
@@ -85,7 +87,7 @@ impl Ledger {
             return false;
         };
         let how = How::of_new(schedule.is_old(dated.own()));
-        if thorough && schedule.is_past(run) && !at.is_baseline {
+        if seeks_missing && schedule.is_past(run) && !at.is_baseline {
             at.tell(&Fact::Late, &self.identities);
         }
         self.learn(id, run, time);

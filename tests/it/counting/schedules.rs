@@ -287,8 +287,7 @@ fn a_number_that_was_missing_from_a_history_counts_when_it_comes() {
     let scrape = stage.swept();
     assert_exact(&scrape, REGION, &stage.truth());
     assert_eq!(stage.truth().total(), 3);
-    // A look for missing runs is no sweep, unless it reads the whole history.
-    assert!(scrape.value(LATE, &[]) <= 1.0);
+    assert_eq!(scrape.value(LATE, &[]), 1.0);
     stage.swept();
     stage.exact();
 }
