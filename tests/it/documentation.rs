@@ -78,12 +78,13 @@ fn families() -> Families {
     let uri = format!("{{type: credentials_uri, uri: {url}/credentials}}");
     let config = format!(
         "accounts:\n{}{}poll: {{interval: 100ms}}\nrate_limit: {{requests_per_second: 1000, burst: 1000}}\n\
-         state: {{path: ''}}\nmetrics: {{command_durations: true, commands: [{{name: heartbeat}}]}}\n",
+         state: {{path: ''}}\nmetrics: {{command_durations: true, commands: [{{name: heartbeat}}]}}\nevents: {{http: true}}\n",
         account(ACCOUNT, &url, &[REGION], &key),
         account("other", &url, &[REGION], &uri)
     );
     let exporter = Exporter::start(directory.path(), &config);
     exporter.looked();
+    assert_eq!(exporter.request("POST", "/api/v1/events", "").status, 200);
     let schedule = {
         let mut cloud = simulator.cloud();
         let region = cloud.region(ACCOUNT, REGION);
@@ -228,10 +229,10 @@ fn named(text: &str, prefix: &str) -> Words {
 /// The keys that the program knows, by where they stand, as its message about an unknown one lists them.
 fn keys() -> Words {
     let mut text = "nope: 1\n".to_owned();
-    for section in ["poll", "rate_limit", "state", "log"] {
+    for section in ["poll", "rate_limit", "state", "log", "events"] {
         text.push_str(&format!("{section}: {{nope: 1}}\n"));
     }
-    text.push_str("metrics: {nope: 1, commands: [{name: a, nope: 1, tag: {key: a, nope: 1}}]}\naccounts:\n- {nope: 1}\n");
+    text.push_str("metrics: {nope: 1, commands: [{name: a, nope: 1, tag: {key: a, nope: 1}}]}\naccounts:\n- {nope: 1, events: {nope: 1}}\n");
     let kinds = [
         "default",
         "access_key",

@@ -5,6 +5,7 @@ pub(crate) mod api;
 mod cloud;
 pub(crate) mod disk;
 pub(super) mod exporter;
+mod hints;
 mod histories;
 mod known;
 mod property;
