@@ -54,7 +54,7 @@
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
 //! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `events` | `config`, `secret`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
+//! | `events` | `config`, `secret`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
 //! | `state` | `result`, `scope` |

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-pub use events::{EventsView, Outcome, QueueFailed, QueueReason, QueueView, ScopeEvents, Source};
+pub use events::{EventsView, Outcome, QueueFailed, QueueView, ScopeEvents, Source};
 
 use crate::record::Counts;
 use crate::requests::{Failure, Reason};

@@ -10,6 +10,7 @@ pub mod http;
 pub mod invocations;
 pub(crate) mod limit;
 pub(crate) mod pause;
+pub mod queue;
 pub mod regions;
 pub mod rows;
 mod sign;

@@ -6,7 +6,7 @@ use super::credentials::{Credentials, Endpoints};
 use super::error::shown;
 use super::events::{QueueSource, account_id};
 use super::fields::{Fields, Item, Value};
-use super::home::{Home, Network, base_url};
+use super::home::{Home, Network, base_url, is_region_id};
 use crate::result::breaks_lines;
 
 /// One entry of `accounts`.
@@ -159,14 +159,6 @@ fn regions<'a>(value: &Value<'a>) -> Vec<Item<'a>> {
 
 fn no_region_id(text: &str) -> String {
     format!("expected a region id such as cn-hangzhou, found {}", shown(text))
-}
-
-/// Whether a text can be the id of a region, and so a part of a host.
-pub fn is_region_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Source: the limits of Tag.N.Key and Tag.N.Value of DescribeInvocationResults.

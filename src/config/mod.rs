@@ -21,11 +21,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, Source};
-pub use account::{Account, is_region_id};
+pub use account::Account;
 pub use credentials::{Credentials, Endpoints, Given, Origin};
 pub use error::{ConfigError, Place, Problem};
 pub use events::{Events, Queue, QueueSource, is_account_id};
-pub use home::{Home, Network};
+pub use home::{Home, Network, is_region_id};
 pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};

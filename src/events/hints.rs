@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::message::{About, Message};
+use crate::aliyun::queue::QueueError;
 use crate::config::is_account_id;
 use crate::poll::inbox::Inbox;
 use crate::scope::Scope;
 use crate::timestamp;
-use crate::view::{Board, Outcome, Source};
+use crate::view::{Board, Outcome, QueueFailed, Source};
 
 /// How many events came to each outcome, by its place in [`Outcome::ALL`].
 pub(super) type Outcomes = [u64; Outcome::ALL.len()];
@@ -101,6 +102,41 @@ impl Hints {
         self.board
             .change_events(|events| events.received(source, outcomes, hinted, now));
         outcomes
+    }
+
+    /// A request to a queue has failed.
+    pub(super) fn queue_failed(&self, shown_at: &[Scope], error: &QueueError) {
+        let at = timestamp::seconds(SystemTime::now());
+        self.board.change_events(|events| {
+            for scope in shown_at {
+                let seen = events.scopes.entry(scope.clone()).or_default();
+                let queue = seen.queue.get_or_insert_default();
+                queue.failures[error.reason as usize] += 1;
+                queue.error = Some(QueueFailed {
+                    at,
+                    reason: error.reason,
+                    what: error.to_string(),
+                });
+            }
+        });
+    }
+
+    /// A request to a queue has not failed.
+    pub(super) fn queue_works(&self, shown_at: &[Scope]) {
+        let view = self.board.view();
+        let is_shown = |scope: &Scope| {
+            let seen = view.events.scopes.get(scope).and_then(|seen| seen.queue.as_ref());
+            seen.is_some_and(|queue| queue.error.is_none())
+        };
+        if shown_at.iter().all(is_shown) {
+            return;
+        }
+        self.board.change_events(|events| {
+            for scope in shown_at {
+                let seen = events.scopes.entry(scope.clone()).or_default();
+                seen.queue.get_or_insert_default().error = None;
+            }
+        });
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -6,12 +6,14 @@
 //! - `message`: what the bytes of an event say, whoever sent it;
 //! - [`Hints`]: whose event it is, and the inbox of that scope's poller;
 //! - [`endpoint`]: `POST /api/v1/events`;
-//! - [`Receivers`]: what goes on in the background: `identity` learns the numbers of accounts.
+//! - [`Receivers`]: what goes on in the background: `identity` learns the numbers of accounts, `queue` takes events out
+//!   of queues.
 
 pub mod endpoint;
 mod hints;
 mod identity;
 mod message;
+mod queue;
 mod receivers;
 mod token;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Board;
+use crate::requests::QueueReason;
 use crate::result::Seconds;
 use crate::scope::Scope;
 
@@ -69,29 +70,6 @@ pub enum Outcome {
     Unreadable,
 }
 
-/// Why a queue could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum QueueReason {
-    /// There is no such queue.
-    Missing,
-    /// The key, its permissions or this machine's clock.
-    Denied,
-    /// No credentials could be had, or the account's number not be learnt.
-    Credentials,
-    /// Too many requests.
-    Throttled,
-    /// Any other 4xx.
-    Rejected,
-    /// 5xx.
-    Unavailable,
-    /// No answer in time.
-    Timeout,
-    /// The connection was cut, reset or refused, or its host not found.
-    Transport,
-    /// Not the documented XML, or too large.
-    Malformed,
-}
-
 impl Source {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Http, Self::Queue];
@@ -116,36 +94,6 @@ impl Outcome {
             Self::Ignored => "ignored",
             Self::Unknown => "unknown",
             Self::Unreadable => "unreadable",
-        }
-    }
-}
-
-impl QueueReason {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Missing,
-        Self::Denied,
-        Self::Credentials,
-        Self::Throttled,
-        Self::Rejected,
-        Self::Unavailable,
-        Self::Timeout,
-        Self::Transport,
-        Self::Malformed,
-    ];
-
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Denied => "denied",
-            Self::Credentials => "credentials",
-            Self::Throttled => "throttled",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Timeout => "timeout",
-            Self::Transport => "transport",
-            Self::Malformed => "malformed",
         }
     }
 }

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::exporter::{Exporter, command, config_path};
-use crate::fleet::account;
+use crate::fleet::{account, account_with};
 
 type Words = BTreeSet<String>;
 
@@ -76,10 +76,12 @@ fn families() -> Families {
     let key =
         format!("{{type: access_key, access_key_id: {ACCOUNT}-key, access_key_secret: {ACCOUNT}-secret}}");
     let uri = format!("{{type: credentials_uri, uri: {url}/credentials}}");
+    // Of which there is none.
+    let queue = format!("events: {{queue: q, endpoint: '{url}'}}");
     let config = format!(
         "accounts:\n{}{}poll: {{interval: 100ms}}\nrate_limit: {{requests_per_second: 1000, burst: 1000}}\n\
          state: {{path: ''}}\nmetrics: {{command_durations: true, commands: [{{name: heartbeat}}]}}\nevents: {{http: true}}\n",
-        account(ACCOUNT, &url, &[REGION], &key),
+        account_with(ACCOUNT, &url, &[REGION], &key, &queue),
         account("other", &url, &[REGION], &uri)
     );
     let exporter = Exporter::start(directory.path(), &config);

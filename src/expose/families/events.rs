@@ -2,7 +2,8 @@
 
 use super::labels;
 use crate::expose::point::{Family, Sink};
-use crate::view::{Outcome, QueueReason, ScopeEvents, ScopeView, Source, View};
+use crate::requests::QueueReason;
+use crate::view::{Outcome, ScopeEvents, ScopeView, Source, View};
 
 const EVENTS: Family<'_> = Family::counter(
     "cloud_assistant_exporter_events",

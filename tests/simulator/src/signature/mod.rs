@@ -1,6 +1,7 @@
 //! Checks who sent a request. Written from the documentation alone: it shares nothing with what signs.
 
 mod encoding;
+pub(crate) mod mns;
 pub(crate) mod v1;
 pub(crate) mod v3;
 
