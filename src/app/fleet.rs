@@ -332,7 +332,8 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     }
 
     fn publish_accounts(&self) {
-        self.events.configure(&self.config, &self.accounts, &self.ways.shared().http);
+        self.events
+            .configure(&self.config, &self.accounts, &self.ways.shared().http);
         let accounts = self
             .accounts
             .iter()

@@ -71,7 +71,11 @@ impl Pauses {
                 | QueueReason::Transport => doubled,
             },
         };
-        self.too_soon = if pause.is_zero() { 0 } else { self.too_soon.saturating_add(1) };
+        self.too_soon = if pause.is_zero() {
+            0
+        } else {
+            self.too_soon.saturating_add(1)
+        };
         pause.min(LONGEST_PAUSE)
     }
 }
@@ -149,16 +153,41 @@ mod tests {
         let empty = |waited| Ended::Empty(seconds(waited));
         let failed = Ended::Failed;
         let cases: [(&str, &[Ended], &[u64]); 6] = [
-            ("a queue that works", &[empty(30), Ended::Messages, empty(29)], &[0, 0, 0]),
+            (
+                "a queue that works",
+                &[empty(30), Ended::Messages, empty(29)],
+                &[0, 0, 0],
+            ),
             (
                 "an empty one that answers at once",
-                &[empty(0), empty(0), empty(0), empty(1), empty(0), empty(0), empty(0), empty(0)],
+                &[
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                    empty(1),
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                ],
                 &[1, 2, 4, 8, 16, 32, 60, 60],
             ),
-            ("one that waits again", &[empty(0), empty(0), empty(30), empty(0)], &[1, 2, 0, 1]),
+            (
+                "one that waits again",
+                &[empty(0), empty(0), empty(30), empty(0)],
+                &[1, 2, 0, 1],
+            ),
             ("a missing one", &[failed(Missing), failed(Missing)], &[60, 60]),
-            ("one that is denied for a while", &[failed(Denied), Ended::Messages, failed(Transport)], &[60, 0, 1]),
-            ("a service that is away", &[failed(Unavailable), failed(Transport), Ended::Messages], &[1, 2, 0]),
+            (
+                "one that is denied for a while",
+                &[failed(Denied), Ended::Messages, failed(Transport)],
+                &[60, 0, 1],
+            ),
+            (
+                "a service that is away",
+                &[failed(Unavailable), failed(Transport), Ended::Messages],
+                &[1, 2, 0],
+            ),
         ];
         for (what, ended, expected) in cases {
             let mut pauses = Pauses::default();

@@ -153,7 +153,10 @@ impl AccountEvents {
                 Some(region_id) => vec![region_id.clone()],
                 None => self.regions.clone(),
             };
-            let shown_at = shown_in.iter().map(|region_id| Scope::new(&self.name, region_id)).collect();
+            let shown_at = shown_in
+                .iter()
+                .map(|region_id| Scope::new(&self.name, region_id))
+                .collect();
             let reading = QueueLoop {
                 client: QueueClient::new(self.http.clone(), address, Arc::clone(&self.provider)),
                 hints: hints.clone(),

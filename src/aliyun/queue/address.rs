@@ -29,7 +29,9 @@ impl Address {
 
     /// A place from the configuration, in which `{account_id}` and `{region_id}` may stand.
     pub fn configured(template: &str, account_id: &str, region_id: &str, name: &str) -> Self {
-        let base = template.replace("{account_id}", account_id).replace("{region_id}", region_id);
+        let base = template
+            .replace("{account_id}", account_id)
+            .replace("{region_id}", region_id);
         Self {
             base: base.trim_end_matches('/').to_owned(),
             name: name.to_owned(),
@@ -50,8 +52,14 @@ mod tests {
     fn documented_hosts() {
         let base = |network| Address::of_region("12", "cn-hangzhou", network, "q").base;
         assert_eq!(base(Network::Public), "https://12.mns.cn-hangzhou.aliyuncs.com");
-        assert_eq!(base(Network::Vpc), "http://12.mns.cn-hangzhou-internal.aliyuncs.com");
+        assert_eq!(
+            base(Network::Vpc),
+            "http://12.mns.cn-hangzhou-internal.aliyuncs.com"
+        );
         let own = Address::configured("http://{account_id}-{region_id}.example/", "12", "r", "q");
-        assert_eq!((own.base.as_str(), own.messages().as_str()), ("http://12-r.example", "/queues/q/messages"));
+        assert_eq!(
+            (own.base.as_str(), own.messages().as_str()),
+            ("http://12-r.example", "/queues/q/messages")
+        );
     }
 }

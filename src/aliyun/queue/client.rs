@@ -78,7 +78,11 @@ impl QueueClient {
             200..300 => Ok(()),
             _ => match answer.error() {
                 // A list of messages that could not be deleted has no code of its own.
-                QueueError { code: None, reason: QueueReason::Rejected, .. } => Ok(()),
+                QueueError {
+                    code: None,
+                    reason: QueueReason::Rejected,
+                    ..
+                } => Ok(()),
                 error => match error.code.as_deref() {
                     Some("MessageNotExist" | "ReceiptHandleError") => Ok(()),
                     _ => Err(error),
@@ -99,7 +103,9 @@ impl QueueClient {
             QueueError::new(QueueReason::Credentials, error.to_string())
         };
         let credentials = self.provider.current().await.map_err(no_credentials)?;
-        let answer = self.exchange(method, resource, body.clone(), &credentials, within).await?;
+        let answer = self
+            .exchange(method, resource, body.clone(), &credentials, within)
+            .await?;
         if (200..300).contains(&answer.status) || !answer.error().refuses_key() {
             return Ok(answer);
         }
@@ -151,8 +157,15 @@ impl QueueClient {
             sending = sending.body(body);
         }
         let failed = |error: reqwest::Error| {
-            let reason = if error.is_timeout() { QueueReason::Timeout } else { QueueReason::Transport };
-            QueueError::new(reason, format!("no answer from {}: {}", self.address.base, error.without_url()))
+            let reason = if error.is_timeout() {
+                QueueReason::Timeout
+            } else {
+                QueueReason::Transport
+            };
+            QueueError::new(
+                reason,
+                format!("no answer from {}: {}", self.address.base, error.without_url()),
+            )
         };
         // Of the whole, its body included.
         let mut response = sending.timeout(within).send().await.map_err(failed)?;
@@ -162,7 +175,10 @@ impl QueueClient {
         };
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if answer.body.len() + chunk.len() > LONGEST {
-                return Err(QueueError::new(QueueReason::Malformed, "an answer of more than 8 MiB"));
+                return Err(QueueError::new(
+                    QueueReason::Malformed,
+                    "an answer of more than 8 MiB",
+                ));
             }
             answer.body.extend_from_slice(&chunk);
         }

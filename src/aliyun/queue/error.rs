@@ -39,7 +39,9 @@ impl QueueError {
             _ => QueueReason::Malformed,
         };
         let what = match reason {
-            QueueReason::Missing => "there is no such queue; create it, or correct its name or region".to_owned(),
+            QueueReason::Missing => {
+                "there is no such queue; create it, or correct its name or region".to_owned()
+            }
             QueueReason::Denied if name == "TimeExpired" => {
                 "the clock of this machine is more than 15 minutes off".to_owned()
             }
@@ -91,7 +93,11 @@ mod tests {
             (302, "", QueueReason::Malformed),
         ] {
             let code = Some(code.to_owned()).filter(|code| !code.is_empty());
-            assert_eq!(QueueError::of_answer(status, code.clone()).reason, reason, "{status} {code:?}");
+            assert_eq!(
+                QueueError::of_answer(status, code.clone()).reason,
+                reason,
+                "{status} {code:?}"
+            );
         }
     }
 }

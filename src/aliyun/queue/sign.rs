@@ -99,8 +99,10 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.to_lowercase(), value.as_str().unwrap().to_owned()))
                 .collect();
-            let borrowed: Vec<(&str, String)> =
-                headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            let borrowed: Vec<(&str, String)> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone()))
+                .collect();
             let key = SigningKey {
                 access_key_id: text("access_key_id").unwrap(),
                 access_key_secret: text("access_key_secret").unwrap(),
@@ -112,17 +114,31 @@ mod tests {
                 content_type: None,
             };
             let authorization = text("authorization").unwrap();
-            assert_eq!(authorize(&key, &request, &borrowed), authorization, "{}", vector["name"]);
+            assert_eq!(
+                authorize(&key, &request, &borrowed),
+                authorization,
+                "{}",
+                vector["name"]
+            );
             checked += 1;
             // Where a vector has the very headers that are sent, the whole is checked.
-            let header = |name: &str| borrowed.iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+            let header = |name: &str| {
+                borrowed
+                    .iter()
+                    .find(|(other, _)| *other == name)
+                    .map(|(_, value)| value)
+            };
             if header("content-md5").is_none()
                 && header("x-mns-version").is_some()
                 && let Some(date) = header("date")
             {
                 let now = httpdate::parse_http_date(date).unwrap();
                 let sent = sign(&key, &request, now);
-                assert!(sent.contains(&("authorization", authorization.to_owned())), "{}", vector["name"]);
+                assert!(
+                    sent.contains(&("authorization", authorization.to_owned())),
+                    "{}",
+                    vector["name"]
+                );
                 let token = sent.iter().find(|(name, _)| *name == "security-token");
                 assert_eq!(token.map(|(_, token)| token.as_str()), text("security_token"));
                 sent_as_we_do += 1;

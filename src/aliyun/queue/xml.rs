@@ -39,10 +39,7 @@ pub(super) fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
                 if messages.len() == MOST {
                     return Err("more messages than were asked for");
                 }
-                messages.push(Message {
-                    body,
-                    receipt_handle,
-                });
+                messages.push(Message { body, receipt_handle });
             }
             _ => {}
         }
@@ -64,7 +61,9 @@ pub(super) fn error_code(document: &[u8]) -> Option<String> {
     let code: String = code?;
     let is_code = !code.is_empty()
         && code.len() <= LONGEST_CODE
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
     is_code.then_some(code)
 }
 
@@ -136,24 +135,40 @@ mod tests {
         let batch = messages(sample("batch_receive_response_200").as_bytes()).unwrap();
         assert_eq!(batch.len(), 2);
         assert_eq!(batch[0].receipt_handle, "1-ODU4OTkzNDU5My0xNDMyNzI3ODI3LTItOA==");
-        assert!(batch[0].body.starts_with(r#"{"id":"45ef4dew""#), "{}", batch[0].body);
+        assert!(
+            batch[0].body.starts_with(r#"{"id":"45ef4dew""#),
+            "{}",
+            batch[0].body
+        );
         assert!(batch[1].body.starts_with("eyJpZCI6"), "{}", batch[1].body);
-        assert_eq!(messages(sample("receive_response_200").as_bytes()).unwrap().len(), 1);
+        assert_eq!(
+            messages(sample("receive_response_200").as_bytes()).unwrap().len(),
+            1
+        );
         let empty = sample("error_response_404_empty_queue");
         assert_eq!(error_code(empty.as_bytes()).as_deref(), Some("MessageNotExist"));
         let ours = receipt_handles(
-            ["1-ODU4OTkzNDU5My0xNDMyNzI3ODI3LTItOA==", "1-ODU4OTkzNDU5NC0xNDMyNzI3ODI4LTItOA=="].into_iter(),
+            [
+                "1-ODU4OTkzNDU5My0xNDMyNzI3ODI3LTItOA==",
+                "1-ODU4OTkzNDU5NC0xNDMyNzI3ODI4LTItOA==",
+            ]
+            .into_iter(),
         );
         let normal = |text: &str| text.replace(['\n', ' '], "");
         assert_eq!(normal(&ours), normal(&sample("batch_delete_request")));
-        assert_eq!(error_code(sample("batch_delete_error_response").as_bytes()), None, "of messages, not of the call");
+        assert_eq!(
+            error_code(sample("batch_delete_error_response").as_bytes()),
+            None,
+            "of messages, not of the call"
+        );
     }
 
     #[test]
     fn entities_and_odd_documents() {
         let one = |body: &str| {
-            let document =
-                format!("<a:Message xmlns:a=\"x\"><MessageBody>{body}</MessageBody><ReceiptHandle>1</ReceiptHandle></a:Message>");
+            let document = format!(
+                "<a:Message xmlns:a=\"x\"><MessageBody>{body}</MessageBody><ReceiptHandle>1</ReceiptHandle></a:Message>"
+            );
             messages(document.as_bytes()).map(|messages| messages[0].body.clone())
         };
         assert_eq!(one("&lt;&#123;&#x22;&amp;amp;").unwrap(), "<{\"&amp;");
@@ -164,7 +179,8 @@ mod tests {
         let deep = "<Message>".repeat(100_000);
         let many = format!(
             "<Messages>{}</Messages>",
-            "<Message><MessageBody/><MessageBody>x</MessageBody><ReceiptHandle>1</ReceiptHandle></Message>".repeat(17)
+            "<Message><MessageBody/><MessageBody>x</MessageBody><ReceiptHandle>1</ReceiptHandle></Message>"
+                .repeat(17)
         );
         let bomb = "<!DOCTYPE lolz [<!ENTITY lol \"lol\">]><Messages/>";
         for wrong in [
@@ -176,7 +192,11 @@ mod tests {
             &many,
             bomb,
         ] {
-            assert!(messages(wrong.as_bytes()).is_err(), "{}", &wrong[..wrong.len().min(40)]);
+            assert!(
+                messages(wrong.as_bytes()).is_err(),
+                "{}",
+                &wrong[..wrong.len().min(40)]
+            );
         }
         assert!(messages(&[b'<', 0xff]).is_err());
         assert_eq!(messages(b"<Messages></Messages>"), Ok(vec![]));

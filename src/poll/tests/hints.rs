@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use proptest::prelude::*;
+use proptest::{collection, option};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::shell::{INTERVAL, Stage, counted, plan};
 use crate::aliyun::error::{CallError, Reason};
@@ -163,4 +165,111 @@ async fn first_looks_and_sweeps_are_not_hurried() {
     let sweeps = stage.api.first_pages().into_iter();
     let sweeps = sweeps.filter(|(at, priority)| *at >= since && *priority == Priority::Sweep);
     assert!((2..=3).contains(&sweeps.count()));
+}
+
+/// What becomes of the events of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    None,
+    InOrder,
+    Mixed,
+}
+
+/// Something happens so many seconds after what was before: results settle, with events that are lost, doubled or late
+/// by so many seconds, or a stranger sends events of nothing.
+#[derive(Debug, Clone)]
+struct Happening {
+    after: u64,
+    results: u32,
+    late: Option<u64>,
+    doubled: bool,
+    forged: u8,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let one = (
+        0_u64..400,
+        0_u32..4,
+        option::weighted(0.8, 0_u64..300),
+        any::<bool>(),
+        0_u8..4,
+    )
+        .prop_map(|(after, results, late, doubled, forged)| Happening {
+            after,
+            results,
+            late,
+            doubled,
+            forged,
+        });
+    collection::vec(one, 1..30)
+}
+
+/// Plays a history; returns what was counted, the polls, the hints, and how long it took.
+async fn play(history: &[Happening], fate: Fate) -> (u64, usize, usize, Duration) {
+    let (stage, since) = quiet().await;
+    let mut hints: Vec<Instant> = Vec::new();
+    let mut at = since;
+    for happening in history {
+        at += Duration::from_secs(happening.after);
+        let times = match fate {
+            Fate::None => 0,
+            Fate::InOrder => happening.results,
+            Fate::Mixed => happening.results * (1 + u32::from(happening.doubled)),
+        };
+        let late = match fate {
+            Fate::Mixed => happening.late,
+            _ => Some(0),
+        };
+        if let Some(late) = late {
+            hints.extend((0..times).map(|_| at + Duration::from_secs(late)));
+        }
+        if fate == Fate::Mixed {
+            hints.extend((0..happening.forged).map(|n| at + Duration::from_millis(u64::from(n) * 1700)));
+        }
+    }
+    hints.sort();
+    let (mut events, mut at) = (hints.iter().peekable(), since);
+    for happening in history {
+        let next = at + Duration::from_secs(happening.after);
+        while let Some(hint) = events.next_if(|hint| **hint < next) {
+            sleep_until(*hint).await;
+            stage.inbox.hint();
+        }
+        sleep_until(next).await;
+        stage.api.settle(happening.results, 1);
+        at = next;
+    }
+    for hint in events {
+        sleep_until(*hint).await;
+        stage.inbox.hint();
+    }
+    // And two intervals more, after which everything is known, whatever has come of its events.
+    sleep(INTERVAL * 200).await;
+    let polls = begun(&stage, since).len();
+    let view = stage.more(0).await;
+    (counted(&view), polls, hints.len(), since.elapsed())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// The same counts with events as they should be, with lost, doubled, late, disordered and forged ones, and without
+    /// any; and no more polls than docs/events.md says.
+    #[test]
+    fn events_change_no_count_and_cost_what_the_formula_says(history in happenings()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let settled: u64 = history.iter().map(|happening| u64::from(happening.results)).sum();
+        for fate in [Fate::None, Fate::InOrder, Fate::Mixed] {
+            let (counted, polls, hints, took) = runtime.block_on(play(&history, fate));
+            prop_assert_eq!(counted, settled, "{:?}", fate);
+            let regular = took.as_secs().div_ceil((INTERVAL * 100).as_secs()) as usize;
+            let most = regular + 2 + took.as_secs() as usize / MIN_INTERVAL.as_secs() as usize;
+            prop_assert!(polls <= most, "{fate:?}: {polls} polls, {most} at most");
+            prop_assert!(polls <= regular + 1 + 2 * hints, "{fate:?}: {polls} polls for {hints} hints");
+        }
+    }
 }
