@@ -1,8 +1,8 @@
 //! Saved pairs that no version of the program has written, and what earlier ones have written otherwise.
 
+use super::identities::Entry;
+use super::identities::tests::entry;
 use super::labels::{NewLabel, ResultLabels, StatusNumber};
-use super::ledger::identities::Entry;
-use super::ledger::identities::tests::entry;
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
 use super::tally::hold::{Counter, Hold};

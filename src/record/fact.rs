@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use super::findings::Naming;
+use super::identities::{Entry, EntryId, Identities};
 use super::labels::{LabelTexts, Labelled};
-use super::ledger::identities::{Entry, EntryId, Identities};
 use crate::result::{CommandOfRow, Identity, Ids, Seconds};
 
 /// One thing that happened.

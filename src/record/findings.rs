@@ -1,6 +1,5 @@
 //! What one poll found, all of it or nothing.
 
-use super::ledger::schedule::Sought;
 use crate::clock::Now;
 use crate::result::{Identity, Named, Row, Seconds};
 
@@ -90,6 +89,15 @@ pub struct History {
     pub rows: Vec<Row>,
     /// Whether what was missing was looked for in all of it, like a sweep looks.
     pub thorough: bool,
+}
+
+/// Which runs a history is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sought {
+    /// Those up to the one that Repeats shows.
+    Newest,
+    /// Those that are missing among the known ones.
+    Missing,
 }
 
 /// Rule 10's time of a row.

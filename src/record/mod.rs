@@ -9,8 +9,10 @@
 mod damaged;
 mod fact;
 mod findings;
+mod identities;
 mod labels;
 mod ledger;
+mod looks;
 mod migrate;
 mod pairs;
 mod saved;
@@ -22,11 +24,11 @@ mod tally;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
+pub use findings::{Answer, Findings, History, Naming, Sought, Sweep, Trouble};
 pub use labels::{Bounds, OTHER};
-pub use ledger::looks::{Looks, Pauses};
 pub use ledger::open::Open;
-pub use ledger::schedule::{Schedule, Sought};
+pub use ledger::schedule::Schedule;
+pub use looks::{Looks, Pauses};
 pub use migrate::from_version_1;
 pub use pairs::{DamagedPair, pairs_from_version_1};
 pub use saved::{Change, Damaged, Key};

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::identities::{EntryId, Identities};
 use crate::clock::Now;
 use crate::record::fact::{Context, Fact};
 use crate::record::findings::{Dated, Findings};
+use crate::record::identities::{EntryId, Identities};
 use crate::record::labels::Labels;
 use crate::result::{Identity, Row, Seconds};
 

@@ -2,9 +2,9 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::fact::How;
 use crate::record::findings::Dated;
+use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::result::{Row, Seconds};
 
 /// What is known of the run that the settled row of a schedule shows.

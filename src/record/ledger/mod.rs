@@ -4,8 +4,6 @@
 mod applying;
 pub(super) mod baseline;
 mod ended;
-pub(super) mod identities;
-pub(super) mod looks;
 pub(super) mod open;
 mod pages;
 mod rows;
@@ -17,14 +15,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use applying::{Applying, Tell};
 use baseline::Baseline;
-use identities::{Entry, EntryId, Flags, Identities, Kind};
-use looks::Pauses;
 use open::{ListDepth, Open};
 use schedule::Schedule;
 
 use super::fact::Fact;
 use super::findings::{Dated, Findings};
+use super::identities::{Entry, EntryId, Flags, Identities, Kind};
 use super::labels::{LabelTexts, Labels, StatusNumber};
+use super::looks::Pauses;
 use super::saved::{Change, Key};
 use super::settings::Settings;
 use super::table::{Table, decode};

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::EntryId;
 use crate::record::fact::Fact;
 use crate::record::findings::{Answer, Findings, times};
+use crate::record::identities::EntryId;
 use crate::result::Seconds;
 
 /// Runs of schedules are held for so many seconds longer than the window shows them: the machine's clock may be so far

@@ -2,10 +2,10 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags, Kind};
 use super::open::Open;
 use crate::record::fact::{Changed, Fact, How, Settled};
 use crate::record::findings::{Dated, duration, started};
+use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::labels::Labelled;
 use crate::result::{Identity, Ids, Row, Seconds};
 

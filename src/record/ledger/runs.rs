@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
-use super::schedule::{Schedule, Sought};
+use super::schedule::Schedule;
 use crate::record::fact::{Fact, How};
-use crate::record::findings::{Dated, History, times};
+use crate::record::findings::{Dated, History, Sought, times};
+use crate::record::identities::{Entry, EntryId, Flags};
 use crate::result::{Identity, Ids, Row, Seconds};
 
 impl Ledger {

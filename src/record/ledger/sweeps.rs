@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
 use crate::record::fact::Fact;
 use crate::record::findings::times;
+use crate::record::identities::{Entry, EntryId, Flags};
 use crate::result::{Row, Seconds};
 
 /// Rule 6: two looks that miss an open result are so far apart, or they may be one trouble of the API's.

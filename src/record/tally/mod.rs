@@ -27,8 +27,8 @@ use window::Window;
 use work::Work;
 
 use super::fact::{Context, Fact};
+use super::identities::Identities;
 use super::labels::{LabelTexts, ResultLabels};
-use super::ledger::identities::Identities;
 use super::saved::{Change, Key};
 use super::settings::Settings;
 use crate::result::Seconds;
@@ -192,8 +192,8 @@ impl Tallies {
 mod tests {
     use super::*;
     use crate::record::fact::{Changed, How, Settled};
+    use crate::record::identities::{Entry, Flags};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
-    use crate::record::ledger::identities::{Entry, Flags};
     use crate::result::{Identity, Ids, KnownStatus};
 
     const NOW: Seconds = 1_000_000;

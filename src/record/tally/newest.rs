@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::record::fact::Fact;
+use crate::record::identities::{Entry, Identities, Kind};
 use crate::record::labels::{LabelTexts, StatusNumber};
-use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// Time of the newest settled result by status.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::record::fact::Fact;
+use crate::record::identities::{Entry, Identities, Kind};
 use crate::record::labels::ResultLabels;
-use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// So many lists are made while the window moves by its length.
@@ -164,8 +164,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::identities::Flags;
     use crate::record::labels::StatusNumber;
-    use crate::record::ledger::identities::Flags;
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::identities::Entry;
 use crate::record::labels::{OTHER, StatusNumber};
-use crate::record::ledger::identities::Entry;
 use crate::record::settings::CommandSettings;
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;

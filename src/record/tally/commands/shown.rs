@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Commands;
 use super::series::{Series, SeriesNumber};
 use crate::record::findings::Trouble;
+use crate::record::identities::EntryId;
 use crate::record::labels::StatusNumber;
-use crate::record::ledger::identities::EntryId;
 use crate::result::{Ids, Seconds};
 
 /// All series of commands of one scope.
