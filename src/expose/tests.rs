@@ -79,7 +79,10 @@ fn record() -> Record {
         }),
     });
     let first_look = Findings {
-        sweep: Some(Sweep { front: 1 }),
+        sweep: Some(Sweep {
+            front: 1,
+            ..Sweep::default()
+        }),
         pages: vec![row(1000, "Success")],
         ..Findings::default()
     };

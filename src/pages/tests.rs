@@ -55,7 +55,10 @@ fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
         pauses: crate::record::Pauses::default(),
         commands: None,
     });
-    let sweep = Some(Sweep { front: rows.len() });
+    let sweep = Some(Sweep {
+        front: rows.len(),
+        ..Sweep::default()
+    });
     let findings = Findings {
         sweep,
         pages: rows,

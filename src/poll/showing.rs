@@ -114,7 +114,7 @@ impl Showing {
         self.view.work.polls += 1;
         self.view.work.successes += 1;
         self.view.error = None;
-        if of.is_first_look {
+        if of.is_baseline {
             let (open, settled) = (record.open().count(), applied.baseline);
             tracing::info!(
                 settled,
@@ -154,7 +154,7 @@ impl Showing {
 pub(super) struct Recorded {
     skipped: u64,
     pub(super) is_sweep: bool,
-    is_first_look: bool,
+    is_baseline: bool,
 }
 
 impl Recorded {
@@ -163,7 +163,7 @@ impl Recorded {
         Self {
             skipped: findings.skipped,
             is_sweep: findings.sweep.is_some(),
-            is_first_look: record.needs_first_look(),
+            is_baseline: record.needs_baseline(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What one poll found, all of it or nothing.
 
+use std::collections::HashSet;
+
 use crate::clock::Now;
 use crate::result::{Identity, Named, Row, Seconds};
 
@@ -27,11 +29,26 @@ pub struct Findings {
     pub naming: Naming,
 }
 
+impl Findings {
+    /// The results that it shows, and those that it has asked about.
+    pub fn looked_at(&self) -> impl Iterator<Item = Identity> {
+        let answered = self.answers.iter().flat_map(|answer| &answer.rows);
+        let shown = self.pages.iter().chain(answered).map(|row| row.identity);
+        shown.chain(
+            self.answers
+                .iter()
+                .flat_map(|answer| answer.asked.iter().copied()),
+        )
+    }
+}
+
 /// That everything was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Sweep {
     /// How many rows at the front an ordinary poll would have read: what is new behind them, only a sweep finds.
     pub front: usize,
+    /// What other polls have looked at since it began: of that, its own pages are older.
+    pub newer: HashSet<Identity>,
 }
 
 /// The rows of one InvokeId question, or of the list of what is Running.

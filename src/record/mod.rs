@@ -106,7 +106,7 @@ impl Record {
     }
 
     /// Whether everything must be read once before anything can be counted.
-    pub fn needs_first_look(&self) -> bool {
+    pub fn needs_baseline(&self) -> bool {
         self.ledger.needs_baseline()
     }
 
@@ -164,16 +164,6 @@ impl Record {
     /// How the pauses between looks in vain grow.
     pub fn pauses(&self) -> Pauses {
         self.settings.pauses
-    }
-
-    /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.
-    pub fn sweep_begins(&mut self) {
-        self.ledger.sweep_begins();
-    }
-
-    /// The sweep was given up.
-    pub fn sweep_abandoned(&mut self) {
-        self.ledger.sweep_abandoned();
     }
 
     // === Names of commands ===

@@ -19,7 +19,6 @@ const LONGEST: Seconds = 35 * 86_400;
 impl Ledger {
     /// An open result is not listed although it should be.
     pub(super) fn miss(&mut self, at: &mut Applying<'_>, id: EntryId) {
-        at.missed.insert(id);
         let Some(open) = self.open.change_unsaved(id) else {
             return;
         };

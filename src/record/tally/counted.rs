@@ -177,7 +177,10 @@ mod tests {
 
     fn poll(pages: Vec<Row>, sweep: bool) -> Findings {
         Findings {
-            sweep: sweep.then_some(Sweep { front: pages.len() }),
+            sweep: sweep.then_some(Sweep {
+                front: pages.len(),
+                ..Sweep::default()
+            }),
             pages,
             ..Findings::default()
         }

@@ -100,7 +100,10 @@ fn findings(choices: &mut Unstructured<'_>, now: u32, is_sweep: bool) -> Result<
         false => Naming::default(),
     };
     let front = choices.int_in_range(0..=pages.len())?;
-    let sweep = (is_sweep || choices.ratio(1_u8, 4)?).then_some(Sweep { front });
+    let sweep = (is_sweep || choices.ratio(1_u8, 4)?).then_some(Sweep {
+        front,
+        ..Sweep::default()
+    });
     Ok(Findings {
         sweep,
         pages,

@@ -249,7 +249,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     // As each message says.
     fs::remove_file(&witness).unwrap();
     let store = Arc::new(open(directory.path()).unwrap());
-    assert!(load(&store, &scope("a")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("a")).unwrap().needs_baseline());
 }
 
 #[test]
