@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::clock::Now;
-use crate::result::{Identity, Named, Row, Seconds};
+use crate::result::{Identity, InvocationSummary, Row, Seconds};
 
 /// A day: a time that lies further ahead of the clock than this is no time.
 const DAY: Seconds = 86_400;
@@ -64,13 +64,13 @@ pub struct Answer {
 #[derive(Debug, Default, Clone)]
 pub struct Naming {
     /// In the order of the lists, newest first.
-    pub found: Vec<Named>,
+    pub found: Vec<InvocationSummary>,
     /// CommandIds that were asked for and are not listed.
     pub missing: Vec<Box<str>>,
     /// Schedules that were asked for and are not listed: CommandId, InvokeId.
     pub missing_schedules: Vec<(Box<str>, Box<str>)>,
     /// Why an answer could not be had.
-    pub trouble: Option<Trouble>,
+    pub unavailable: Option<NamesUnavailable>,
 }
 
 impl Naming {
@@ -84,13 +84,13 @@ impl Naming {
         self.found.extend(later.found);
         self.missing.extend(later.missing);
         self.missing_schedules.extend(later.missing_schedules);
-        self.trouble = later.trouble.or(self.trouble);
+        self.unavailable = later.unavailable.or(self.unavailable);
     }
 }
 
 /// Why names could not be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum NamesUnavailable {
     /// DescribeInvocations is not allowed, or not understood: asking again soon does not help.
     Refused,
     /// It will pass.

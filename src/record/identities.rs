@@ -23,7 +23,7 @@ pub(super) struct Entry {
     /// Rule 10's time of a settled result; when it was first seen for an open one.
     pub time: Seconds,
     /// Its newest state.
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
     /// What else is known.
     pub flags: Flags,
 }
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether the newest state is still to settle.
     pub(super) fn is_open(&self) -> bool {
-        self.combination.status.is_open()
+        self.labels.status.is_open()
     }
 
     /// What it is to the gauges, and to those who ask.
@@ -100,7 +100,7 @@ impl Flags {
 const VACANT: Entry = Entry {
     identity: Identity([0; 4]),
     time: 0,
-    combination: ResultLabels {
+    labels: ResultLabels {
         status: StatusNumber(0),
         error_code: 0,
         exit_code: 0,

@@ -24,7 +24,7 @@ mod tally;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use findings::{Answer, Findings, History, Naming, Sought, Sweep, Trouble};
+pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, Sweep};
 pub use labels::{Bounds, OTHER};
 pub use ledger::open::Open;
 pub use ledger::schedule::Schedule;
@@ -34,9 +34,9 @@ pub use pairs::{DamagedPair, pairs_from_version_1};
 pub use saved::{Change, Damaged, Key};
 pub use settings::{CommandSettings, Settings};
 pub use shown::{Counts, ShownTotal};
-pub use tally::commands::Lack;
+pub use tally::commands::NameNeed;
 pub use tally::commands::shown::{ShownCommand, ShownCommands, ShownSchedule};
-pub use tally::counted::{Applied, CountedResult, MAX_NEWS, News, Wanted};
+pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::durations::ShownDurations;
 pub use tally::failures::{MAX_FAILURES, ShownFailure};
 
@@ -76,9 +76,9 @@ impl Record {
         }
     }
 
-    /// From now on [`Record::apply`] tells of these counted results, one by one.
-    pub fn tell(&mut self, wanted: Wanted) {
-        self.tallies.wanted = wanted;
+    /// From now on [`Record::apply`] lists these of the results that it counts, one by one.
+    pub fn list_counted(&mut self, listed: ListedResults) {
+        self.tallies.listed = listed;
     }
 
     /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).
@@ -174,8 +174,8 @@ impl Record {
     }
 
     /// What is to be asked about a row's command; none where that is not selected.
-    pub fn lacks(&self, row: &Row) -> Option<Lack> {
-        self.tallies.commands.as_ref()?.lacks(row)
+    pub fn name_need(&self, row: &Row) -> Option<NameNeed> {
+        self.tallies.commands.as_ref()?.name_need(row)
     }
 
     /// CommandIds whose names counted results wait for.

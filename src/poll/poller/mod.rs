@@ -69,7 +69,7 @@ pub struct Poller<C, R> {
     cursor: HistoryCursor,
     invocations: AskingInvocations,
     sweeps: Sweeps,
-    /// First looks in a row that have lost the rest of their list.
+    /// Baselines in a row that have lost the rest of their list.
     lists_cut_off: u32,
     first_poll: Instant,
 }

@@ -24,7 +24,7 @@ use crate::timestamp;
 /// What the API answers in a region where there is no Cloud Assistant.
 const NOT_SUPPORTED: &str = "RegionId.ApiNotSupported";
 
-/// So many first looks in a row lose the rest of their list before one is content with what it has. A NextToken that
+/// So many baselines in a row lose the rest of their list before one is content with what it has. A NextToken that
 /// lives shorter than the list is long would else begin it anew for ever.
 const LISTS_CUT_OFF: u32 = 2;
 
@@ -113,7 +113,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         Ok(scan.findings())
     }
 
-    /// Whether this first look is to end with the rows that it has. What was settled on the pages that it could not
+    /// Whether this baseline is to end with the rows that it has. What was settled on the pages that it could not
     /// have is later known by its time (rule 2).
     fn is_cut_off_again(&mut self, scan: &Scan, reply: &Result<Reply, CallError>) -> bool {
         let Err(error) = reply else {
@@ -147,13 +147,13 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let now = findings.began.until(self.clock.now().steady);
         let recorded = Recorded::of(&findings, &record);
         self.sweeps.note_newer(&findings);
-        record.tell(result_log::wanted(self.plan.logged_results));
+        record.list_counted(result_log::listed(self.plan.logged_results));
         let mut applied = record.apply(findings, now);
-        let news = std::mem::take(&mut applied.news);
+        let listed = std::mem::take(&mut applied.listed);
         let record = self.saved(record).await?;
         self.showing.recorded(&recorded, &applied, &record);
         self.held = Held::Loaded(record);
-        result_log::write(&news);
+        result_log::write(&listed);
         if recorded.is_sweep {
             self.sweeps.done();
         }

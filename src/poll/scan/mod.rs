@@ -22,7 +22,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::aliyun::error::CallError;
 use crate::aliyun::rows::Page;
 use crate::clock::Now;
-use crate::record::{Findings, Record, Sweep, Trouble};
+use crate::record::{Findings, NamesUnavailable, Record, Sweep};
 use crate::result::{Identity, Row};
 use follow::OpenInvocation;
 use history::{HistoryCursor, HistoryRequest};
@@ -65,7 +65,7 @@ pub enum Invocations {
     /// It has answered.
     Answered,
     /// It has not.
-    Failed(Trouble),
+    Failed(NamesUnavailable),
 }
 
 #[derive(Debug)]

@@ -8,7 +8,9 @@ use super::cloud::Cloud;
 use crate::clock::Now;
 use crate::poll::scan::history::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
-use crate::record::{Applied, CommandSettings, Counts, Key, Looks, Pauses, Record, Settings, Trouble};
+use crate::record::{
+    Applied, CommandSettings, Counts, Key, Looks, NamesUnavailable, Pauses, Record, Settings,
+};
 use crate::result::Seconds;
 use crate::selection::{NamePattern, Selection, Selector};
 
@@ -154,7 +156,7 @@ impl Exporter {
             Question::Schedules(_) | Question::Names(_) if cloud.nameless > 0 => {
                 cloud.nameless -= 1;
                 self.invocations.in_vain(self.steady, PAUSES);
-                scan.on_names_failed(record, cursor, Trouble::Passing);
+                scan.on_names_failed(record, cursor, NamesUnavailable::Passing);
             }
             Question::Schedules(_) | Question::Names(_) => {
                 self.invocations = Looks::default();

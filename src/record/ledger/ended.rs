@@ -48,14 +48,14 @@ impl Ledger {
                 self.changed(at, id, row, labelled, finished);
                 return;
             }
-            LastRun::Apart if !entry.is_open() && entry.combination == labelled.combination => return,
+            LastRun::Apart if !entry.is_open() && entry.labels == labelled.labels => return,
             LastRun::Apart | LastRun::Numbered => How::Again,
             LastRun::New(how) => how,
         };
         let is_apart = last_run == LastRun::Apart;
         self.change(at, id, |entry| {
             entry.time = time;
-            entry.combination = labelled.combination;
+            entry.labels = labelled.labels;
             entry.flags.set(Flags::HIDDEN, is_apart);
             entry.flags.set(Flags::KNOWN, true);
         });

@@ -159,7 +159,7 @@ impl Ledger {
             return false;
         };
         let shown = self.schedules.get(id).map(|schedule| schedule.shown);
-        let status = self.identities.get(id).map(|entry| entry.combination.status);
+        let status = self.identities.get(id).map(|entry| entry.labels.status);
         let has_settled = status.is_some_and(StatusNumber::is_open) != row.status.is_open();
         let other = match row.status {
             Status::Known(known) => status != Some(StatusNumber::of(known)),
@@ -220,7 +220,7 @@ impl Ledger {
     pub(super) fn restore(&mut self, key: Key, bytes: &[u8], labels: &LabelTexts) -> bool {
         match key {
             Key::Entry(id) => {
-                let entry = decode(bytes).filter(|entry: &Entry| labels.has(entry.combination));
+                let entry = decode(bytes).filter(|entry: &Entry| labels.has(entry.labels));
                 entry.is_some_and(|entry| self.identities.restore(id, entry))
             }
             Key::Open(id) => self.open.restore(id, bytes),

@@ -100,7 +100,7 @@ impl Ledger {
             let entry = Entry {
                 identity,
                 time,
-                combination: labelled.combination,
+                labels: labelled.labels,
                 flags: Flags::RUN.with(Flags::KNOWN),
             };
             self.hold_run(at, entry)

@@ -45,7 +45,7 @@ pub(super) fn check(
             path,
             revision,
             last: last.revision(),
-            witness: last.path().to_path_buf(),
+            revision_file: last.path().to_path_buf(),
         }));
     }
     if version == Some(1)

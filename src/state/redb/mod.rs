@@ -100,7 +100,7 @@ impl Redb {
             if last_revision.revision() > 0 {
                 return Err(StateError::Missing {
                     path: file,
-                    witness: last_revision.path().to_path_buf(),
+                    revision_file: last_revision.path().to_path_buf(),
                 });
             }
             file::create(directory, &file)?;
