@@ -28,7 +28,7 @@ pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, 
 pub use labels::{Bounds, OTHER};
 pub use ledger::open::Open;
 pub use ledger::schedule::Schedule;
-pub use looks::{Looks, Pauses};
+pub use looks::{Looked, Looks, Pauses};
 pub use migrate::from_version_1;
 pub use pairs::{DamagedPair, pairs_from_version_1};
 pub use saved::{Change, Damaged, Key};
