@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::selection::Chosen;
+use crate::selection::SelectorSet;
 
 /// Seconds since the Unix epoch, UTC. The API's times have no fraction.
 pub type Seconds = u32;
@@ -227,12 +227,12 @@ pub struct CommandOfRow {
     /// CommandId.
     pub id: Box<str>,
     /// The selectors whose tag the row has.
-    pub tagged: Chosen,
+    pub tagged: SelectorSet,
 }
 
 /// What one invocation says of its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct InvocationSummary {
     /// CommandId.
     pub command_id: Box<str>,
     /// InvokeId.

@@ -8,7 +8,9 @@ use super::*;
 use crate::clock::Now;
 use crate::record::{CommandSettings, Findings, Naming, Pauses, Record, Settings, Sweep};
 use crate::requests::{Action, Reason};
-use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
+use crate::result::{
+    CommandOfRow, Delivery, Identity, Ids, InvocationSummary, KnownStatus, Row, Seconds, Status, Times,
+};
 use crate::scope::Scope;
 use crate::selection::{NamePattern, Selection, Selector};
 use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView};
@@ -78,12 +80,15 @@ fn record() -> Record {
             durations: true,
         }),
     });
-    let first_look = Findings {
-        sweep: Some(Sweep { front: 1 }),
+    let baseline = Findings {
+        sweep: Some(Sweep {
+            front: 1,
+            ..Sweep::default()
+        }),
         pages: vec![row(1000, "Success")],
         ..Findings::default()
     };
-    record.apply(first_look, AT);
+    record.apply(baseline, AT);
     let statuses = ["Success", "Failed", "Running", "Timeout", "Exploded"];
     let mut pages: Vec<Row> = (1..=60)
         .map(|number| row(number, statuses[number as usize % statuses.len()]))
@@ -93,7 +98,7 @@ fn record() -> Record {
         repeats: 3,
         ..row(61, "Scheduled")
     });
-    let named = |number: u32, repeat_mode: &str| Named {
+    let named = |number: u32, repeat_mode: &str| InvocationSummary {
         command_id: format!("c-{number}").into(),
         invoke_id: "t-61".into(),
         name: format!("back\"up {number}").into(),

@@ -55,7 +55,10 @@ fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
         pauses: crate::record::Pauses::default(),
         commands: None,
     });
-    let sweep = Some(Sweep { front: rows.len() });
+    let sweep = Some(Sweep {
+        front: rows.len(),
+        ..Sweep::default()
+    });
     let findings = Findings {
         sweep,
         pages: rows,
@@ -202,7 +205,7 @@ fn the_status_tells_of_each_scope() {
     down.error = Some(Failed::new(NOW - 60, &denied));
     let mut looking = ScopeView::new(Scope::new("production", "cn-hangzhou"));
     looking.progress = Some(Progress {
-        first_look: true,
+        is_baseline: true,
         rows: 1500,
         of: None,
     });

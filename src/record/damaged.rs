@@ -1,8 +1,8 @@
 //! Saved pairs that no version of the program has written, and what earlier ones have written otherwise.
 
+use super::identities::Entry;
+use super::identities::tests::entry;
 use super::labels::{NewLabel, ResultLabels, StatusNumber};
-use super::ledger::identities::Entry;
-use super::ledger::identities::tests::entry;
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
 use super::tally::hold::{Counter, Hold};
@@ -37,12 +37,12 @@ fn damaged_pairs_are_refused_as_they_are_read() {
     };
     let mut unsound = schedule(10);
     unsound.gaps = vec![(5, 3)];
-    known.combination = ResultLabels {
+    known.labels = ResultLabels {
         error_code: 0,
         ..unknown_code
     };
     let unknown = Entry {
-        combination: unknown_code,
+        labels: unknown_code,
         ..known
     };
     for (key, value, is_sound) in [

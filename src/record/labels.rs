@@ -168,7 +168,7 @@ impl Values {
 /// A row's labels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labelled {
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
     pub folded: Folded,
 }
 
@@ -198,8 +198,8 @@ impl Labels {
 
     /// The labels of a row.
     pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
-        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds);
-        Labelled { combination, folded }
+        let (labels, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds);
+        Labelled { labels, folded }
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.

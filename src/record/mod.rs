@@ -9,8 +9,10 @@
 mod damaged;
 mod fact;
 mod findings;
+mod identities;
 mod labels;
 mod ledger;
+mod looks;
 mod migrate;
 mod pairs;
 mod saved;
@@ -22,19 +24,19 @@ mod tally;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
+pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, Sweep};
 pub use labels::{Bounds, OTHER};
-pub use ledger::looks::{Looked, Looks, Pauses};
 pub use ledger::open::Open;
-pub use ledger::schedule::{Schedule, Sought};
+pub use ledger::schedule::Schedule;
+pub use looks::{Looked, Looks, Pauses};
 pub use migrate::from_version_1;
 pub use pairs::{DamagedPair, pairs_from_version_1};
 pub use saved::{Change, Damaged, Key};
 pub use settings::{CommandSettings, Settings};
 pub use shown::{Counts, ShownTotal};
-pub use tally::commands::Lack;
+pub use tally::commands::NameNeed;
 pub use tally::commands::shown::{ShownCommand, ShownCommands, ShownSchedule};
-pub use tally::counted::{Applied, CountedResult, MAX_NEWS, News, Wanted};
+pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::durations::ShownDurations;
 pub use tally::failures::{MAX_FAILURES, ShownFailure};
 
@@ -74,9 +76,9 @@ impl Record {
         }
     }
 
-    /// From now on [`Record::apply`] tells of these counted results, one by one.
-    pub fn tell(&mut self, wanted: Wanted) {
-        self.tallies.wanted = wanted;
+    /// From now on [`Record::apply`] lists these of the results that it counts, one by one.
+    pub fn list_counted(&mut self, listed: ListedResults) {
+        self.tallies.listed = listed;
     }
 
     /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).
@@ -104,7 +106,7 @@ impl Record {
     }
 
     /// Whether everything must be read once before anything can be counted.
-    pub fn needs_first_look(&self) -> bool {
+    pub fn needs_baseline(&self) -> bool {
         self.ledger.needs_baseline()
     }
 
@@ -164,16 +166,6 @@ impl Record {
         self.settings.pauses
     }
 
-    /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.
-    pub fn sweep_begins(&mut self) {
-        self.ledger.sweep_begins();
-    }
-
-    /// The sweep was given up.
-    pub fn sweep_abandoned(&mut self) {
-        self.ledger.sweep_abandoned();
-    }
-
     // === Names of commands ===
 
     /// Whether commands are selected, so that their names are asked for.
@@ -182,8 +174,8 @@ impl Record {
     }
 
     /// What is to be asked about a row's command; none where that is not selected.
-    pub fn lacks(&self, row: &Row) -> Option<Lack> {
-        self.tallies.commands.as_ref()?.lacks(row)
+    pub fn name_need(&self, row: &Row) -> Option<NameNeed> {
+        self.tallies.commands.as_ref()?.name_need(row)
     }
 
     /// CommandIds whose names counted results wait for.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::labels::Bounds;
-use super::ledger::looks::Pauses;
+use super::looks::Pauses;
 use crate::selection::Selection;
 
 /// What the configuration says about counting.

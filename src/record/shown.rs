@@ -210,7 +210,7 @@ fn oldest_open(ledger: &Ledger) -> Vec<(StatusNumber, Seconds)> {
         };
         let since = open.started.unwrap_or(open.first_seen);
         oldest
-            .entry(entry.combination.status)
+            .entry(entry.labels.status)
             .and_modify(|time| *time = since.min(*time))
             .or_insert(since);
     }

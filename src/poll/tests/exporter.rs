@@ -8,7 +8,9 @@ use super::cloud::Cloud;
 use crate::clock::Now;
 use crate::poll::scan::history::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
-use crate::record::{Applied, CommandSettings, Counts, Key, Looks, Pauses, Record, Settings, Trouble};
+use crate::record::{
+    Applied, CommandSettings, Counts, Key, Looks, NamesUnavailable, Pauses, Record, Settings,
+};
 use crate::result::Seconds;
 use crate::selection::{NamePattern, Selection, Selector};
 
@@ -101,7 +103,7 @@ impl Exporter {
     /// Asks up to `cut` requests; a poll that is cut off changes nothing. Returns how many it took.
     pub(super) fn poll(&mut self, cloud: &mut Cloud, sweep: bool, cut: usize) -> usize {
         let began = self.now(cloud);
-        let sweep = sweep || self.record.needs_first_look();
+        let sweep = sweep || self.record.needs_baseline();
         let mut scan = match sweep {
             true => Scan::sweep(began, self.budget),
             false => Scan::poll(began, self.budget),
@@ -129,14 +131,12 @@ impl Exporter {
     pub(super) fn sweep_goes_on(&mut self, cloud: &mut Cloud, requests: usize) {
         // The first request of one that begins while the clock is wrong is refused.
         let is_refused = self.sweep.is_none() && self.clock_off.abs() > TOLERANCE;
-        if self.record.needs_first_look() || is_refused {
+        if self.record.needs_baseline() || is_refused {
             return;
         }
         let began = self.now(cloud);
-        let (mut scan, mut cursor) = self.sweep.take().unwrap_or_else(|| {
-            self.record.sweep_begins();
-            (Scan::sweep(began, self.budget), HistoryCursor::default())
-        });
+        let begin = || (Scan::sweep(began, self.budget), HistoryCursor::default());
+        let (mut scan, mut cursor) = self.sweep.take().unwrap_or_else(begin);
         for _ in 0..requests {
             if scan.next_request(&cursor).is_none() || self.clock_off.abs() > TOLERANCE {
                 break;
@@ -156,7 +156,7 @@ impl Exporter {
             Question::Schedules(_) | Question::Names(_) if cloud.nameless > 0 => {
                 cloud.nameless -= 1;
                 self.invocations.in_vain(self.steady, PAUSES);
-                scan.on_names_failed(record, cursor, Trouble::Passing);
+                scan.on_names_failed(record, cursor, NamesUnavailable::Passing);
             }
             Question::Schedules(_) | Question::Names(_) => {
                 self.invocations = Looks::default();
@@ -172,13 +172,14 @@ impl Exporter {
     }
 
     pub(super) fn abandon_sweep(&mut self) {
-        if self.sweep.take().is_some() {
-            self.record.sweep_abandoned();
-        }
+        self.sweep = None;
     }
 
     fn record_findings(&mut self, scan: Scan) {
         let findings = scan.findings();
+        if let Some((sweep, _)) = &mut self.sweep {
+            sweep.note_newer(&findings);
+        }
         let now = findings.began.until(self.steady);
         self.applied = self.record.apply(findings, now);
         self.save();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::looks::{Looked, Looks, Pauses};
+use crate::record::findings::Sought;
+use crate::record::looks::{Looked, Looks, Pauses};
 use crate::result::{Ids, Row, Seconds};
 
 /// More gaps than this in the numbers of runs are not kept; the lowest then count as known.
@@ -33,15 +34,6 @@ pub struct Schedule {
     /// The looks for runs that are missing among the known ones.
     #[serde(skip)]
     missing: Looks,
-}
-
-/// Which runs a history is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sought {
-    /// Those up to the one that Repeats shows.
-    Newest,
-    /// Those that are missing among the known ones.
-    Missing,
 }
 
 impl Schedule {

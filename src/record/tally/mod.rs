@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commands::Commands;
-use counted::{Applied, Wanted};
+use counted::{Applied, ListedResults};
 use deliveries::Deliveries;
 use durations::Durations;
 use failures::{Failures, ShownFailure};
@@ -27,8 +27,8 @@ use window::Window;
 use work::Work;
 
 use super::fact::{Context, Fact};
+use super::identities::Identities;
 use super::labels::{LabelTexts, ResultLabels};
-use super::ledger::identities::Identities;
 use super::saved::{Change, Key};
 use super::settings::Settings;
 use crate::result::Seconds;
@@ -48,7 +48,7 @@ pub(super) struct Tallies {
     /// None where no commands are selected.
     pub commands: Option<Commands>,
     /// Which counted results the log is told of.
-    pub wanted: Wanted,
+    pub listed: ListedResults,
     applied: Applied,
     /// What is saved of commands though none are selected any more: with the next save it goes.
     unselected: BTreeSet<Key>,
@@ -67,7 +67,7 @@ impl Tallies {
             work: Work::default(),
             failures: Failures::default(),
             commands: Commands::new(settings),
-            wanted: Wanted::default(),
+            listed: ListedResults::default(),
             applied: Applied::default(),
             unselected: BTreeSet::new(),
         }
@@ -83,12 +83,12 @@ impl Tallies {
         self.newest.on(fact, identities);
         self.work.on(fact);
         self.failures.on(fact);
-        self.applied.on(fact, self.wanted, labels);
+        self.applied.on(fact, self.listed, labels);
         if let Some(commands) = &mut self.commands {
-            let before = commands.trouble();
+            let before = commands.names_unavailable();
             commands.on(fact, context);
-            if commands.trouble() != before {
-                self.applied.nameless = commands.trouble();
+            if commands.names_unavailable() != before {
+                self.applied.names_unavailable = commands.names_unavailable();
             }
         }
     }
@@ -166,7 +166,7 @@ impl Tallies {
     pub(super) fn restored(&mut self, now: Seconds, identities: &Identities) -> Result<(), Key> {
         self.window.advance(now, std::iter::empty());
         for (_, entry) in identities.iter() {
-            self.window.add(entry.combination, entry);
+            self.window.add(entry.labels, entry);
         }
         match &mut self.commands {
             Some(commands) => commands.restored(now, identities),
@@ -192,8 +192,8 @@ impl Tallies {
 mod tests {
     use super::*;
     use crate::record::fact::{Changed, How, Settled};
+    use crate::record::identities::{Entry, Flags};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
-    use crate::record::ledger::identities::{Entry, Flags};
     use crate::result::{Identity, Ids, KnownStatus};
 
     const NOW: Seconds = 1_000_000;
@@ -222,7 +222,7 @@ mod tests {
         let entry = Entry {
             identity: Identity([1; 4]),
             time: NOW - 10,
-            combination,
+            labels: combination,
             flags: Flags::KNOWN,
         };
         let ids = Ids {
@@ -239,7 +239,10 @@ mod tests {
             identity: entry.identity,
             ids: Some(&ids),
             command: None,
-            labelled: Labelled { combination, folded },
+            labelled: Labelled {
+                labels: combination,
+                folded,
+            },
             time,
             duration: Some(3),
             dropped: 7,

@@ -117,7 +117,10 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
             commands: None,
         });
         let findings = Findings {
-            sweep: Some(Sweep { front: rows.len() }),
+            sweep: Some(Sweep {
+                front: rows.len(),
+                ..Sweep::default()
+            }),
             pages: rows,
             ..Findings::default()
         };

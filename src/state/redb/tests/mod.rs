@@ -89,7 +89,10 @@ fn poll(rows: impl IntoIterator<Item = Row>) -> Findings {
 
 fn sweep(rows: impl IntoIterator<Item = Row>) -> Findings {
     Findings {
-        sweep: Some(Sweep { front: 0 }),
+        sweep: Some(Sweep {
+            front: 0,
+            ..Sweep::default()
+        }),
         ..poll(rows)
     }
 }
@@ -153,7 +156,7 @@ fn what_is_saved_is_there_again() {
     let store = Arc::new(open(&path).unwrap());
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
-    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("b")).unwrap().needs_baseline());
     let mut other = Record::new(settings());
     record(
         &store,
@@ -226,7 +229,7 @@ fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
     assert_eq!(forgotten, [scope("b")]);
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (0, 1));
-    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("b")).unwrap().needs_baseline());
 }
 
 #[test]
