@@ -53,7 +53,7 @@
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
 //! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `timestamp`, `aliyun`, `record`, `state`, `view` |
+//! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
 //! | `state` | `result`, `scope` |
 //! | `expose` | `requests`, `scope`, `record`, `view` |
