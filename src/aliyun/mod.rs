@@ -8,6 +8,7 @@ pub(crate) mod endpoint;
 pub mod error;
 mod error_body;
 pub mod http;
+pub mod in_flight;
 pub mod invocations;
 pub(crate) mod limit;
 pub(crate) mod pause;

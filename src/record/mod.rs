@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
 pub use labels::{Bounds, OTHER};
-pub use ledger::looks::{Looks, Pauses};
+pub use ledger::looks::{Looked, Looks, Pauses};
 pub use ledger::open::Open;
 pub use ledger::schedule::{Schedule, Sought};
 pub use migrate::from_version_1;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Ledger;
 use super::applying::Applying;
 use super::identities::{Entry, EntryId, Flags};
+use super::looks::Looked;
 use super::schedule::{Schedule, Sought};
 use crate::record::fact::{Fact, How};
 use crate::record::findings::{Dated, History, times};
@@ -66,7 +67,12 @@ impl Ledger {
             if let Some(id) = self.find(identity)
                 && let Some(schedule) = self.schedules.change_unsaved(id)
             {
-                schedule.asked(*sought, brought.contains(&(id, *sought)), began, self.pauses);
+                let looked = match history.thorough {
+                    _ if brought.contains(&(id, *sought)) => Looked::Found,
+                    true => Looked::Thoroughly,
+                    false => Looked::Partly,
+                };
+                schedule.asked(*sought, looked, began, self.pauses);
             }
         }
     }
