@@ -7,6 +7,7 @@ pub mod ecs;
 pub(crate) mod endpoint;
 pub mod error;
 pub mod http;
+pub mod in_flight;
 pub mod invocations;
 pub(crate) mod limit;
 pub(crate) mod pause;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::scope::Scope;
 
-/// Of first polls: what an instant with hundreds of answers takes in memory would be kept for good.
-const APART: Duration = Duration::from_millis(5);
+/// Of first requests: what an instant with hundreds of answers takes in memory would be kept for good.
+pub const APART: Duration = Duration::from_millis(5);
 
 /// When pollers that start begin: one after another, however many start together.
 #[derive(Debug, Clone, Copy)]
