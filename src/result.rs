@@ -296,6 +296,42 @@ impl Row {
 }
 
 #[cfg(test)]
+impl Row {
+    /// The row of a test: of `t-number` on `i-number`, with nothing but its ids.
+    pub(crate) fn numbered(number: u32, status: Status) -> Self {
+        Self {
+            identity: Identity([number, 0, 0, 0]),
+            status,
+            error_code: "".into(),
+            exit_code: None,
+            repeats: 1,
+            times: Times::default(),
+            dropped: 0,
+            delivery: None,
+            scheduled: false,
+            ids: Some(Box::new(Ids::of_test(
+                &format!("t-{number}"),
+                &format!("i-{number}"),
+            ))),
+            command: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Ids {
+    /// Those of an instance in an invocation, in a test.
+    pub(crate) fn of_test(invoke_id: &str, instance_id: &str) -> Self {
+        Self {
+            invoke_id: invoke_id.into(),
+            instance_id: instance_id.into(),
+            container_id: "".into(),
+            command_id: "c-1".into(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -6,20 +6,11 @@ use super::labels::{NewLabel, ResultLabels, StatusNumber};
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
 use super::tally::hold::{Counter, Hold};
-use super::{Key, Pauses, Record, Settings};
+use super::{Key, Record, Settings};
 use crate::result::KnownStatus;
 
 fn record() -> Record {
-    Record::new(Settings {
-        window: 86_400,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
-        duration_buckets: vec![1.0],
-        filter: 0,
-        pauses: Pauses::default(),
-        commands: None,
-    })
+    Record::new(Settings::default())
 }
 
 /// Pairs that pass the checksums of the store, and that no version of the program has saved.

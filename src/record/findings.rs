@@ -222,21 +222,12 @@ mod tests {
 
     fn row(finished: u32, stopped: u32, started: u32) -> Row {
         Row {
-            identity: Identity([0; 4]),
-            status: Status::Known(KnownStatus::Failed),
-            error_code: "".into(),
-            exit_code: None,
-            repeats: 0,
             times: Times {
                 finished: NonZeroU32::new(finished),
                 stopped: NonZeroU32::new(stopped),
                 started: NonZeroU32::new(started),
             },
-            dropped: 0,
-            delivery: None,
-            scheduled: false,
-            ids: None,
-            command: None,
+            ..Row::numbered(0, Status::Known(KnownStatus::Failed))
         }
     }
 

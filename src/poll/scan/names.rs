@@ -58,9 +58,6 @@ impl Names {
         known: &Naming,
         sweep: bool,
     ) -> Option<Self> {
-        if !record.asks_for_names() {
-            return None;
-        }
         let mut names: BTreeSet<Box<str>> = record.awaited_names().map(Into::into).collect();
         let mut schedules = BTreeMap::new();
         let mut renewals = BTreeSet::new();

@@ -1,18 +1,14 @@
 //! The exporter of these tests: polls without a network, a record, and what of it has been saved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloud::Cloud;
 use crate::clock::Now;
 use crate::poll::scan::history::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
-use crate::record::{
-    Applied, CommandSettings, Counts, Key, Looks, NamesUnavailable, Pauses, Record, Settings,
-};
+use crate::record::{Applied, CommandSettings, Counts, Looks, NamesUnavailable, Pauses, Record, Settings};
 use crate::result::Seconds;
-use crate::selection::{NamePattern, Selection, Selector};
 
 /// Between looks in vain: few, so that a test sees the end of it.
 pub(super) const PAUSES: Pauses = Pauses {
@@ -26,21 +22,10 @@ const TOLERANCE: i64 = 900;
 pub(in crate::poll) fn settings() -> Settings {
     Settings {
         window: 10_000_000,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
         duration_buckets: vec![1.0, 60.0],
-        filter: 7,
         pauses: PAUSES,
-        commands: Some(CommandSettings {
-            selection: Arc::new(Selection::new(vec![Selector {
-                name: Some(NamePattern::parse("n0|n1").unwrap()),
-                id: None,
-                tag: None,
-            }])),
-            max_commands: 200,
-            durations: true,
-        }),
+        commands: Some(CommandSettings::by_name("n0|n1")),
+        ..Settings::default()
     }
 }
 
@@ -205,11 +190,8 @@ impl Exporter {
 
     /// A record read from what is saved: what is saved can always be read.
     fn loaded(&self, settings: &Settings, now: Seconds) -> Record {
-        let pairs = self.saved.iter().map(|((kind, number), value)| {
-            let key = Key::decode(*kind, *number).unwrap();
-            (key, value.as_slice())
-        });
-        Record::from_saved(settings.clone(), pairs, now).unwrap()
+        let pairs = self.saved.iter().map(|(place, value)| (*place, value.as_slice()));
+        Record::from_pairs(settings, pairs, now).unwrap()
     }
 
     /// Has to be true at every moment.

@@ -245,13 +245,7 @@ pub(in crate::record) mod tests {
     };
 
     pub(in crate::record) fn schedule(highest: u32) -> Schedule {
-        let ids = Ids {
-            invoke_id: "t".into(),
-            instance_id: "i".into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
-        Schedule::new(ids, highest, highest)
+        Schedule::new(Ids::of_test("t", "i"), highest, highest)
     }
 
     #[test]

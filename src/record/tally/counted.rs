@@ -126,45 +126,23 @@ mod tests {
 
     use super::*;
     use crate::clock::Now;
-    use crate::record::{Findings, Pauses, Record, Settings, Sweep};
-    use crate::result::{Identity, KnownStatus, Row, Status, Times};
+    use crate::record::{Findings, Record, Settings, Sweep};
+    use crate::result::{KnownStatus, Row, Status, Times};
 
     fn record(listed: ListedResults) -> Record {
-        let mut record = Record::new(Settings {
-            window: 86_400,
-            new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![1.0],
-            filter: 0,
-            pauses: Pauses::default(),
-            commands: None,
-        });
+        let mut record = Record::new(Settings::default());
         record.list_counted(listed);
         record
     }
 
     fn row(number: u32, status: KnownStatus) -> Row {
         Row {
-            identity: Identity([number, 0, 0, 0]),
-            status: Status::Known(status),
-            error_code: "".into(),
             exit_code: Some(7),
-            repeats: 1,
             times: Times {
                 finished: NonZeroU32::new(1000 + number),
                 ..Times::default()
             },
-            dropped: 0,
-            delivery: None,
-            scheduled: false,
-            command: None,
-            ids: Some(Box::new(Ids {
-                invoke_id: format!("t-{number}").into(),
-                instance_id: "i-1".into(),
-                container_id: "".into(),
-                command_id: "c-1".into(),
-            })),
+            ..Row::numbered(number, Status::Known(status))
         }
     }
 

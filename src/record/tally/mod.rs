@@ -200,14 +200,8 @@ mod tests {
 
     fn tallies() -> Tallies {
         Tallies::new(&Settings {
-            window: 86_400,
             new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![5.0],
-            filter: 0,
-            pauses: crate::record::Pauses::default(),
-            commands: None,
+            ..Settings::default()
         })
     }
 
@@ -225,12 +219,7 @@ mod tests {
             labels: combination,
             flags: Flags::KNOWN,
         };
-        let ids = Ids {
-            invoke_id: "t-1".into(),
-            instance_id: "i-1".into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
+        let ids = Ids::of_test("t-1", "i-1");
         let folded = Folded {
             exit_code: true,
             ..Folded::default()

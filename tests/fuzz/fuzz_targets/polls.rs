@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::record::{Answer, Findings, History, Key, Record, Settings, Sought, Sweep};
+use cloud_assistant_exporter::record::{Answer, Findings, History, Record, Settings, Sought, Sweep};
 use cloud_assistant_exporter::result::{Identity, KnownStatus, Row, Status};
 use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;
@@ -470,12 +470,9 @@ impl World {
 
     /// The record as it was saved.
     fn reload(&mut self) {
-        let pairs = self.pairs.iter().map(|((kind, number), value)| {
-            let key = Key::decode(*kind, *number).expect("a key of ours");
-            (key, value.as_slice())
-        });
+        let pairs = self.pairs.iter().map(|(place, value)| (*place, value.as_slice()));
         let now = self.clock();
-        let record = Record::from_saved(self.settings.clone(), pairs, now);
+        let record = Record::from_pairs(&self.settings, pairs, now);
         self.record = record.expect("what was saved is accepted");
         self.looked_back_at = now;
         self.sweep = None;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::record::{
-    Answer, Change, CommandSettings, Findings, History, Key, Naming, Record, Settings, Sought, Sweep,
+    Answer, Change, CommandSettings, Findings, History, Naming, Record, Settings, Sought, Sweep,
 };
 use cloud_assistant_exporter::result::{CommandOfRow, KnownStatus, InvocationSummary, Row, Status};
 use cloud_assistant_exporter::selection::{NamePattern, Selection, Selector};
@@ -206,12 +206,8 @@ fn damage(choices: &mut Unstructured<'_>, pairs: &mut Pairs) -> Result<()> {
 }
 
 fn read(settings: &Settings, pairs: &Pairs, now: u32) -> std::result::Result<Record, String> {
-    let mut decoded = Vec::new();
-    for ((kind, number), value) in pairs {
-        let key = Key::decode(*kind, *number).ok_or("an unknown kind")?;
-        decoded.push((key, value.as_slice()));
-    }
-    Record::from_saved(settings.clone(), decoded, now).map_err(|damaged| damaged.to_string())
+    let pairs = pairs.iter().map(|(place, value)| (*place, value.as_slice()));
+    Record::from_pairs(settings, pairs, now).map_err(|damaged| damaged.to_string())
 }
 
 fn shown(record: &mut Record, now: u32) -> Picture {

@@ -196,10 +196,7 @@ impl Commands {
         if let Some(number) = self.resolved.get(&key) {
             return number.map_or(Resolved::Unselected, Resolved::To);
         }
-        let name = match self.known.name(&command.id) {
-            Name::Is(name) => Some(name),
-            Name::Gone | Name::Unknown => None,
-        };
+        let name = self.name(&command.id);
         let selection = &self.series.settings.selection;
         let chosen = selection.choose(&command.id, command.tagged, name);
         let label: Box<str> = name.filter(|name| !name.is_empty()).unwrap_or(&command.id).into();
