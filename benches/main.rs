@@ -12,6 +12,7 @@
 )]
 
 mod decode;
+mod forgetting;
 mod http;
 mod measure;
 mod peers;
@@ -45,9 +46,10 @@ use table::Targets;
 type Subject = fn(&mut Targets);
 
 /// In the order they are run.
-const SUBJECTS: [(&str, Subject); 4] = [
+const SUBJECTS: [(&str, Subject); 5] = [
     ("decode", decode::run),
     ("record", record::run),
+    ("forgetting", forgetting::run),
     ("process", process::run),
     ("scrape", scrapes::run),
 ];
@@ -71,6 +73,7 @@ fn main() {
         .collect();
     match arguments.first().map(String::as_str) {
         Some(record::HOLD) => return record::hold(&arguments[1..]),
+        Some(forgetting::DAYS) => return forgetting::live(),
         Some("--profile") => {
             let piece = arguments.get(1).map_or("", String::as_str);
             let found = PIECES.into_iter().find(|(name, _)| *name == piece);

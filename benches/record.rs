@@ -64,7 +64,12 @@ pub fn now() -> Seconds {
 
 /// A result that settled within a bit less than the last day; every tenth has failed.
 pub fn settled(n: u32, now: Seconds) -> Row {
-    with_exit(n, u32::from(n.is_multiple_of(10)), now - n % 80_000)
+    settled_at(n, now - n % 80_000)
+}
+
+/// One that settled at that time; every tenth has failed.
+pub fn settled_at(n: u32, time: Seconds) -> Row {
+    with_exit(n, u32::from(n.is_multiple_of(10)), time)
 }
 
 fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
@@ -102,7 +107,10 @@ fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
 
 fn first_look(rows: Vec<Row>) -> Findings {
     Findings {
-        sweep: Some(Sweep { front: 0 }),
+        sweep: Some(Sweep {
+            front: 0,
+            ..Sweep::default()
+        }),
         pages: rows,
         ..Findings::default()
     }

@@ -26,6 +26,13 @@ WRONG_VALUES = {
     "two replicas": {"replicaCount": 2},
     "a wrong type": {"containerPort": "http"},
     "a bad ARN": {"rrsa": {"enabled": True, "roleArn": "my-role"}},
+    "an account in two shards": {"shards": [{"name": n, "accounts": [{"name": "a"}]} for n in ("x", "y")]},
+    "two shards of one name": {"shards": [{"name": "x", "accounts": [{"name": n}]} for n in ("a", "b")]},
+    "a shard without accounts": {"shards": [{"name": "x", "accounts": []}]},
+    "one claim for shards": {
+        "shards": [{"name": "x", "accounts": [{"name": "a"}]}],
+        "persistence": {"existingClaim": "mine"},
+    },
     "RRSA without a provider": {"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/r"}},
 }
 
@@ -137,6 +144,34 @@ def wrong_values():
             continue
         raise AssertionError(f"accepted: {what}: {values}")
     return f"{len(WRONG_VALUES)} mistakes"
+
+
+@check
+def shards():
+    """each shard has its own exporter, configuration and claim, and one Service finds them all"""
+    values = CI_VALUES["shards-values.yaml"]
+    documents = rendered(values)
+    of = {kind: [d for d in documents if d["kind"] == kind] for kind in {d["kind"] for d in documents}}
+    configs = {d["metadata"]["name"]: yaml.safe_load(d["data"]["config.yml"]) for d in of["ConfigMap"]}
+    for shard in values["shards"]:
+        name = f"release-cloud-assistant-exporter-{shard['name']}"
+        assert configs[name] == {**values["config"], "accounts": shard["accounts"]}, configs
+        deployment = next(d for d in of["Deployment"] if d["metadata"]["name"] == name)
+        assert any(d["metadata"]["name"] == name for d in of["PersistentVolumeClaim"])
+        pod = deployment["spec"]["template"]
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert volumes["state"]["persistentVolumeClaim"]["claimName"] == name
+        assert volumes["config"]["configMap"]["name"] == name
+        labels = pod["metadata"]["labels"].items()
+        others = [d for d in of["Deployment"] if d["spec"]["selector"]["matchLabels"].items() <= labels]
+        assert others == [deployment], "two exporters select the same pods"
+        (service,) = of["Service"]
+        assert service["spec"]["selector"].items() <= labels
+    (monitor,) = of["ServiceMonitor"]
+    relabelings = monitor["spec"]["endpoints"][0]["relabelings"]
+    assert any("shard" in str(r.get("sourceLabels")) and r["targetLabel"] == "instance" for r in relabelings)
+    assert len(configs) == len(of["Deployment"]) == len(of["PersistentVolumeClaim"]) == len(values["shards"])
+    return f"{len(configs)} shards"
 
 
 @check

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::credentials::{Credentials, Endpoints};
-use super::error::shown;
 use super::events::{QueueSource, account_id};
 use super::fields::{Fields, Item, Value};
 use super::home::{Home, Network, base_url, is_region_id};
 use crate::result::breaks_lines;
+use crate::shown::shown;
 
 /// One entry of `accounts`.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,7 +178,7 @@ fn tags(value: &Value<'_>) -> BTreeMap<String, String> {
         } else if key.starts_with("aliyun") || key.starts_with("acs:") || is_address(&key) {
             value.report("the key of a tag must not begin with aliyun or acs:, nor hold http:// or https://");
         }
-        let Some(text) = value.read(Value::text_or_nothing) else {
+        let Some(text) = value.read(Value::verbatim_or_nothing) else {
             continue;
         };
         if text.chars().count() > 128 || is_address(&text) {

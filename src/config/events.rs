@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::error::shown;
 use super::fields::{Fields, Value};
 use super::home::is_region_id;
+use crate::shown::shown;
 
 /// `events`: task events that bring the next poll forward.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use hyper::header::AUTHORIZATION;
 use sha2::Sha256;
 
 use crate::secret::Secret;
+use crate::shown;
 use crate::web::Live;
 
 /// As EventBridge sends the token of a target.
@@ -26,10 +27,14 @@ impl TokenFile {
         Self(Live::new("events.token_file", move |reader| {
             let bytes = reader
                 .read(&path, LONGEST)
-                .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-            let text = String::from_utf8(bytes).map_err(|_| format!("{} is not a text", path.display()))?;
+                .map_err(|error| format!("{} cannot be read: {error}", shown::path(&path)))?;
+            let text =
+                String::from_utf8(bytes).map_err(|_| format!("{} is not a text", shown::path(&path)))?;
             match text.trim() {
-                "" => Err(format!("{} is empty; write the token into it", path.display())),
+                "" => Err(format!(
+                    "{} is empty; write the token into it",
+                    shown::path(&path)
+                )),
                 token => Ok(Arc::new(Secret::new(token))),
             }
         }))

@@ -7,7 +7,6 @@ mod error;
 mod held;
 pub mod inbox;
 mod invocations;
-mod one_poll;
 pub mod plan;
 pub mod poller;
 pub mod records;

@@ -86,7 +86,7 @@ impl Scan {
             let sought = under_way.request.sought;
             self.findings.histories.push(History {
                 asked: under_way.asked().map(|row| (row.identity, sought)).collect(),
-                thorough: under_way.request.thorough,
+                thorough: was_had && under_way.request.thorough,
                 rows: if was_had { under_way.rows } else { Vec::new() },
             });
         }

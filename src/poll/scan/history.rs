@@ -134,6 +134,10 @@ pub fn requests(
             invocations.entry(invoke_id).or_default().push(row);
         }
         for (invoke_id, unread) in invocations {
+            // A thorough look reads all there is: of one instance, so that it ends.
+            let (thorough, unread): (Vec<_>, Vec<_>) = unread
+                .into_iter()
+                .partition(|row| row.schedule.is_thorough(sought, pauses));
             let instances = instances
                 .get(invoke_id)
                 .copied()
@@ -146,16 +150,24 @@ pub fn requests(
             };
             let one_by_one = unread.iter().map(|row| pages(row.schedule.depth(sought)));
             let is_whole = unread.len() > 1 && whole <= budget && whole <= one_by_one.sum();
-            let mut by_instance: BTreeMap<Option<&str>, Vec<UnreadRuns>> = BTreeMap::new();
+            let mut by_instance: BTreeMap<(bool, Option<&str>), Vec<UnreadRuns>> = BTreeMap::new();
             for row in unread {
                 let instance = (!is_whole).then_some(&*row.schedule.ids.instance_id);
-                by_instance.entry(instance).or_default().push(row.clone());
+                by_instance
+                    .entry((false, instance))
+                    .or_default()
+                    .push(row.clone());
             }
-            requests.extend(by_instance.into_iter().map(|(instance_id, rows)| HistoryRequest {
+            for row in thorough {
+                let instance = Some(&*row.schedule.ids.instance_id);
+                by_instance.entry((true, instance)).or_default().push(row.clone());
+            }
+            let by_instance = by_instance.into_iter();
+            requests.extend(by_instance.map(|((thorough, instance_id), rows)| HistoryRequest {
                 invoke_id: invoke_id.into(),
                 instance_id: instance_id.map(Into::into),
                 sought,
-                thorough: !is_whole && rows.iter().any(|row| row.schedule.is_thorough(sought, pauses)),
+                thorough,
                 rows,
             }));
         }
@@ -256,16 +268,11 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Schedule;
-    use crate::result::{Ids, KnownStatus, Status, Times};
+    use crate::record::{Looked, Schedule};
+    use crate::result::{Ids, KnownStatus, Status};
 
     fn behind(invoke: &str, instance: &str, shown: u32, known: u32) -> UnreadRuns {
-        let ids = Ids {
-            invoke_id: invoke.into(),
-            instance_id: instance.into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
+        let ids = Ids::of_test(invoke, instance);
         let identity = Identity::of_row(invoke, instance, "");
         UnreadRuns {
             identity,
@@ -276,16 +283,9 @@ mod tests {
     fn runs(instance: &str, numbers: impl IntoIterator<Item = u32>) -> Vec<Row> {
         let row = |repeats| Row {
             identity: Identity::of_row("t", instance, ""),
-            status: Status::Known(KnownStatus::Success),
-            error_code: "".into(),
-            exit_code: Some(0),
             repeats,
-            times: Times::default(),
-            dropped: 0,
-            delivery: None,
             scheduled: true,
-            ids: None,
-            command: None,
+            ..Row::numbered(0, Status::Known(KnownStatus::Success))
         };
         numbers.into_iter().map(row).collect()
     }
@@ -359,6 +359,44 @@ mod tests {
         let due = read(&minute, 100);
         assert_eq!((due.len(), due[0].rows.len()), (1, 100));
         assert_eq!(due[0].instance_id, None);
+    }
+
+    #[test]
+    fn a_thorough_look_is_at_one_instance_also_where_others_are_read_together() {
+        let mut rows: Vec<UnreadRuns> = (0..4).map(|n| behind("t", &format!("i{n}"), 8, 7)).collect();
+        for row in &mut rows[..2] {
+            for minute in [0, 10, 30, 70, 150, 300, 600, 1000] {
+                let steady = Duration::from_secs(minute * 60);
+                row.schedule.asked(Sought::Newest, Looked::Partly, steady, PAUSES);
+            }
+        }
+        let late = Duration::from_secs(2000 * 60);
+        let due = requests(&rows, &HashMap::from([("t", 4)]), 60, late, PAUSES);
+        let asked: Vec<(Option<&str>, bool, usize)> = due
+            .iter()
+            .map(|request| {
+                (
+                    request.instance_id.as_deref(),
+                    request.thorough,
+                    request.rows.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            asked,
+            [(None, false, 2), (Some("i0"), true, 1), (Some("i1"), true, 1)]
+        );
+        for (row, looked) in rows.iter_mut().zip([Looked::Partly, Looked::Thoroughly]) {
+            row.schedule.asked(Sought::Newest, looked, late, PAUSES);
+        }
+        let still = rows
+            .iter()
+            .map(|row| row.schedule.is_thorough(Sought::Newest, PAUSES));
+        assert_eq!(
+            still.collect::<Vec<_>>(),
+            [true, false, false, false],
+            "until one was thorough"
+        );
     }
 
     #[test]

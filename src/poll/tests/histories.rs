@@ -123,6 +123,29 @@ fn trouble_in_a_history_costs_little() {
 }
 
 #[test]
+fn histories_of_two_instances_that_keep_no_order_are_read_in_the_end() {
+    for shuffle in 1..9 {
+        let mut cloud = Cloud {
+            now: NOW,
+            shuffle,
+            ..Cloud::default()
+        };
+        let mut exporter = Exporter::new();
+        cloud.run(2, true, true);
+        run(&mut cloud, 0, 1);
+        run(&mut cloud, 1, 2);
+        exporter.poll(&mut cloud, false, usize::MAX);
+        exporter.pass(&mut cloud, 1);
+        run(&mut cloud, 0, 3);
+        run(&mut cloud, 1, 4);
+        run(&mut cloud, 0, 5);
+        // Looks in vain are a minute apart at first and eight in the end.
+        let counted = (0..60).map(|_| minute(&mut cloud, &mut exporter).0);
+        assert_eq!(counted.last(), Some(3), "shuffled by {shuffle}");
+    }
+}
+
+#[test]
 fn a_hundred_histories_that_are_refused_are_asked_for_a_few_at_a_time() {
     let (mut cloud, mut exporter) = looked(1);
     for _ in 0..100 {

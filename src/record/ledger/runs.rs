@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
-use super::schedule::{Schedule, Sought};
+use super::schedule::Schedule;
 use crate::record::fact::{Fact, How};
-use crate::record::findings::{Dated, History, times};
+use crate::record::findings::{Dated, History, Sought, times};
+use crate::record::identities::{Entry, EntryId, Flags};
+use crate::record::looks::Looked;
 use crate::result::{Identity, Ids, Row, Seconds};
 
 impl Ledger {
@@ -66,7 +67,12 @@ impl Ledger {
             if let Some(id) = self.find(identity)
                 && let Some(schedule) = self.schedules.change_unsaved(id)
             {
-                schedule.asked(*sought, brought.contains(&(id, *sought)), began, self.pauses);
+                let looked = match history.thorough {
+                    _ if brought.contains(&(id, *sought)) => Looked::Found,
+                    true => Looked::Thoroughly,
+                    false => Looked::Partly,
+                };
+                schedule.asked(*sought, looked, began, self.pauses);
             }
         }
     }
@@ -100,7 +106,7 @@ impl Ledger {
             let entry = Entry {
                 identity,
                 time,
-                combination: labelled.combination,
+                labels: labelled.labels,
                 flags: Flags::RUN.with(Flags::KNOWN),
             };
             self.hold_run(at, entry)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::looks::{Looks, Pauses};
+use crate::record::findings::Sought;
+use crate::record::looks::{Looked, Looks, Pauses};
 use crate::result::{Ids, Row, Seconds};
 
 /// More gaps than this in the numbers of runs are not kept; the lowest then count as known.
@@ -33,15 +34,6 @@ pub struct Schedule {
     /// The looks for runs that are missing among the known ones.
     #[serde(skip)]
     missing: Looks,
-}
-
-/// Which runs a history is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sought {
-    /// Those up to the one that Repeats shows.
-    Newest,
-    /// Those that are missing among the known ones.
-    Missing,
 }
 
 impl Schedule {
@@ -176,16 +168,13 @@ impl Schedule {
         }
     }
 
-    /// The history was asked at `steady`, and brought such runs or none.
-    pub fn asked(&mut self, sought: Sought, brought: bool, steady: Duration, pauses: Pauses) {
+    /// The history was asked at `steady` for such runs.
+    pub fn asked(&mut self, sought: Sought, looked: Looked, steady: Duration, pauses: Pauses) {
         let looks = match sought {
             Sought::Newest => &mut self.newest,
             Sought::Missing => &mut self.missing,
         };
-        match brought {
-            true => *looks = Looks::default(),
-            false => looks.in_vain(steady, pauses),
-        }
+        looks.looked(looked, steady, pauses);
     }
 
     /// How many runs a reading of the history may find.
@@ -256,13 +245,7 @@ pub(in crate::record) mod tests {
     };
 
     pub(in crate::record) fn schedule(highest: u32) -> Schedule {
-        let ids = Ids {
-            invoke_id: "t".into(),
-            instance_id: "i".into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
-        Schedule::new(ids, highest, highest)
+        Schedule::new(Ids::of_test("t", "i"), highest, highest)
     }
 
     #[test]
@@ -297,7 +280,7 @@ pub(in crate::record) mod tests {
             let steady = Duration::from_secs(minute * 60);
             if schedule.seeks(Sought::Newest, steady, PAUSES) {
                 at.push(minute);
-                schedule.asked(Sought::Newest, false, steady, PAUSES);
+                schedule.asked(Sought::Newest, Looked::Partly, steady, PAUSES);
             }
         }
         assert_eq!(at, [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 871]);

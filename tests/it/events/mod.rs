@@ -48,7 +48,11 @@ pub fn config(
 ) -> String {
     let url = simulator.url();
     let state = directory.path().join("state");
-    let poll = if more.contains("poll:") { "" } else { "poll: {interval: 10m}\n" };
+    let poll = if more.contains("poll:") {
+        ""
+    } else {
+        "poll: {interval: 10m}\n"
+    };
     format!(
         "accounts:\n  - name: {ACCOUNT}\n    endpoint: {url}\n    regions: [{}]\n    credentials: {{type: access_key, \
          access_key_id: test-key, access_key_secret: test-secret, sts_endpoint: '{url}'}}\n    {account}\n\
@@ -76,7 +80,12 @@ impl Stage {
         let config = config(&simulator, &directory, regions, account, more);
         let exporter = Exporter::start(directory.path(), &config);
         exporter.scrape_until("first looks", |scrape| {
-            scrape.by_scope(POLLS).values().filter(|polls| **polls >= 1.0).count() == regions.len()
+            scrape
+                .by_scope(POLLS)
+                .values()
+                .filter(|polls| **polls >= 1.0)
+                .count()
+                == regions.len()
         });
         Self {
             exporter,
@@ -100,15 +109,18 @@ impl Stage {
 
     /// A scrape that shows so many counted results.
     pub fn counted(&self, results: u64) -> Scrape {
-        self.exporter.scrape_until(&format!("{results} results"), |scrape| {
-            scrape.sum(RESULTS, &[]).unwrap_or(0.0) >= results as f64
-        })
+        self.exporter
+            .scrape_until(&format!("{results} results"), |scrape| {
+                scrape.sum(RESULTS, &[]).unwrap_or(0.0) >= results as f64
+            })
     }
 }
 
 /// Events by outcome.
 pub fn outcomes(scrape: &Scrape, source: &str) -> BTreeMap<String, u64> {
-    let events = scrape.all(EVENTS).filter(|(labels, value)| labels["source"] == source && *value > 0.0);
+    let events = scrape
+        .all(EVENTS)
+        .filter(|(labels, value)| labels["source"] == source && *value > 0.0);
     events
         .map(|(labels, value)| (labels["outcome"].clone(), value as u64))
         .collect()

@@ -45,12 +45,23 @@ fn results_are_seen_when_their_events_are_in_the_queue() {
         };
         stage.simulator.cloud().emit(Some(emission));
         let since = Instant::now();
-        stage.simulator.cloud().region(ACCOUNT, REGION).add_settled(1, Outcome::failed(3));
+        stage
+            .simulator
+            .cloud()
+            .region(ACCOUNT, REGION)
+            .add_settled(1, Outcome::failed(3));
         stage.counted(results);
-        assert!(since.elapsed() < Duration::from_secs(25), "not by the end of a wait of its own");
+        assert!(
+            since.elapsed() < Duration::from_secs(25),
+            "not by the end of a wait of its own"
+        );
     }
     // What is of no use is deleted as well.
-    for body in [event(ID, REGION, "FirstHeartbeat"), "plain text".to_owned(), "e30=".to_owned()] {
+    for body in [
+        event(ID, REGION, "FirstHeartbeat"),
+        "plain text".to_owned(),
+        "e30=".to_owned(),
+    ] {
         let body = if body.starts_with('{') {
             base64::engine::general_purpose::STANDARD.encode(body)
         } else {
@@ -58,16 +69,28 @@ fn results_are_seen_when_their_events_are_in_the_queue() {
         };
         stage.simulator.cloud().queue(ACCOUNT, "q").put(body, 0);
     }
-    stage.simulator.cloud().region(ACCOUNT, REGION).add_settled(1, Outcome::failed(3));
+    stage
+        .simulator
+        .cloud()
+        .region(ACCOUNT, REGION)
+        .add_settled(1, Outcome::failed(3));
     let scrape = stage.counted(4);
-    eventually("everything is deleted", || (stage.simulator.cloud().queue(ACCOUNT, "q").deleted == 7).then_some(()));
+    eventually("everything is deleted", || {
+        (stage.simulator.cloud().queue(ACCOUNT, "q").deleted == 7).then_some(())
+    });
     let outcomes = outcomes(&scrape, "queue");
-    assert_eq!((outcomes["hint"], outcomes.get("unknown")), (4, None), "{outcomes:?}");
+    assert_eq!(
+        (outcomes["hint"], outcomes.get("unknown")),
+        (4, None),
+        "{outcomes:?}"
+    );
     assert_eq!(scrape.sum(FAILURES, &[]), None);
     assert!(scrape.by_scope(EVENT_POLLS)[&scope()] >= 3.0);
     // Each batch is one receive and one delete, and each was signed right.
     let requests = stage.simulator.requests();
-    let mut of_queue = requests.iter().filter(|request| request.action.ends_with("Message"));
+    let mut of_queue = requests
+        .iter()
+        .filter(|request| request.action.ends_with("Message"));
     assert!(of_queue.all(|request| request.signed), "{:?}", requests.last());
     assert!(asked(&stage, "BatchDeleteMessage") <= 7);
 }
@@ -82,10 +105,23 @@ fn what_has_piled_up_is_taken_at_once() {
     }
     let account = account(&simulator.url());
     let stage = Stage::before(simulator, tempdir().unwrap(), &[REGION], &account, MORE);
-    eventually("the queue is empty", || stage.simulator.cloud().queue(ACCOUNT, "q").is_empty().then_some(()));
+    eventually("the queue is empty", || {
+        stage
+            .simulator
+            .cloud()
+            .queue(ACCOUNT, "q")
+            .is_empty()
+            .then_some(())
+    });
     assert_eq!(asked(&stage, "BatchDeleteMessage"), 1000_usize.div_ceil(16));
-    let scrape = stage.exporter.scrape_until("all", |scrape| outcomes(scrape, "queue").get("hint") == Some(&1000));
-    assert!(scrape.by_scope(POLLS)[&scope()] <= 12.0, "one each second at most: {:?}", scrape.by_scope(POLLS));
+    let scrape = stage.exporter.scrape_until("all", |scrape| {
+        outcomes(scrape, "queue").get("hint") == Some(&1000)
+    });
+    assert!(
+        scrape.by_scope(POLLS)[&scope()] <= 12.0,
+        "one each second at most: {:?}",
+        scrape.by_scope(POLLS)
+    );
 }
 
 /// How a queue can fail, and how many requests it may be asked with in ten seconds.
@@ -101,7 +137,12 @@ fn failures() -> Vec<(&'static str, &'static str, usize, FaultKind)> {
         ("a gateway's page", "unavailable", 4, FaultKind::Html502),
         ("garbage", "malformed", 1, FaultKind::NotJson),
         ("a document that is cut off", "malformed", 1, FaultKind::CutJson),
-        ("messages without handles", "malformed", 1, FaultKind::MissingField),
+        (
+            "messages without handles",
+            "malformed",
+            1,
+            FaultKind::MissingField,
+        ),
         ("too much", "malformed", 1, FaultKind::Giant(64 << 20)),
         ("a connection that is cut", "transport", 4, FaultKind::CutHeaders),
         ("a redirect", "malformed", 1, FaultKind::PlainStatus(302)),
@@ -118,7 +159,9 @@ fn a_queue_that_fails_harms_neither_polls_nor_readiness_and_is_not_asked_too_oft
             threads.spawn(move || {
                 let simulator = cloud(&[REGION]);
                 simulator.cloud().queue(ACCOUNT, "q");
-                simulator.faults().add(Fault::forever(fault).on("BatchReceiveMessage"));
+                simulator
+                    .faults()
+                    .add(Fault::forever(fault).on("BatchReceiveMessage"));
                 let account = account(&simulator.url());
                 let poll = format!("{MORE}\npoll: {{interval: 1s}}");
                 let stage = Stage::before(simulator, tempdir().unwrap(), &[REGION], &account, &poll);
@@ -129,13 +172,25 @@ fn a_queue_that_fails_harms_neither_polls_nor_readiness_and_is_not_asked_too_oft
                 }
                 let requests = asked(&stage, "BatchReceiveMessage");
                 assert!((1..=most).contains(&requests), "{what}: {requests} requests");
-                stage.simulator.cloud().region(ACCOUNT, REGION).add_settled(1, Outcome::success());
+                stage
+                    .simulator
+                    .cloud()
+                    .region(ACCOUNT, REGION)
+                    .add_settled(1, Outcome::success());
                 let scrape = stage.counted(1);
                 assert_eq!(scrape.value(UP, &[]), 1.0, "{what}");
                 let failed = scrape.sum(FAILURES, &[("reason", reason)]).unwrap_or(0.0);
-                assert_eq!(failed >= 1.0, !reason.is_empty(), "{what}: {}", scrape.shown(FAILURES));
+                assert_eq!(
+                    failed >= 1.0,
+                    !reason.is_empty(),
+                    "{what}: {}",
+                    scrape.shown(FAILURES)
+                );
                 let log = stage.exporter.log();
-                let told = log.lines().filter(|line| line.contains("the queue of events")).count();
+                let told = log
+                    .lines()
+                    .filter(|line| line.contains("the queue of events"))
+                    .count();
                 assert_eq!(told, usize::from(!reason.is_empty()), "{what}: {log}");
                 assert!(!log.contains("hunter2"), "{what}");
             });
@@ -147,10 +202,16 @@ fn a_queue_that_fails_harms_neither_polls_nor_readiness_and_is_not_asked_too_oft
 fn a_queue_that_is_made_later_is_found() {
     let stage = stage(false);
     let missing = |scrape: &crate::scrape::Scrape| scrape.sum(FAILURES, &[("reason", "missing")]);
-    stage.exporter.scrape_until("it is missing", |scrape| missing(scrape) == Some(1.0));
+    stage
+        .exporter
+        .scrape_until("it is missing", |scrape| missing(scrape) == Some(1.0));
     stage.simulator.cloud().queue(ACCOUNT, "q");
     stage.simulator.cloud().emit(Some(Emission::to_queue("q")));
-    stage.simulator.cloud().region(ACCOUNT, REGION).add_settled(1, Outcome::success());
+    stage
+        .simulator
+        .cloud()
+        .region(ACCOUNT, REGION)
+        .add_settled(1, Outcome::success());
     // Within a minute.
     let scrape = stage.counted(1);
     assert_eq!(scrape.value(RESULTS, &[("invocation_status", "Success")]), 1.0);

@@ -171,7 +171,10 @@ impl Region {
     /// Lets it end on an instance. One that had not started has then run for as long as the outcome says.
     pub fn settle(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
         let (now, timeout) = (self.now, self.time_limit(invoke_id));
-        let (sequence, place) = (self.sequence(invoke_id), self.position(invoke_id, &instance.into()));
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
         let row = &mut self.invocation_at(invoke_id).rows[place];
         let was_open = row.status.is_open();
         row.settle(&outcome, timeout, now);
@@ -197,7 +200,10 @@ impl Region {
     pub fn set_status(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, status: InvocationStatus) {
         let now = self.now;
         let timeout = self.time_limit(invoke_id);
-        let (sequence, place) = (self.sequence(invoke_id), self.position(invoke_id, &instance.into()));
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
         let row = &mut self.invocation_at(invoke_id).rows[place];
         let was_open = row.status.is_open();
         match status {

@@ -62,7 +62,10 @@ impl Region {
     pub fn finish_run(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
         let (now, keeps_codes) = (self.now, self.schedules_keep_codes);
         let timeout = self.time_limit(invoke_id);
-        let (sequence, place) = (self.sequence(invoke_id), self.position(invoke_id, &instance.into()));
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
         let row = self.row_mut(invoke_id, place);
         let Some(open) = row.history.iter().rposition(|run| run.status.is_open()) else {
             panic!("no run of {invoke_id} is open on {}", row.instance_id)

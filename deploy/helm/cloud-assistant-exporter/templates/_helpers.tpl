@@ -43,3 +43,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.image.registry }}{{ . }}/{{ end }}{{ .Values.image.repository }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
+
+{{- /* One exporter for each shard, or one for everything: a list of {name, shard, config}. */ -}}
+{{- define "cloud-assistant-exporter.exporters" -}}
+{{- $fullname := include "cloud-assistant-exporter.fullname" . }}
+{{- $exporters := list }}
+{{- if .Values.shards }}
+{{- if .Values.persistence.existingClaim }}{{ fail "persistence.existingClaim is one claim, and each of shards needs its own" }}{{ end }}
+{{- $names := dict }}
+{{- $accounts := dict }}
+{{- range .Values.shards }}
+{{- if hasKey $names .name }}{{ fail (printf "two of shards are called %s" .name) }}{{ end }}
+{{- $_ := set $names .name true }}
+{{- range .accounts }}
+{{- if hasKey $accounts .name }}{{ fail (printf "account %s is in two shards: it would be asked and counted twice" .name) }}{{ end }}
+{{- $_ := set $accounts .name true }}
+{{- end }}
+{{- $config := set (omit $.Values.config "accounts") "accounts" .accounts }}
+{{- $exporters = append $exporters (dict "name" (printf "%s-%s" $fullname .name) "shard" .name "config" $config) }}
+{{- end }}
+{{- else }}
+{{- $exporters = list (dict "name" $fullname "shard" "" "config" .Values.config) }}
+{{- end }}
+{{- toYaml $exporters }}
+{{- end }}
+
+{{- define "cloud-assistant-exporter.shardLabel" -}}
+{{- with . }}
+cloud-assistant-exporter/shard: {{ . | quote }}
+{{- end }}
+{{- end }}

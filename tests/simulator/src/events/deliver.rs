@@ -60,7 +60,11 @@ pub(crate) async fn deliver(shared: &Arc<Shared>) -> Infallible {
 /// At once where it is not late, so that events without delay keep their order.
 async fn send(shared: &Arc<Shared>, emission: &Emission, emitted: Emitted, delay: Duration, chance: Rng) {
     if let Some(target) = emission.http.clone() {
-        let (shared, event, retry) = (Arc::clone(shared), emitted.event.to_string(), emission.retry.clone());
+        let (shared, event, retry) = (
+            Arc::clone(shared),
+            emitted.event.to_string(),
+            emission.retry.clone(),
+        );
         tokio::spawn(async move {
             sleep(delay).await;
             to_http(&shared, &target, &event, &retry, chance).await;
@@ -68,7 +72,11 @@ async fn send(shared: &Arc<Shared>, emission: &Emission, emitted: Emitted, delay
     }
     if let Some(name) = emission.queue.clone() {
         let text = emitted.event.to_string();
-        let body = if emission.base64 { STANDARD.encode(text) } else { text };
+        let body = if emission.base64 {
+            STANDARD.encode(text)
+        } else {
+            text
+        };
         let account = emitted.account;
         let shared = Arc::clone(shared);
         let put = async move {
@@ -110,7 +118,9 @@ async fn post(target: &HttpTarget, event: &str) -> Option<u16> {
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let stream = TcpStream::connect(host).await.ok()?;
     let _ = stream.set_nodelay(true);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .ok()?;
     let mut request = Request::post(format!("/{path}"))
         .header(HOST, host)
         .header(CONNECTION, "close")
@@ -123,7 +133,9 @@ async fn post(target: &HttpTarget, event: &str) -> Option<u16> {
     for (name, value) in &target.headers {
         request = request.header(name, value);
     }
-    let request = request.body(Full::new(Bytes::copy_from_slice(event.as_bytes()))).ok()?;
+    let request = request
+        .body(Full::new(Bytes::copy_from_slice(event.as_bytes())))
+        .ok()?;
     let exchange = async {
         let answer = sender.send_request(request).await.ok()?;
         let status = answer.status().as_u16();

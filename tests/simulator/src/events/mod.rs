@@ -111,7 +111,10 @@ impl Cloud {
 
     /// The number of an account, as its events and STS name it; its name unless one is set.
     pub fn account_id(&self, account: &str) -> String {
-        self.account_ids.get(account).cloned().unwrap_or_else(|| account.to_owned())
+        self.account_ids
+            .get(account)
+            .cloned()
+            .unwrap_or_else(|| account.to_owned())
     }
 
     /// Gives an account a number.
@@ -152,7 +155,9 @@ impl Region {
         let is_emitted = !ended.status.is_open() && ended.status != InvocationStatus::Error;
         if is_emitted {
             let event = event(&self.id, invocation, ended, self.now);
-            self.emitted.iter_mut().for_each(|emitted| emitted.push(event.clone()));
+            self.emitted
+                .iter_mut()
+                .for_each(|emitted| emitted.push(event.clone()));
         }
     }
 }
@@ -161,7 +166,11 @@ impl Region {
 fn event(region_id: &str, invocation: &Invocation, row: &Row, now: i64) -> Value {
     let time = |at: Option<i64>| at.map(utc).unwrap_or_default();
     let number = fastrand::u64(..);
-    let code = if row.error_code.is_empty() { "0" } else { &row.error_code };
+    let code = if row.error_code.is_empty() {
+        "0"
+    } else {
+        &row.error_code
+    };
     json!({
         "id": format!("51e00000-0000-4000-8000-{:012x}", number >> 16),
         "source": "acs.ecs",
@@ -221,7 +230,10 @@ mod tests {
             .collect();
         let documented = ends.iter().map(|outcome| outcome.status);
         let documented = documented.filter(|status| *status != InvocationStatus::Error);
-        assert_eq!(statuses, documented.map(InvocationStatus::as_str).collect::<Vec<_>>());
+        assert_eq!(
+            statuses,
+            documented.map(InvocationStatus::as_str).collect::<Vec<_>>()
+        );
         let first = &emitted[0].event;
         assert_eq!(first["aliyunaccountid"], "1234567890123456");
         assert_eq!(first["subject"], "acs.ecs:cn-hangzhou:1234567890123456:215672");
@@ -231,10 +243,15 @@ mod tests {
         region.run_once(&schedule, 0, Outcome::failed(3));
         region.run_once(&schedule, 0, Outcome::success());
         let runs = cloud.take_emitted();
-        let repeats: Vec<&Value> = runs.iter().map(|emitted| &emitted.event["data"]["repeats"]).collect();
+        let repeats: Vec<&Value> = runs
+            .iter()
+            .map(|emitted| &emitted.event["data"]["repeats"])
+            .collect();
         assert_eq!(repeats, ["1", "2"]);
         cloud.emit(None);
-        cloud.region("a", "cn-hangzhou").add_settled(3, Outcome::success());
+        cloud
+            .region("a", "cn-hangzhou")
+            .add_settled(3, Outcome::success());
         assert_eq!(cloud.take_emitted().len(), 0);
     }
 }

@@ -28,10 +28,12 @@ type Done = Result<(u16, String), ApiError>;
 pub(crate) async fn answer(request: Request, shared: Arc<Shared>) -> io::Result<Response<Answer>> {
     let call = Call::new(request, shared);
     let _in_flight = call.shared.enter();
-    let fault = call
-        .shared
-        .faults
-        .strike(call.action, &call.account, "", &pairs(&call.request.query).into_iter().collect());
+    let fault = call.shared.faults.strike(
+        call.action,
+        &call.account,
+        "",
+        &pairs(&call.request.query).into_iter().collect(),
+    );
     let mut response = match fault {
         None => call.finish(call.done().await),
         Some(fault) => {
@@ -43,9 +45,14 @@ pub(crate) async fn answer(request: Request, shared: Arc<Shared>) -> io::Result<
     let status = response.status().as_u16();
     call.shared
         .amend(call.number, |received| received.status = status);
-    for (name, value) in [("x-mns-request-id", call.request_id.as_str()), ("x-mns-version", "2015-06-06")] {
+    for (name, value) in [
+        ("x-mns-request-id", call.request_id.as_str()),
+        ("x-mns-version", "2015-06-06"),
+    ] {
         if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(name), value);
         }
     }
     Ok(response)
@@ -71,7 +78,8 @@ impl Call {
         };
         let parameters: std::collections::BTreeMap<String, String> =
             pairs(&request.query).into_iter().collect();
-        let is_batch = parameters.contains_key("numOfMessages") || request.body.windows(9).any(|part| part == b"<Messages")
+        let is_batch = parameters.contains_key("numOfMessages")
+            || request.body.windows(9).any(|part| part == b"<Messages")
             || request.body.windows(15).any(|part| part == b"<ReceiptHandles");
         let action = match (request.method.as_str(), is_of_messages, is_batch) {
             ("GET", true, _) if parameters.contains_key("peekonly") => "PeekMessage",
@@ -130,7 +138,8 @@ impl Call {
             mns::verify(&self.request, &cloud.keys, now, tolerance)?;
             self.shared.amend(self.number, |received| received.signed = true);
             if cloud.is_denied(&self.account, self.action, "") {
-                let message = "The OwnerId that your Access Key Id associated to is forbidden for this operation.";
+                let message =
+                    "The OwnerId that your Access Key Id associated to is forbidden for this operation.";
                 return Err(ApiError::new(403, "AccessDenied", message));
             }
         }
@@ -148,7 +157,11 @@ impl Call {
             "SendMessage" | "BatchSendMessage" => self.send(&body()),
             "ReceiveMessage" | "BatchReceiveMessage" | "PeekMessage" => self.receive().await,
             "DeleteMessage" | "BatchDeleteMessage" => self.delete(&body()),
-            _ => Err(ApiError::new(400, "InvalidRequestURL", "Http request URL format invalid.")),
+            _ => Err(ApiError::new(
+                400,
+                "InvalidRequestURL",
+                "Http request URL format invalid.",
+            )),
         }
     }
 
@@ -168,7 +181,11 @@ impl Call {
     fn send(&self, body: &str) -> Done {
         let bodies = xml::texts(body, "MessageBody");
         if bodies.is_empty() || bodies.len() > BATCH {
-            return Err(ApiError::new(400, "MalformedXML", "The XML you provided was not well-formed."));
+            return Err(ApiError::new(
+                400,
+                "MalformedXML",
+                "The XML you provided was not well-formed.",
+            ));
         }
         if bodies.iter().map(String::len).sum::<usize>() > LONGEST_MESSAGE {
             let message = "The length of message should not be larger than max message size.";
@@ -176,7 +193,9 @@ impl Call {
         }
         let sent = self.with(|queue| {
             let now = now_milliseconds();
-            let put = bodies.iter().map(|body| (queue.put(body.clone(), now), body.clone()));
+            let put = bodies
+                .iter()
+                .map(|body| (queue.put(body.clone(), now), body.clone()));
             Ok(put.collect::<Vec<_>>())
         })?;
         self.shared.messages.notify_waiters();
@@ -186,7 +205,10 @@ impl Call {
     async fn receive(&self) -> Done {
         let parameters = pairs(&self.request.query);
         let number = |name: &str| {
-            let text = parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+            let text = parameters
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value);
             text.map(|text| text.parse::<u64>()).transpose()
         };
         let invalid = |_| ApiError::new(400, "InvalidArgument", "The value of a parameter is not valid.");
@@ -194,10 +216,18 @@ impl Call {
         let wait = number("waitseconds").map_err(invalid)?;
         let is_known = |name: &str| ["numOfMessages", "waitseconds", "peekonly"].contains(&name);
         if !parameters.iter().all(|(name, _)| is_known(name)) {
-            return Err(ApiError::new(400, "InvalidQueryString", "The query string is not valid."));
+            return Err(ApiError::new(
+                400,
+                "InvalidQueryString",
+                "The query string is not valid.",
+            ));
         }
         if !(1..=BATCH as u64).contains(&most) || wait.is_some_and(|wait| wait > LONGEST_WAIT) {
-            return Err(ApiError::new(400, "InvalidArgument", "The value of a parameter is out of its range."));
+            return Err(ApiError::new(
+                400,
+                "InvalidArgument",
+                "The value of a parameter is out of its range.",
+            ));
         }
         let peek = self.action == "PeekMessage";
         let is_batch = number("numOfMessages").is_ok_and(|number| number.is_some());
@@ -208,7 +238,11 @@ impl Call {
             let changed = self.shared.messages.notified();
             let (messages, wait, next, is_full) = self.with(|queue| {
                 let messages = queue.receive(usize::try_from(most).unwrap_or(1), now_milliseconds(), peek);
-                let wait = if queue.answers_at_once { 0 } else { wait.unwrap_or(queue.polling_wait) };
+                let wait = if queue.answers_at_once {
+                    0
+                } else {
+                    wait.unwrap_or(queue.polling_wait)
+                };
                 let is_full = waiting.is_none() && queue.waiting >= queue.long_polls;
                 Ok((messages, wait, queue.next_visible(), is_full))
             })?;
@@ -250,10 +284,17 @@ impl Call {
         } else {
             // Raw, as the official SDKs send it: a plus is none of a form.
             let handle = self.request.query.strip_prefix("ReceiptHandle=");
-            handle.map(|handle| handle.replace("%3D", "=").replace("%2D", "-")).into_iter().collect()
+            handle
+                .map(|handle| handle.replace("%3D", "=").replace("%2D", "-"))
+                .into_iter()
+                .collect()
         };
         if handles.is_empty() || handles.len() > BATCH {
-            return Err(ApiError::new(400, "MalformedXML", "The XML you provided was not well-formed."));
+            return Err(ApiError::new(
+                400,
+                "MalformedXML",
+                "The XML you provided was not well-formed.",
+            ));
         }
         let now = now_milliseconds();
         let wrong: Vec<String> = self.with(|queue| {
@@ -287,11 +328,17 @@ impl Call {
             }
             FaultKind::Hang => std::future::pending().await,
             FaultKind::CutHeaders => return Err(io::Error::other("cut off on purpose")),
-            FaultKind::CutBody => answer::cut("<Messages><Message><ReceiptHandle>1-x</ReceiptHandle></Message></Messages>"),
+            FaultKind::CutBody => {
+                answer::cut("<Messages><Message><ReceiptHandle>1-x</ReceiptHandle></Message></Messages>")
+            }
             FaultKind::Giant(bytes) => answer::giant(bytes),
             FaultKind::EmptyBody => answer::whole(200, XML, ""),
             FaultKind::CutJson => answer::whole(200, XML, "<?xml version=\"1.0\"?><Messages><Message><Rece"),
-            FaultKind::MissingField => answer::whole(200, XML, "<Messages><Message><MessageId>1</MessageId></Message></Messages>"),
+            FaultKind::MissingField => answer::whole(
+                200,
+                XML,
+                "<Messages><Message><MessageId>1</MessageId></Message></Messages>",
+            ),
             _ => answer::whole(200, XML, "this is no XML & <never> was"),
         })
     }
@@ -306,7 +353,8 @@ impl Call {
             }) => {
                 let host = self.request.header("host").unwrap_or_default();
                 let body = xml::error(&code, &message, &self.request_id, host);
-                self.shared.amend(self.number, |received| received.code = Some(code));
+                self.shared
+                    .amend(self.number, |received| received.code = Some(code));
                 answer::whole(status, XML, body)
             }
         }

@@ -60,7 +60,10 @@ impl Default for Queue {
 impl Message {
     /// What it is deleted by, as long as it is hidden.
     pub(crate) fn receipt(&self) -> String {
-        format!("1-ODU4OTkzNDU5My0xNDMyNzI3ODI3LTItOA==-{}-{}", self.number, self.dequeued)
+        format!(
+            "1-ODU4OTkzNDU5My0xNDMyNzI3ODI3LTItOA==-{}-{}",
+            self.number, self.dequeued
+        )
     }
 }
 
@@ -93,7 +96,10 @@ impl Queue {
 
     /// Takes up to so many, which are hidden from then on.
     pub(crate) fn receive(&mut self, most: usize, now: i64, peek: bool) -> Vec<Message> {
-        let visible = self.messages.iter_mut().filter(|message| message.visible_from <= now);
+        let visible = self
+            .messages
+            .iter_mut()
+            .filter(|message| message.visible_from <= now);
         visible
             .take(most)
             .map(|message| {
@@ -129,7 +135,9 @@ impl Queue {
 impl Cloud {
     /// A queue of an account, which exists from its first use on.
     pub fn queue(&mut self, account: &str, name: &str) -> &mut Queue {
-        self.queues.entry((account.to_owned(), name.to_owned())).or_default()
+        self.queues
+            .entry((account.to_owned(), name.to_owned()))
+            .or_default()
     }
 
     /// A queue, if there is one.
@@ -153,7 +161,9 @@ impl Cloud {
 /// The real time: visibility is a matter of seconds.
 pub(crate) fn now_milliseconds() -> i64 {
     let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    elapsed.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+    elapsed.map_or(0, |elapsed| {
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 #[cfg(test)]
@@ -174,7 +184,10 @@ mod tests {
         assert!(!queue.delete(&received[1].receipt(), 30_010), "its time is over");
         let again = queue.receive(1, 30_010, false);
         assert_eq!((again[0].body.as_str(), again[0].dequeued), ("two", 2));
-        assert!(!queue.delete(&received[1].receipt(), 30_020), "the receipt is the old one");
+        assert!(
+            !queue.delete(&received[1].receipt(), 30_020),
+            "the receipt is the old one"
+        );
         assert!(queue.delete(&again[0].receipt(), 30_020));
         assert_eq!((queue.len(), queue.deleted), (0, 2));
     }

@@ -29,17 +29,23 @@ pub(super) fn texts(document: &str, name: &str) -> Vec<String> {
 }
 
 fn unescape(text: &str) -> String {
-    let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-    named
-        .iter()
-        .fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+    let named = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&amp;", "&"),
+    ];
+    named.iter().fold(text.to_owned(), |text, (entity, character)| {
+        text.replace(entity, character)
+    })
 }
 
 fn escape(text: &str) -> String {
     let named = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;")];
-    named
-        .iter()
-        .fold(text.to_owned(), |text, (character, entity)| text.replace(*character, entity))
+    named.iter().fold(text.to_owned(), |text, (character, entity)| {
+        text.replace(*character, entity)
+    })
 }
 
 fn document(name: &str, inside: &str) -> String {
@@ -85,7 +91,9 @@ pub(super) fn sent(messages: &[(String, String)], is_batch: bool) -> String {
     match messages {
         [message] if !is_batch => document("Message", &inside(message)),
         messages => {
-            let each = messages.iter().map(|message| format!("<Message>{}</Message>", inside(message)));
+            let each = messages
+                .iter()
+                .map(|message| format!("<Message>{}</Message>", inside(message)));
             document("Messages", &each.collect::<String>())
         }
     }

@@ -24,16 +24,29 @@ pub(crate) fn verify(
 ) -> Result<KnownKey, ApiError> {
     let refuse = |status, code: &str, message: &str| Err(ApiError::new(status, code, message));
     let Some(authorization) = request.header("authorization") else {
-        return refuse(400, "MissingAuthorizationHeader", "Authorization header is required.");
+        return refuse(
+            400,
+            "MissingAuthorizationHeader",
+            "Authorization header is required.",
+        );
     };
-    let claimed = authorization.strip_prefix("MNS ").and_then(|rest| rest.split_once(':'));
+    let claimed = authorization
+        .strip_prefix("MNS ")
+        .and_then(|rest| rest.split_once(':'));
     let Some((id, sent)) = claimed else {
-        return refuse(400, "InvalidAuthorizationHeader", "The Authorization header format is invalid.");
+        return refuse(
+            400,
+            "InvalidAuthorizationHeader",
+            "The Authorization header format is invalid.",
+        );
     };
     let Some(date) = request.header("x-mns-date").or_else(|| request.header("date")) else {
         return refuse(400, "MissingDateHeader", "Date or x-mns-date header is required.");
     };
-    let Some(at) = httpdate::parse_http_date(date).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()) else {
+    let Some(at) = httpdate::parse_http_date(date)
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+    else {
         return refuse(400, "InvalidDateHeader", "The Date header format is invalid.");
     };
     if (at.as_secs().cast_signed() - now).abs() > tolerance {
@@ -43,7 +56,11 @@ pub(crate) fn verify(
         return refuse(400, "MissingVersionHeader", "x-mns-version header is required.");
     }
     let Some(known) = keys.get(id).filter(|known| !known.inactive) else {
-        return refuse(403, "InvalidAccessKeyId", "The AccessKey Id you provided is not exist.");
+        return refuse(
+            403,
+            "InvalidAccessKeyId",
+            "The AccessKey Id you provided is not exist.",
+        );
     };
     if sign(&known.key.secret, &string_to_sign(request, date)) != sent {
         let message = "The request signature we calculated does not match the signature you provided.";
@@ -52,7 +69,11 @@ pub(crate) fn verify(
     let token_is_right = known.key.security_token.as_deref() == request.header("security-token");
     let is_over = known.expires.is_some_and(|expires| expires <= now);
     if !token_is_right || is_over {
-        return refuse(403, "InvalidSecurityToken", "The security token you provided is invalid.");
+        return refuse(
+            403,
+            "InvalidSecurityToken",
+            "The security token you provided is invalid.",
+        );
     }
     Ok(known.clone())
 }
@@ -66,7 +87,10 @@ fn string_to_sign(request: &Request, date: &str) -> String {
         .map(|(name, value)| (name.as_str(), value.trim()))
         .collect();
     own.sort_unstable();
-    let own: String = own.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let own: String = own
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
     let query = if request.query.is_empty() {
         String::new()
     } else {
@@ -102,7 +126,10 @@ mod tests {
             serde_json::from_str(include_str!("../../../data/mns-signature-vectors.json")).unwrap();
         let vectors = vectors["vectors"].as_array().unwrap();
         let mut checked = 0;
-        for vector in vectors.iter().filter(|vector| vector["algorithm"] == "MNS HMAC-SHA1 (V2)") {
+        for vector in vectors
+            .iter()
+            .filter(|vector| vector["algorithm"] == "MNS HMAC-SHA1 (V2)")
+        {
             let text = |name: &str| vector[name].as_str().unwrap_or_default().to_owned();
             let resource = text("path_and_query");
             let (path, query) = resource.split_once('?').unwrap_or((&resource, ""));
@@ -118,7 +145,12 @@ mod tests {
             };
             let to_sign = string_to_sign(&request, request.header("date").unwrap());
             assert_eq!(to_sign, text("string_to_sign"), "{}", text("name"));
-            assert_eq!(sign(&text("access_key_secret"), &to_sign), text("signature"), "{}", text("name"));
+            assert_eq!(
+                sign(&text("access_key_secret"), &to_sign),
+                text("signature"),
+                "{}",
+                text("name")
+            );
             checked += 1;
         }
         assert_eq!(checked, 7);

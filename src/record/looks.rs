@@ -11,6 +11,17 @@ pub struct Pauses {
     pub most: Duration,
 }
 
+/// What a look for something has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It was there.
+    Found,
+    /// It was not where it should be, or nothing could be read.
+    Partly,
+    /// It was not there: everything was read.
+    Thoroughly,
+}
+
 /// When something is to be looked for again that was looked for in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Looks {
@@ -30,9 +41,17 @@ impl Looks {
 
     /// It was looked for at `steady`, in vain.
     pub fn in_vain(&mut self, steady: Duration, pauses: Pauses) {
-        self.was_thorough |= self.is_patient(pauses);
         self.pause = (self.pause * 2).clamp(pauses.least, pauses.most.max(pauses.least));
         self.not_before = steady + self.pause;
+    }
+
+    /// It was looked for at `steady`.
+    pub(super) fn looked(&mut self, looked: Looked, steady: Duration, pauses: Pauses) {
+        match looked {
+            Looked::Found => *self = Self::default(),
+            Looked::Partly | Looked::Thoroughly => self.in_vain(steady, pauses),
+        }
+        self.was_thorough |= looked == Looked::Thoroughly;
     }
 
     /// Whether the pauses have grown as long as they do.
