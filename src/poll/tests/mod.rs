@@ -3,6 +3,7 @@
 
 pub(crate) mod api;
 mod cloud;
+mod day;
 pub(crate) mod disk;
 pub(super) mod exporter;
 mod hints;

@@ -1,6 +1,8 @@
 //! Task events: what they hurry, what they cost, and that nothing else comes of them.
 
 mod endpoint;
+mod figures;
+mod hostile;
 mod queue;
 
 use std::collections::BTreeMap;

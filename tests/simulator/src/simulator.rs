@@ -113,6 +113,12 @@ impl Simulator {
         self.shared.forget_requests();
     }
 
+    /// Puts a message into a queue, if it is there, and tells whoever waits for one.
+    pub fn put_message(&self, account: &str, queue: &str, body: impl Into<String>) {
+        self.cloud().put_message(account, queue, body.into());
+        self.shared.messages.notify_waiters();
+    }
+
     /// The status of each try to send an event to an HTTP target; 0 where there was no answer.
     pub fn deliveries(&self) -> Vec<u16> {
         self.shared.deliveries()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hyper::Response;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue, LOCATION};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{BATCH, LONGEST_MESSAGE, Queue, now_milliseconds, xml};
@@ -53,6 +53,12 @@ pub(crate) async fn answer(request: Request, shared: Arc<Shared>) -> io::Result<
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(name), value);
+        }
+    }
+    if call.action == "CreateQueue" {
+        let host = call.request.header("host").unwrap_or_default();
+        if let Ok(place) = HeaderValue::from_str(&format!("http://{host}/queues/{}", call.queue)) {
+            response.headers_mut().insert(LOCATION, place);
         }
     }
     Ok(response)

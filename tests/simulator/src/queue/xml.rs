@@ -128,6 +128,7 @@ pub(super) fn attributes(name: &str, queue: &super::Queue) -> String {
         + &element("MessageRetentionPeriod", 600)
         + &element("VisibilityTimeout", queue.visibility_timeout / 1000)
         + &element("PollingWaitSeconds", queue.polling_wait)
+        + &element("LoggingEnabled", "False")
         + &element("CreateTime", 1_767_323_045)
         + &element("LastModifyTime", 1_767_323_045);
     document("Queue", &inside)

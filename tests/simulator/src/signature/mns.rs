@@ -1,4 +1,4 @@
-//! Signatures of Simple Message Queue, version 2: HMAC-SHA1 over the request line and its `x-mns-*` headers.
+//! Signatures of Simple Message Queue: version 2, HMAC-SHA1 over the request line and its `x-mns-*` headers, or version 4.
 
 use std::collections::HashMap;
 use std::time::UNIX_EPOCH;
@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-use super::Request;
+use super::{Request, mns4, pairs};
+use crate::clock::utc;
 use crate::error::ApiError;
 use crate::keys::KnownKey;
 
@@ -30,10 +31,12 @@ pub(crate) fn verify(
             "Authorization header is required.",
         );
     };
-    let claimed = authorization
+    let version_2 = authorization
         .strip_prefix("MNS ")
-        .and_then(|rest| rest.split_once(':'));
-    let Some((id, sent)) = claimed else {
+        .and_then(|rest| rest.split_once(':'))
+        .map(|(id, sent)| (id, None, sent));
+    let version_4 = || mns4::read(authorization).map(|(id, region, sent)| (id, Some(region), sent));
+    let Some((id, region, sent)) = version_2.or_else(version_4) else {
         return refuse(
             400,
             "InvalidAuthorizationHeader",
@@ -62,7 +65,19 @@ pub(crate) fn verify(
             "The AccessKey Id you provided is not exist.",
         );
     };
-    if sign(&known.key.secret, &string_to_sign(request, date)) != sent {
+    let expected = match region {
+        None => sign(&known.key.secret, &string_to_sign(request, date)),
+        Some(region) => mns4::Signed {
+            method: &request.method,
+            path: &request.path,
+            query: &pairs(&request.query),
+            headers: &request.headers,
+            date: &utc(at.as_secs().cast_signed()).replace(['-', ':'], ""),
+            region,
+        }
+        .sign(&known.key.secret),
+    };
+    if expected != sent {
         let message = "The request signature we calculated does not match the signature you provided.";
         return refuse(403, "SignatureDoesNotMatch", message);
     }

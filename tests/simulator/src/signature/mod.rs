@@ -2,6 +2,7 @@
 
 mod encoding;
 pub(crate) mod mns;
+mod mns4;
 pub(crate) mod v1;
 pub(crate) mod v3;
 
