@@ -90,9 +90,9 @@ impl Lateness {
             "</ul>\n<p>Those of the status Error have no event: they wait for the next poll.</p>\n<table>",
         );
         for (scope, late) in seen.newest.iter().rev() {
-            let _ = write!(
+            let _ = writeln!(
                 page,
-                "<tr><td>{scope}</td><td>{:.2} s</td></tr>\n",
+                "<tr><td>{scope}</td><td>{:.2} s</td></tr>",
                 late.as_secs_f64()
             );
         }

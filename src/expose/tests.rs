@@ -7,12 +7,12 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::clock::Now;
 use crate::record::{CommandSettings, Findings, Naming, Record, Settings, Sweep};
-use crate::requests::{Action, Reason};
+use crate::requests::{Action, QueueReason, Reason};
 use crate::result::{
     CommandOfRow, Delivery, Ids, InvocationSummary, KnownStatus, Row, Seconds, Status, Times,
 };
 use crate::scope::Scope;
-use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView};
+use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView, Source};
 
 const NOW: Seconds = 1_800_000_000;
 
@@ -118,6 +118,7 @@ fn scope_view(scope: Scope) -> ScopeView {
     });
     view.last_success = Some(NOW - 5);
     view.work.polls = 12;
+    view.work.event_polls = 4;
     view.work.sweeps = 2;
     view.work.skipped_rows = 3;
     view.work.failures[Reason::Throttled as usize] = 4;
@@ -153,6 +154,19 @@ fn rendered() -> [String; 2] {
         ("a \"b\" \\ c".into(), Arc::new(account(ending))),
     ];
     board.publish_accounts(accounts.into());
+    board.change_events(|events| {
+        events.open = [true, false];
+        let of = |account, region_id| Scope::new(account, region_id);
+        events.received(
+            Source::Http,
+            [7, 1, 2, 3],
+            [of("production", "cn-beijing")],
+            NOW - 60,
+        );
+        events.received(Source::Queue, [1, 0, 0, 0], [of("production", "gone")], NOW);
+        let seen = events.scopes.entry(of("production", "new")).or_default();
+        seen.queue.get_or_insert_default().failures[QueueReason::Missing as usize] = 2;
+    });
     let exposition = Exposition::new(registry, Process::new(UNIX_EPOCH), requests);
     exposition.render(&board);
     [None, Some("application/openmetrics-text;version=1.0.0")].map(|accept| {

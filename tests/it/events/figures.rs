@@ -16,8 +16,8 @@ use crate::stage::RESULTS;
 const REGIONS: usize = 9;
 const RESULTS_OF_ALL: usize = 1000;
 const MORE: &str = "events: {http: true, min_interval: 1s}";
-/// Between two results.
-const APART: Duration = Duration::from_millis(120);
+/// Between two results: of a region twice its `min_interval`.
+const APART: Duration = Duration::from_millis(240);
 /// Between two looks at /metrics: what is measured must not wait for those who measure.
 const LOOK: Duration = Duration::from_millis(20);
 
