@@ -132,6 +132,10 @@ mod tests {
             sleep(Duration::from_millis(10)).await;
             place.leave(true);
         }
-        assert_eq!(began.elapsed(), Duration::from_secs(1), "one that answers waits for none of them");
+        assert_eq!(
+            began.elapsed(),
+            Duration::from_secs(1),
+            "one that answers waits for none of them"
+        );
     }
 }

@@ -19,12 +19,16 @@ pub(super) fn missing(view: &View, stopping: bool) -> Vec<String> {
     let mut missing = Vec::new();
     if !accounts.is_empty() {
         let (known, all) = (view.accounts.len() - accounts.len(), view.accounts.len());
-        missing.push(format!("The regions of {known} of {all} accounts are known. Missing:"));
+        missing.push(format!(
+            "The regions of {known} of {all} accounts are known. Missing:"
+        ));
         missing.extend(named(&accounts));
     }
     if !scopes.is_empty() {
         let (ended, all) = (view.scopes.len() - scopes.len(), view.scopes.len());
-        missing.push(format!("The first polls of {ended} of {all} regions have ended. Missing:"));
+        missing.push(format!(
+            "The first polls of {ended} of {all} regions have ended. Missing:"
+        ));
         missing.extend(named(&scopes));
     }
     if view.accounts.is_empty() {
@@ -72,7 +76,10 @@ mod tests {
             board.publish(scope);
         }
         let missing = missing(&board.view(), false);
-        assert_eq!(missing[..2], ["The regions of 0 of 1 accounts are known. Missing:", "  a"]);
+        assert_eq!(
+            missing[..2],
+            ["The regions of 0 of 1 accounts are known. Missing:", "  a"]
+        );
         assert!(missing.contains(&"The first polls of 8 of 23 regions have ended. Missing:".to_owned()));
         assert!(missing.contains(&"  a/region-08".to_owned()), "{missing:?}");
         assert_eq!(missing.last().unwrap(), "  and 5 more");
