@@ -1,6 +1,6 @@
 //! How every answer of the API is read: what is usable is taken, and what is odd costs its own entry.
 //!
-//! An answer is one list, perhaps with a NextToken beside it. The way to the list must be there; the list's elements
+//! An answer is one object, or one list, perhaps with a NextToken beside it. The way to the list must be there; the list's elements
 //! may be anything. Of an object only those members are kept that somebody asks for, as they stand in the text, so
 //! that each is read by itself: a number out of any range or a broken escape in one of them costs neither the
 //! object nor its neighbours. A list ends the reading at the first element above its bound, before it takes memory.
@@ -346,6 +346,16 @@ pub(super) fn object<'a, T: Entry<'a>>(body: &'a [u8]) -> T {
     entry
 }
 
+/// Reads a text that is one object, and JSON to its end; or the line and the column, from 1, where it is not.
+pub(super) fn whole<'a, T: Entry<'a>>(body: &'a [u8]) -> Result<T, (usize, usize)> {
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| (error.line(), error.column()))?;
+    let mut entry = T::default();
+    match fill(&mut entry, body.trim_ascii_start()) {
+        true => Ok(entry),
+        false => Err((1, 1)),
+    }
+}
+
 /// Whether it was an object, as far as it could be read.
 fn fill<'a, T: Entry<'a>>(entry: &mut T, body: &'a [u8]) -> bool {
     // What is wrong behind the members is of no use to who asks for them.
@@ -376,3 +386,6 @@ pub(super) fn text_or_number(raw: &RawValue) -> Option<Cow<'_, str>> {
         false => text(Some(raw)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod ecs;
 pub(crate) mod endpoint;
 pub mod error;
+mod error_body;
 pub mod http;
 pub mod in_flight;
 pub mod invocations;

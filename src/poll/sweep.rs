@@ -12,13 +12,18 @@ use super::conversation::INVOCATIONS_TIMEOUT;
 use super::plan::PollPlan;
 use super::scan::history::HistoryCursor;
 use super::scan::{Request, Scan};
+use super::timetable::place;
 use crate::aliyun::error::CallError;
 use crate::aliyun::limit::Priority;
 use crate::record::{Findings, Record};
+use crate::scope::Scope;
 use crate::timestamp;
 
 /// A sweep that has failed is begun again after so many polls, if the next one is not due before.
 const POLLS_BEFORE_NEXT_TRY: u32 = 10;
+
+/// Over this part of an interval sweeps are spread that would come together.
+const SPREAD: u32 = 8;
 
 /// A scope's sweeps.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(super) struct Sweeps {
     under_way: Option<SweepUnderWay>,
     /// When the next one begins: by the process's own time, which a step of the machine's clock does not move.
     next: Instant,
+    /// How much earlier the one after the next comes, once: sweeps of scopes that began together come apart.
+    earlier: Duration,
 }
 
 /// A sweep that has begun.
@@ -41,22 +48,26 @@ pub(super) struct SweepUnderWay {
 }
 
 impl Sweeps {
-    /// After those that the record knows of.
-    pub(super) fn new(record: Option<&Record>, plan: &PollPlan) -> Self {
+    /// After those that the record knows of; thousands of overdue ones do not begin at once.
+    pub(super) fn new(scope: &Scope, record: Option<&Record>, plan: &PollPlan) -> Self {
         // Only how long ago the last one was is read from the machine's clock, once.
         let now = timestamp::seconds(SystemTime::now());
         let age = record.map_or(0, |record| now.saturating_sub(record.swept_at()));
         let interval = plan.sweep_interval.unwrap_or_default();
+        let apart = (interval / SPREAD).mul_f64(place(scope));
+        let due = interval.saturating_sub(Duration::from_secs(u64::from(age)));
         Self {
             interval: plan.sweep_interval,
             under_way: None,
-            next: Instant::now() + interval.saturating_sub(Duration::from_secs(u64::from(age))),
+            next: Instant::now() + due.max(apart),
+            earlier: apart,
         }
     }
 
     /// Everything has been read.
     pub(super) fn done(&mut self) {
-        self.next = Instant::now() + self.interval.unwrap_or_default();
+        let interval = self.interval.unwrap_or_default();
+        self.next = Instant::now() + interval.saturating_sub(std::mem::take(&mut self.earlier));
     }
 
     /// The sweep has failed.

@@ -79,7 +79,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
         Self {
             showing: Showing::new(scope.clone(), board, start.work),
-            sweeps: Sweeps::new(start.held.record(), &plan),
+            sweeps: Sweeps::new(&scope, start.held.record(), &plan),
             scope,
             plan,
             cloud: Arc::new(cloud),

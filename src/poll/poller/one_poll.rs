@@ -185,7 +185,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let now = timestamp::seconds(SystemTime::now());
         let record = self.records.load(&self.scope, &self.plan.settings, now).await?;
         // What a sweep has read belongs to the record that is gone.
-        self.sweeps = Sweeps::new(Some(&record), &self.plan);
+        self.sweeps = Sweeps::new(&self.scope, Some(&record), &self.plan);
         Ok(Box::new(record))
     }
 }

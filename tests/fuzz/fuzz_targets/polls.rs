@@ -100,6 +100,8 @@ struct World {
     /// The rows of a sweep under way, and what polls have seen since it began.
     sweep: Option<(Vec<Row>, HashSet<Identity>)>,
     has_schedules: bool,
+    /// When the look-back window was moved last.
+    looked_back_at: u32,
     /// What has happened, for a finding.
     told: Vec<String>,
 }
@@ -117,6 +119,7 @@ fn run(choices: &mut Unstructured<'_>) -> Result<()> {
         shown: Picture::default(),
         sweep: None,
         has_schedules: false,
+        looked_back_at: 0,
         told: Vec::new(),
     };
     let most = choices.int_in_range(4..=80)?;
@@ -408,6 +411,7 @@ impl World {
         };
         let looked_at: Vec<Identity> = findings.looked_at().collect();
         self.record.apply(findings, at(now));
+        self.looked_back_at = now;
         if crashes {
             // Not saved, not shown.
             self.reload();
@@ -470,6 +474,7 @@ impl World {
         let now = self.clock();
         let record = Record::from_pairs(&self.settings, pairs, now);
         self.record = record.expect("what was saved is accepted");
+        self.looked_back_at = now;
         self.sweep = None;
     }
 
@@ -479,16 +484,20 @@ impl World {
         }
         let now = self.clock();
         self.told.push(format!("a restart at {now}"));
-        let before = self
-            .record
-            .counts(at(now).steady)
-            .map(|counts| Picture::of(&counts));
+        let is_as_old = self.looked_back_at == now;
+        let picture = |record: &Record| {
+            let counts = record.counts(at(now).steady)?;
+            let mut picture = Picture::of(&counts);
+            if !is_as_old {
+                // Only the record that is read again knows how late it is.
+                picture.gauges.retain(|name, _| !name.starts_with("recent "));
+            }
+            Some(picture)
+        };
+        let before = picture(&self.record);
         self.save();
         self.reload();
-        let after = self
-            .record
-            .counts(at(now).steady)
-            .map(|counts| Picture::of(&counts));
+        let after = picture(&self.record);
         if let (Some(before), Some(after)) = (before, after) {
             // A series that is held at 0 is so for longer after a restart.
             if self.settings.new_series_hold == 0 {
