@@ -4,16 +4,16 @@
 use std::num::NonZeroU32;
 
 use super::answer::{Answer, Entry, Undocumented, object_of, text};
-use crate::result::{Identity, Named, label_text};
+use crate::result::{Identity, InvocationSummary, label_text};
 use crate::timestamp;
 
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Scheduled {
+pub struct InvocationsPage {
     /// The rows of the results list that the invocations of this page have.
     pub rows: Vec<Identity>,
     /// The invocations with their commands, in the order of the list; read only where commands are selected.
-    pub commands: Vec<Named>,
+    pub commands: Vec<InvocationSummary>,
     /// Absent at the end of the list.
     pub next_token: Option<String>,
 }
@@ -22,11 +22,11 @@ pub struct Scheduled {
 ///
 /// # Errors
 /// When the body is not the documented JSON.
-pub fn decode(body: &[u8], with_commands: bool) -> Result<Scheduled, Undocumented> {
+pub fn decode(body: &[u8], with_commands: bool) -> Result<InvocationsPage, Undocumented> {
     let answer = Answer::<Invocation<'_>>::read(body, &["Invocations", "Invocation"])?;
-    let mut page = Scheduled {
+    let mut page = InvocationsPage {
         next_token: answer.next_token()?,
-        ..Scheduled::default()
+        ..InvocationsPage::default()
     };
     for invocation in answer.entries {
         let Some(invoke_id) = text(invocation.invoke_id).filter(|id| !id.is_empty()) else {
@@ -79,9 +79,9 @@ impl<'a> Entry<'a> for Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    fn named(&self, invoke_id: &str) -> Option<Named> {
+    fn named(&self, invoke_id: &str) -> Option<InvocationSummary> {
         let label = |raw| label_text(&text(raw).unwrap_or_default()).into();
-        Some(Named {
+        Some(InvocationSummary {
             command_id: label_text(&text(self.command_id).filter(|id| !id.is_empty())?).into(),
             invoke_id: invoke_id.into(),
             name: label(self.command_name),
@@ -120,7 +120,7 @@ mod tests {
             .to_vec();
         assert_eq!(
             decode(body.as_bytes(), false).unwrap(),
-            Scheduled {
+            InvocationsPage {
                 rows,
                 commands: Vec::new(),
                 next_token: None
@@ -134,12 +134,12 @@ mod tests {
         );
     }
 
-    fn page(list: &str) -> Scheduled {
+    fn page(list: &str) -> InvocationsPage {
         let body = format!(r#"{{"NextToken":8,"Invocations":{{"Invocation":[{list}]}}}}"#);
         decode(body.as_bytes(), true).unwrap()
     }
 
-    /// Each of these cost the whole answer once, and with it the first look of the scope.
+    /// Each of these cost the whole answer once, and with it the baseline of the scope.
     #[test]
     fn one_odd_entry_costs_no_other() {
         let good = r#"{"InvokeId":"t-1","CommandId":"c-1","CommandName":"a","InvokeInstances":{"InvokeInstance":[{"InstanceId":"i-1"}]}}"#;

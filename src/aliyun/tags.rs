@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, Entry, object_of, text};
-use crate::selection::{Chosen, Selection};
+use crate::selection::{Selection, SelectorSet};
 
 /// The selectors whose tag is among the tags. Whatever else stands there has none.
-pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> Chosen {
+pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> SelectorSet {
     let path: &[&str] = match tags.get().starts_with('[') {
         true => &[],
         false => &["Tag"],

@@ -34,7 +34,7 @@ use crate::state::{FromVersion1, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
-use crate::web::{self, Address, Server, notify};
+use crate::web::{self, Server, notify};
 use account::Shared;
 use fleet::Fleet;
 use reload::Reloader;
@@ -123,11 +123,6 @@ impl App {
             reloads,
             stop,
         })
-    }
-
-    /// Where it listens.
-    pub fn addresses(&self) -> Vec<Address> {
-        self.server.addresses()
     }
 
     /// What is seen of it, as it changes.

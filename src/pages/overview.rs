@@ -131,7 +131,7 @@ impl State {
         match (scope.last_poll, &scope.progress) {
             (Some(last), _) if last.up => Self::Up,
             (Some(_), _) => Self::Down,
-            (None, Some(progress)) if progress.first_look => Self::FirstLook,
+            (None, Some(progress)) if progress.is_baseline => Self::FirstLook,
             (None, _) => Self::Waiting,
         }
     }

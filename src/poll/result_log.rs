@@ -1,27 +1,27 @@
 //! `log.results`: counted results as lines of the log.
 
 use crate::config::LoggedResults;
-use crate::record::{CountedResult, News, Wanted};
+use crate::record::{CountedResult, CountedResults, ListedResults};
 use crate::shown::cut;
 use crate::timestamp;
 
 /// What the record is to tell of, so that it can be logged.
-pub(super) fn wanted(results: LoggedResults) -> Wanted {
+pub(super) fn listed(results: LoggedResults) -> ListedResults {
     match results {
-        LoggedResults::None => Wanted::None,
-        LoggedResults::Failed => Wanted::Failed,
-        LoggedResults::All => Wanted::All,
+        LoggedResults::None => ListedResults::None,
+        LoggedResults::Failed => ListedResults::Failed,
+        LoggedResults::All => ListedResults::All,
     }
 }
 
 /// Writes one line for each result, and one that says how many more there were.
-pub(super) fn write(news: &News) {
-    for result in &news.results {
+pub(super) fn write(results: &CountedResults) {
+    for result in &results.results {
         write_one(result);
     }
-    if news.more > 0 {
+    if results.more > 0 {
         tracing::info!(
-            more = news.more,
+            more = results.more,
             "more results were counted than are logged of one poll"
         );
     }

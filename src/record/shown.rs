@@ -52,8 +52,6 @@ pub struct Counts {
     pub commands: Option<ShownCommands>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
-    /// When the poll that this is from was recorded.
-    pub recorded_at: Seconds,
     failures: Arc<[Arc<ShownFailure>]>,
     /// When a series that is held at 0 is to show its value, by the process's own time.
     pub next_change: Option<Duration>,
@@ -113,7 +111,6 @@ impl Counts {
             held: ledger.identities.len(),
             open: ledger.open.len(),
             window: settings.window,
-            recorded_at: ledger.baseline.recorded_at,
             failures,
             commands,
             next_change,
@@ -210,7 +207,7 @@ fn oldest_open(ledger: &Ledger) -> Vec<(StatusNumber, Seconds)> {
         };
         let since = open.started.unwrap_or(open.first_seen);
         oldest
-            .entry(entry.combination.status)
+            .entry(entry.labels.status)
             .and_modify(|time| *time = since.min(*time))
             .or_insert(since);
     }

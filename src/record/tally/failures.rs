@@ -23,7 +23,7 @@ pub(in crate::record) struct Failure {
     /// Where to look.
     pub ids: Ids,
     /// Its newest state.
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
 }
 
 /// A failure with its texts.
@@ -76,7 +76,7 @@ impl Failures {
             identity: settled.identity,
             time: settled.time,
             ids: ids.clone(),
-            combination: settled.labelled.combination,
+            labels: settled.labelled.labels,
         };
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
@@ -105,7 +105,7 @@ impl Failures {
 
     pub(in crate::record) fn restore(&mut self, key: u64, bytes: &[u8], labels: &LabelTexts) -> bool {
         self.next = self.next.max((key as u32).wrapping_add(1));
-        let failure = decode(bytes).filter(|failure: &Failure| labels.has(failure.combination));
+        let failure = decode(bytes).filter(|failure: &Failure| labels.has(failure.labels));
         failure.is_some_and(|failure| self.by_time.restore_value(key, failure))
     }
 
@@ -145,9 +145,9 @@ impl Failure {
         ShownFailure {
             time: self.time,
             ids: self.ids.clone(),
-            invocation_status: labels.status_text(self.combination.status).into(),
-            error_code: labels.error_codes.text(self.combination.error_code).into(),
-            exit_code: labels.exit_codes.text(self.combination.exit_code).into(),
+            invocation_status: labels.status_text(self.labels.status).into(),
+            error_code: labels.error_codes.text(self.labels.error_code).into(),
+            exit_code: labels.exit_codes.text(self.labels.exit_code).into(),
             command: command.map(Into::into),
         }
     }

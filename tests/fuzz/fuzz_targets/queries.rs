@@ -100,7 +100,10 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
         }
         let mut record = Record::new(settings(90));
         let findings = Findings {
-            sweep: Some(Sweep { front: rows.len() }),
+            sweep: Some(Sweep {
+                front: rows.len(),
+                ..Sweep::default()
+            }),
             pages: rows,
             ..Findings::default()
         };
