@@ -1,10 +1,14 @@
 //! What can be seen of the exporter at one instant: immutable, and swapped whole.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
+
+pub use events::{EventsView, Outcome, QueueFailed, QueueView, ScopeEvents, Source};
 
 use crate::record::Counts;
 use crate::requests::{Failure, Reason};
@@ -18,6 +22,8 @@ pub struct View {
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
     /// Each account, by name.
     pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+    /// What has been received of events.
+    pub events: Arc<EventsView>,
 }
 
 /// One account.
@@ -75,6 +81,8 @@ pub struct Work {
     pub successes: u64,
     /// Those that failed, by the place of their reason in [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
+    /// Polls that began before their time because of events.
+    pub event_polls: u64,
     /// Sweeps that were completed.
     pub sweeps: u64,
     /// Rows without ids.

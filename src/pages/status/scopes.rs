@@ -5,7 +5,7 @@ use super::show::{Number, Span, cut, relative_time};
 use crate::pages::overview::{Overview, State};
 use crate::record::NamesUnavailable;
 use crate::result::Seconds;
-use crate::view::{Failed, Progress, ScopeView};
+use crate::view::{Failed, Progress, QueueFailed, ScopeView};
 
 /// So many scopes are shown, those that are down first; the API has all.
 const MAX_ROWS: usize = 300;
@@ -31,8 +31,13 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
          <th role=\"columnheader\" scope=\"col\">Account</th>\
          <th role=\"columnheader\" scope=\"col\">State</th>\
          <th role=\"columnheader\" scope=\"col\">Last success</th>\
-         <th role=\"columnheader\" scope=\"col\">Next poll</th>\
-         <th role=\"columnheader\" scope=\"col\" class=\"number\">Tracked</th>\
+         <th role=\"columnheader\" scope=\"col\">Next poll</th>",
+    );
+    if overview.view.events.is_on() {
+        html.markup("<th role=\"columnheader\" scope=\"col\">Last event</th>");
+    }
+    html.markup(
+        "<th role=\"columnheader\" scope=\"col\" class=\"number\">Tracked</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Requests<small> last hour</small></th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Throttled<small> last hour</small></th>\
@@ -58,6 +63,9 @@ fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
         .text(cut(&scope.scope.account))
         .markup("</td><td role=\"cell\" class=\"state\">");
     state(html, scope, now);
+    if let Some(error) = overview.queue_error(&scope.scope) {
+        queue(html, error, now);
+    }
     html.markup("</td><td role=\"cell\" data-label=\"Last success\">");
     match scope.last_success {
         Some(time) => relative_time(html, time, now),
@@ -68,6 +76,13 @@ fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
         Some(time) if time > now => relative_time(html, time, now),
         Some(_) => none(html, "now"),
         None => none(html, "none"),
+    }
+    if overview.view.events.is_on() {
+        html.markup("</td><td role=\"cell\" data-label=\"Last event\">");
+        match overview.last_event(&scope.scope) {
+            Some(time) => relative_time(html, time, now),
+            None => none(html, "never"),
+        }
     }
     let counts = scope.counts.as_ref();
     let hour = overview.last_hour(&scope.scope);
@@ -131,6 +146,15 @@ fn progress(html: &mut Html, scope: &ScopeView, progress: Progress) {
             .markup("></progress>"),
     };
     html.markup("</p>");
+}
+
+/// Why the queue of the scope's events cannot be read.
+fn queue(html: &mut Html, error: &QueueFailed, now: Seconds) {
+    html.markup("<p class=\"detail\">The queue of its events cannot be read, <strong>")
+        .text(error.reason.as_str())
+        .markup("</strong>, ");
+    relative_time(html, error.at, now);
+    html.markup(": ").text(cut(&error.what)).markup("</p>");
 }
 
 /// A failure, with all that helps to ask about it.
