@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use serde_json::value::RawValue;
 
-use super::answer::{Entry, object, text_or_number};
+use super::answer::{object, object_of, text_or_number};
 
 /// What is read of it. SDKs accept lower-case names too.
 #[derive(Default)]
@@ -15,23 +14,11 @@ pub(super) struct ErrorBody<'a> {
     pub(super) request_id: Option<Cow<'a, str>>,
 }
 
-/// Its members as JSON.
-#[derive(Default)]
-struct Members<'a> {
-    code: Option<&'a RawValue>,
-    request_id: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> for Members<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "errors";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"Code" | b"code" => Some(&mut self.code),
-            b"RequestId" | b"requestId" | b"request_id" => Some(&mut self.request_id),
-            _ => None,
-        }
+object_of! {
+    /// Its members as JSON.
+    struct Members {
+        code: b"Code" | b"code",
+        request_id: b"RequestId" | b"requestId" | b"request_id",
     }
 }
 

@@ -3,9 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use serde_json::value::RawValue;
-
-use super::answer::{Answer, Entry, Undocumented, text};
+use super::answer::{Answer, Entry, Undocumented, object_of, text};
 use crate::result::{Identity, InvocationSummary, label_text};
 use crate::timestamp;
 
@@ -60,38 +58,24 @@ fn instances<'a>(invocation: &Invocation<'a>) -> Result<Vec<InvokeInstance<'a>>,
     }
 }
 
-#[derive(Default)]
-struct Invocation<'a> {
-    invoke_id: Option<&'a RawValue>,
-    container_id: Option<&'a RawValue>,
-    command_id: Option<&'a RawValue>,
-    command_name: Option<&'a RawValue>,
-    command_type: Option<&'a RawValue>,
-    repeat_mode: Option<&'a RawValue>,
-    frequency: Option<&'a RawValue>,
-    creation_time: Option<&'a RawValue>,
-    invoke_instances: Option<&'a RawValue>,
+object_of! {
+    struct Invocation {
+        invoke_id: b"InvokeId",
+        container_id: b"ContainerId",
+        command_id: b"CommandId",
+        command_name: b"CommandName",
+        command_type: b"CommandType",
+        repeat_mode: b"RepeatMode",
+        frequency: b"Frequency",
+        creation_time: b"CreationTime",
+        invoke_instances: b"InvokeInstances",
+    }
 }
 
 impl<'a> Entry<'a> for Invocation<'a> {
     /// MaxResults is 50, and the most that the API allows; twice that, should it ever allow more.
     const MOST: usize = 100;
     const WHAT: &'static str = "invocations";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        Some(match name {
-            b"InvokeId" => &mut self.invoke_id,
-            b"ContainerId" => &mut self.container_id,
-            b"CommandId" => &mut self.command_id,
-            b"CommandName" => &mut self.command_name,
-            b"CommandType" => &mut self.command_type,
-            b"RepeatMode" => &mut self.repeat_mode,
-            b"Frequency" => &mut self.frequency,
-            b"CreationTime" => &mut self.creation_time,
-            b"InvokeInstances" => &mut self.invoke_instances,
-            _ => return None,
-        })
-    }
 }
 
 impl Invocation<'_> {
@@ -111,19 +95,16 @@ impl Invocation<'_> {
     }
 }
 
-#[derive(Default)]
-struct InvokeInstance<'a> {
-    instance_id: Option<&'a RawValue>,
+object_of! {
+    struct InvokeInstance {
+        instance_id: b"InstanceId",
+    }
 }
 
 impl<'a> Entry<'a> for InvokeInstance<'a> {
     /// The API takes 100 instances for an invocation, and says that more can be had.
     const MOST: usize = 10_000;
     const WHAT: &'static str = "instances of an invocation";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        (name == b"InstanceId").then_some(&mut self.instance_id)
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::error::CredentialsError;
 use super::lookup::{DEFAULT_SESSION_SECONDS, Lookup};
 use super::{Environment, sts};
-use crate::aliyun::answer::{self, Entry};
+use crate::aliyun::answer::{self, object_of};
 use crate::config::{self, Endpoints, Given, Network, Origin};
 use crate::secret::Secret;
 use crate::shown::{cut, shown};
@@ -24,23 +24,11 @@ const MODES: &str =
 /// More profiles than this that lead to each other are a mistake: each is a request of its own.
 const LONGEST_CHAIN: usize = 16;
 
-/// The file as a whole.
-#[derive(Default)]
-struct Document<'a> {
-    current: Option<&'a RawValue>,
-    profiles: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> for Document<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "configurations";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"current" => Some(&mut self.current),
-            b"profiles" => Some(&mut self.profiles),
-            _ => None,
-        }
+object_of! {
+    /// The file as a whole.
+    struct Document {
+        current: b"current",
+        profiles: b"profiles",
     }
 }
 

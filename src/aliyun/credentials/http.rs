@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::error::{CredentialsError, Problem};
 use super::{Credentials, Environment};
-use crate::aliyun::answer::{self, Entry, text, text_or_number};
+use crate::aliyun::answer::{self, Object, object_of, text, text_or_number};
 use crate::aliyun::error_body::ErrorBody;
 use crate::aliyun::http::Http;
 use crate::secret::Secret;
@@ -138,7 +138,7 @@ impl Answer {
     }
 
     /// The answer, which is one JSON object. What is wrong with it is said without its content.
-    pub(super) fn object<'a, T: Entry<'a>>(
+    pub(super) fn object<'a, T: Object<'a>>(
         &'a self,
         origin: &str,
         advice: &str,
@@ -173,30 +173,15 @@ fn is_plain(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
-/// Credentials as STS, the metadata service and credentials URIs write them.
-#[derive(Default)]
-pub(super) struct WireCredentials<'a> {
-    /// Only of the metadata service and URIs.
-    code: Option<&'a RawValue>,
-    access_key_id: Option<&'a RawValue>,
-    access_key_secret: Option<&'a RawValue>,
-    security_token: Option<&'a RawValue>,
-    expiration: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> for WireCredentials<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "credentials";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"Code" => Some(&mut self.code),
-            b"AccessKeyId" => Some(&mut self.access_key_id),
-            b"AccessKeySecret" => Some(&mut self.access_key_secret),
-            b"SecurityToken" => Some(&mut self.security_token),
-            b"Expiration" => Some(&mut self.expiration),
-            _ => None,
-        }
+object_of! {
+    /// Credentials as STS, the metadata service and credentials URIs write them.
+    pub(super) struct WireCredentials {
+        /// Only of the metadata service and URIs.
+        code: b"Code",
+        access_key_id: b"AccessKeyId",
+        access_key_secret: b"AccessKeySecret",
+        security_token: b"SecurityToken",
+        expiration: b"Expiration",
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -13,7 +12,7 @@ use super::Credentials;
 use super::error::{CredentialsError, Problem};
 use super::home_region;
 use super::http::{Answer, Services, WireCredentials, send_out};
-use crate::aliyun::answer::{Entry, text, text_or_number, whole};
+use crate::aliyun::answer::{object_of, text, text_or_number, whole};
 use crate::aliyun::sign::{Request, SigningKey, sign};
 use crate::config::{Endpoints, Network, is_region_id};
 use crate::shown::cut;
@@ -134,36 +133,18 @@ pub(super) async fn caller_identity(
     }
 }
 
-/// Of GetCallerIdentity.
-#[derive(Default)]
-struct Caller<'a> {
-    account_id: Option<&'a RawValue>,
-    arn: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> for Caller<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "callers";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"AccountId" => Some(&mut self.account_id),
-            b"Arn" => Some(&mut self.arn),
-            _ => None,
-        }
+object_of! {
+    /// Of GetCallerIdentity.
+    struct Caller {
+        account_id: b"AccountId",
+        arn: b"Arn",
     }
 }
 
-/// Of AssumeRole and AssumeRoleWithOIDC.
-#[derive(Default)]
-struct Session<'a>(Option<&'a RawValue>);
-
-impl<'a> Entry<'a> for Session<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "sessions";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        (name == b"Credentials").then_some(&mut self.0)
+object_of! {
+    /// Of AssumeRole and AssumeRoleWithOIDC.
+    struct Session {
+        credentials: b"Credentials",
     }
 }
 
@@ -193,9 +174,10 @@ pub(super) async fn session(
     if !answer.is_success() {
         return Err(refused(origin, &answer, role_arn));
     }
-    let Session(Some(credentials)) = answer.object(origin, NOT_STS)? else {
-        return Err(malformed(origin, "it has no Credentials"));
-    };
+    let answer: Session<'_> = answer.object(origin, NOT_STS)?;
+    let credentials = answer
+        .credentials
+        .ok_or_else(|| malformed(origin, "it has no Credentials"))?;
     whole::<WireCredentials<'_>>(credentials.get().as_bytes())
         .map_err(|_| malformed(origin, "its Credentials are not an object"))?
         .into_credentials(origin, NOT_STS)

@@ -89,6 +89,16 @@ impl Cloud {
         newest.for_each(|instance| instance.settled = Some(end));
     }
 
+    /// What is under way ends so.
+    pub(super) fn end(&mut self, code: i64) {
+        let end = End { code, at: self.now };
+        let open = self
+            .instances
+            .iter_mut()
+            .filter(|instance| instance.settled.is_none());
+        open.for_each(|instance| instance.settled = Some(end));
+    }
+
     /// What is settled: one-time results, and each run of a schedule.
     pub(super) fn settled(&self) -> BTreeMap<Identity, End> {
         self.instances.iter().flat_map(Instance::ends).collect()

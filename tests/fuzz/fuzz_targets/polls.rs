@@ -485,7 +485,7 @@ impl World {
         let now = self.clock();
         self.told.push(format!("a restart at {now}"));
         let is_as_old = self.looked_back_at == now;
-        let picture = |record: &Record| {
+        let picture = |record: &mut Record| {
             let counts = record.counts(at(now).steady)?;
             let mut picture = Picture::of(&counts);
             if !is_as_old {
@@ -494,10 +494,10 @@ impl World {
             }
             Some(picture)
         };
-        let before = picture(&self.record);
+        let before = picture(&mut self.record);
         self.save();
         self.reload();
-        let after = picture(&self.record);
+        let after = picture(&mut self.record);
         if let (Some(before), Some(after)) = (before, after) {
             // A series that is held at 0 is so for longer after a restart.
             if self.settings.new_series_hold == 0 {
