@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use families::Process;
 pub use serve::Answer;
 
-use crate::requests::Requests;
+use crate::requests::{Moment, Requests};
 use crate::view::{Board, View};
 use encode::{Encoder, Format, OpenMetrics, Text};
 use serve::{Bodies, Deflater, Rendering};
@@ -43,6 +43,8 @@ pub struct Exposition {
     process: Process,
     requests: Arc<Requests>,
     rendered: ArcSwap<Rendered>,
+    /// The process's own time is since then.
+    started: Instant,
     /// Renderings go one after another.
     deflater: Mutex<Deflater>,
 }
@@ -62,21 +64,28 @@ impl Exposition {
             process,
             requests,
             rendered: ArcSwap::default(),
+            started: Instant::now(),
             deflater: Mutex::default(),
         }
     }
 
-    /// Renders what the board and the registry show now; from now on it is served.
-    pub fn render(&self, board: &Board) {
+    /// Renders what the board and the registry show now; from now on it is served. Returns when to render again though
+    /// the board may be the same: then a series that is held at 0 is to show its value.
+    pub fn render(&self, board: &Board) -> Option<Instant> {
         let mut deflater = self.deflater.lock().unwrap_or_else(PoisonError::into_inner);
         let view = board.view();
         let before = self.rendered.load_full();
         let own = self.registry.gather();
         let mut rendering = Rendering::new(&before.bodies, &mut deflater);
-        families::all(&view, &self.requests, &mut rendering);
+        let moment = Moment {
+            now: self.started.elapsed(),
+            hold: self.requests.hold(),
+        };
+        let next_change = families::all(&view, &self.requests, moment, &mut rendering);
         rendering.one_piece(|to| families::registered(&own, to));
         let bodies = rendering.done();
         self.rendered.store(Arc::new(Rendered { view, bodies }));
+        next_change.and_then(|after| self.started.checked_add(after))
     }
 
     /// The view that is served: what is told elsewhere of this one can be seen in a scrape already.
@@ -126,7 +135,7 @@ impl Exposition {
         loop {
             changes.mark_unchanged();
             let started = Instant::now();
-            self.render(&board);
+            let next_change = self.render(&board);
             let rest: Duration = (started.elapsed() * REST).min(LONGEST_REST);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -135,7 +144,16 @@ impl Exposition {
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
+                () = until(next_change) => {}
             }
         }
+    }
+}
+
+/// Never, where there is nothing to wait for.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
     }
 }

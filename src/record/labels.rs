@@ -14,7 +14,7 @@ const MAX_UNKNOWN_STATUSES: usize = 20;
 /// What a value beyond the bound is shown as.
 pub const OTHER: &str = "other";
 
-/// The settled combinations that exist at 0 from the first poll: a first increment must not be lost to
+/// The settled combinations that exist at 0 from the first result of a scope on: a first increment must not be lost to
 /// `increase()`. InvocationStatus, ErrorCode, ExitCode.
 pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
     (KnownStatus::Success, "", "0"),
@@ -320,13 +320,18 @@ impl LabelTexts {
         }
     }
 
-    /// Whether the combination is one of those that exist at 0 from the first poll.
-    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
-        let mut zeros = KNOWN_SETTLED.iter();
-        zeros.any(|(status, error, exit)| self.reserved(*status, error, exit) == combination)
+    /// The settled combinations that exist at 0.
+    pub(super) fn zeros(&self) -> impl Iterator<Item = ResultLabels> {
+        let known = KNOWN_SETTLED.iter();
+        known.map(|(status, error, exit)| self.reserved(*status, error, exit))
     }
 
-    /// Whether a combination with that status is.
+    /// Whether the combination is one of them.
+    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
+        self.zeros().any(|zero| zero == combination)
+    }
+
+    /// Whether one with that status is.
     pub(super) fn is_zero_status(&self, status: StatusNumber) -> bool {
         KNOWN_SETTLED
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::labels::{KNOWN_SETTLED, LabelTexts, Labels, ResultLabels, StatusNumber};
+use super::labels::{LabelTexts, Labels, ResultLabels, StatusNumber};
 use super::ledger::Ledger;
 use super::settings::Settings;
 use super::tally::Tallies;
@@ -12,12 +12,15 @@ use super::tally::commands::shown::ShownCommands;
 use super::tally::durations::ShownDurations;
 use super::tally::failures::ShownFailure;
 use super::tally::totals::Exemplar;
+use super::tally::work::Work;
 use crate::result::{KnownStatus, Seconds};
 
 /// What one scope's results add up to, at one instant.
 #[derive(Debug, Clone)]
 pub struct Counts {
     labels: Arc<LabelTexts>,
+    /// Whether a result has ever been listed: before, none of these numbers is shown.
+    pub has_listed: bool,
     /// `cloud_assistant_recent_results`: what is in the window, and the known combinations at 0.
     recent: Vec<(ResultLabels, u64)>,
     /// `cloud_assistant_results_total`.
@@ -86,19 +89,22 @@ impl Counts {
         let labels = labels.texts();
         let next_change = tallies.see_holds(steady);
         let failures = tallies.shown_failures(labels);
-        let zeros = || {
-            let known = KNOWN_SETTLED.iter();
-            known.map(|(status, error, exit)| labels.reserved(*status, error, exit))
-        };
+        let is_held = tallies.is_held(labels);
         let commands = tallies
             .commands
             .as_ref()
-            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()));
-        let work = tallies.work;
+            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()))
+            .map(|shown| ShownCommands {
+                overflow: if is_held { 0 } else { shown.overflow },
+                ..shown
+            });
+        let has_listed = tallies.has_begun();
+        let work = if is_held { Work::default() } else { tallies.work };
         Self {
             labels: Arc::clone(labels),
-            recent: recent(labels, zeros(), tallies.window.counts()),
-            totals: tallies.totals.shown(zeros()),
+            has_listed,
+            recent: recent(labels, has_listed, tallies.window.counts()),
+            totals: tallies.totals.shown(),
             duration_buckets: settings.duration_buckets.clone(),
             durations: tallies.durations.shown(),
             oldest_open: oldest_open(ledger),
@@ -187,16 +193,19 @@ impl Counts {
     }
 }
 
-/// What is in the window; the open statuses, and the `zeros`, are there at 0.
+/// What is in the window; once a result was listed the open statuses, and the zero combinations, are there at 0.
 fn recent(
     labels: &LabelTexts,
-    zeros: impl Iterator<Item = ResultLabels>,
+    has_listed: bool,
     counts: &BTreeMap<ResultLabels, u64>,
 ) -> Vec<(ResultLabels, u64)> {
+    if !has_listed {
+        return Vec::new();
+    }
     let open = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
     let open = open.map(|status| labels.reserved(status, "", ""));
     let mut recent: BTreeMap<ResultLabels, u64> =
-        open.chain(zeros).map(|combination| (combination, 0)).collect();
+        open.chain(labels.zeros()).map(|combination| (combination, 0)).collect();
     recent.extend(counts);
     recent.into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! The families of selected commands; nothing where none are.
 
-use super::{labels, polled};
+use super::{labels, listed, polled};
 use crate::expose::point::{Family, Histogram, Sink, Value};
 use crate::record::{Counts, ShownCommand};
 use crate::view::View;
@@ -96,7 +96,7 @@ pub(super) fn all(view: &View, to: &mut dyn Sink) {
         to.family(family);
         for scope in view.scopes.values() {
             let [account, region_id] = labels(scope);
-            let Some(counts) = scope.counts.as_deref() else {
+            let Some(counts) = listed(scope) else {
                 continue;
             };
             for command in counts.commands.iter().flat_map(|shown| &shown.commands) {

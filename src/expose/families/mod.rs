@@ -11,8 +11,10 @@ mod scope;
 pub use process::Process;
 pub(super) use registered::registered;
 
+use std::time::Duration;
+
 use crate::record::Counts;
-use crate::requests::Requests;
+use crate::requests::{Moment, Requests};
 use crate::view::{ScopeView, View};
 
 use super::point::{Family, Label, Number, Sink};
@@ -36,21 +38,22 @@ type OfScopes = (Family<'static>, Points);
 enum Points {
     /// One point, where there is something to show.
     One(fn(&ScopeView) -> Option<Number>),
-    /// One point, once there are counts.
+    /// One point, once a result was listed.
     OneOfCounts(fn(&Counts) -> u64),
     /// Points with labels of their own.
     Each(fn(&ScopeView, &mut dyn Sink)),
-    /// The same, once there are counts.
+    /// The same, once a result was listed.
     EachOfCounts(fn(&Counts, &mut dyn Sink)),
 }
 
-/// Gives everything that is known of the view.
-pub(super) fn all(view: &View, requests: &Requests, to: &mut dyn Sink) {
+/// Gives everything that is known of the view; returns when something that is held at 0 is to show its value.
+pub(super) fn all(view: &View, requests: &Requests, moment: Moment, to: &mut dyn Sink) -> Option<Duration> {
     of_scopes(view, &results::FAMILIES, to);
     commands::all(view, to);
     of_scopes(view, &scope::FAMILIES, to);
-    api::all(view, requests, to);
+    let next_change = api::all(view, requests, moment, to);
     account::all(view, to);
+    next_change
 }
 
 fn of_scopes(view: &View, families: &[OfScopes], to: &mut dyn Sink) {
@@ -65,7 +68,7 @@ fn of_scopes(view: &View, families: &[OfScopes], to: &mut dyn Sink) {
 
 impl Points {
     fn of(&self, scope: &ScopeView, to: &mut dyn Sink) {
-        let counts = scope.counts.as_deref();
+        let counts = listed(scope);
         match self {
             Self::One(value) => {
                 if let Some(value) = value(scope) {
@@ -85,6 +88,11 @@ impl Points {
             }
         }
     }
+}
+
+/// What the results of a scope add up to; none before one was listed.
+fn listed(scope: &ScopeView) -> Option<&Counts> {
+    scope.counts.as_deref().filter(|counts| counts.has_listed)
 }
 
 fn labels(view: &ScopeView) -> [Label<'_>; 2] {
