@@ -1,5 +1,7 @@
 //! All that is served, byte for byte: `tests/data/exposition` has it in both formats.
 
+mod anew;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -57,14 +59,14 @@ fn row(number: u32, status: &str) -> Row {
     }
 }
 
-/// A record with one of everything, in which nothing is held at 0 any more.
-fn record() -> Record {
+/// Everything is selected, and nothing is held at 0.
+fn settings() -> Settings {
     let by_name = Selector {
         name: Some(NamePattern::parse(".*").unwrap()),
         id: None,
         tag: None,
     };
-    let mut record = Record::new(Settings {
+    Settings {
         window: 86_400,
         new_series_hold: 0,
         max_error_codes: 100,
@@ -77,7 +79,12 @@ fn record() -> Record {
             max_commands: 2,
             durations: true,
         }),
-    });
+    }
+}
+
+/// A record with one of everything, in which nothing is held at 0 any more.
+fn record() -> Record {
+    let mut record = Record::new(settings());
     let first_look = Findings {
         sweep: Some(Sweep { front: 1 }),
         pages: vec![row(1000, "Success")],

@@ -55,8 +55,6 @@ pub struct Counts {
     pub commands: Option<ShownCommands>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
-    /// When the poll that this is from was recorded.
-    pub recorded_at: Seconds,
     failures: Arc<[Arc<ShownFailure>]>,
     /// When a series that is held at 0 is to show its value, by the process's own time.
     pub next_change: Option<Duration>,
@@ -119,11 +117,69 @@ impl Counts {
             held: ledger.identities.len(),
             open: ledger.open.len(),
             window: settings.window,
-            recorded_at: ledger.baseline.recorded_at,
             failures,
             commands,
             next_change,
         }
+    }
+
+    /// Whether this picture shows what another does, whenever something of it is to change.
+    pub fn shows_what(&self, other: &Self) -> bool {
+        let Self {
+            labels,
+            has_listed,
+            recent,
+            totals,
+            duration_buckets,
+            durations,
+            oldest_open,
+            newest,
+            deliveries,
+            dropped_bytes,
+            lost,
+            late,
+            old,
+            reclassified,
+            overflow,
+            held,
+            open,
+            commands,
+            window,
+            failures,
+            next_change: _,
+        } = self;
+        let numbers = (dropped_bytes, lost, late, old, reclassified, overflow);
+        let others = (
+            &other.dropped_bytes,
+            &other.lost,
+            &other.late,
+            &other.old,
+            &other.reclassified,
+            &other.overflow,
+        );
+        let sizes = (has_listed, held, open, window);
+        Arc::ptr_eq(labels, &other.labels)
+            && sizes == (&other.has_listed, &other.held, &other.open, &other.window)
+            && numbers == others
+            && *recent == other.recent
+            && *totals == other.totals
+            && *duration_buckets == other.duration_buckets
+            && *durations == other.durations
+            && (oldest_open, newest) == (&other.oldest_open, &other.newest)
+            && *deliveries == other.deliveries
+            && *commands == other.commands
+            && *failures == other.failures
+    }
+
+    /// About how many samples it has.
+    pub fn samples(&self) -> usize {
+        let of_histograms = self.durations.len() * (self.duration_buckets.len() + 3);
+        let commands = self.commands.iter().flat_map(|shown| &shown.commands);
+        let of_commands = commands.map(|command| {
+            let buckets = command.durations.as_ref().map_or(0, |(buckets, ..)| buckets.len() + 3);
+            command.counted.len() + command.recent.len() + buckets + 4
+        });
+        self.recent.len() + self.totals.len() + of_histograms + of_commands.sum::<usize>()
     }
 
     /// `cloud_assistant_recent_results`, in a fixed order.

@@ -10,7 +10,7 @@ mod tally;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
@@ -31,6 +31,8 @@ pub struct Requests {
     count: AtomicUsize,
     /// `metrics.new_series_hold`, in milliseconds.
     hold: AtomicU64,
+    /// The process's own time is since then.
+    started: Instant,
 }
 
 impl Requests {
@@ -54,6 +56,7 @@ impl Requests {
             by_scope: Mutex::default(),
             count: AtomicUsize::new(0),
             hold: AtomicU64::new(0),
+            started: Instant::now(),
         })
     }
 
@@ -78,26 +81,28 @@ impl Requests {
         self.hold.store(hold, Ordering::Relaxed);
     }
 
-    /// How long a series that begins is shown at 0.
-    pub fn hold(&self) -> Duration {
-        Duration::from_millis(self.hold.load(Ordering::Relaxed))
+    /// Now, for what is shown.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            now: self.started.elapsed(),
+            hold: Duration::from_millis(self.hold.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// When the process's own time will be this.
+    pub fn instant(&self, time: Duration) -> Option<Instant> {
+        self.started.checked_add(time)
     }
 
     /// What a scope has sent in the hour before `now`; nothing where it has no tally yet.
     pub fn last_hour(&self, scope: &Scope, now: Seconds) -> LastHour {
-        let tally = {
-            let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
-            tallies.get(scope).map(Arc::clone)
-        };
+        let tally = self.find(scope);
         tally.map(|tally| tally.last_hour(now)).unwrap_or_default()
     }
 
-    /// Every tally with its scope, in their order.
-    pub fn all(&self) -> Vec<(Scope, Arc<Tally>)> {
+    /// The tally of a scope, where there is one.
+    pub fn find(&self, scope: &Scope) -> Option<Arc<Tally>> {
         let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies
-            .iter()
-            .map(|(scope, tally)| (scope.clone(), Arc::clone(tally)))
-            .collect()
+        tallies.get(scope).map(Arc::clone)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::expose::point::{Family, Sink};
-use crate::view::View;
+use crate::view::Accounts;
 
 const EXPIRY: Family<'_> = Family::gauge(
     "cloud_assistant_exporter_credentials_expiry_timestamp_seconds",
@@ -15,9 +15,9 @@ const REFRESH_FAILURES: Family<'_> = Family::counter(
     "How often the account's credentials could not be had or renewed.",
 );
 
-pub(super) fn all(view: &View, to: &mut dyn Sink) {
+pub(in crate::expose) fn of_accounts(accounts: &Accounts, to: &mut dyn Sink) {
     to.family(&EXPIRY);
-    for (account, shown) in &view.accounts {
+    for (account, shown) in accounts {
         if let Some(at) = shown.credentials.expiry {
             let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             to.of(&[("account", &**account)]);
@@ -25,7 +25,7 @@ pub(super) fn all(view: &View, to: &mut dyn Sink) {
         }
     }
     to.family(&REFRESH_FAILURES);
-    for (account, shown) in &view.accounts {
+    for (account, shown) in accounts {
         to.of(&[("account", &**account)]);
         to.point(&[], shown.credentials.refresh_failures.into());
     }

@@ -8,16 +8,17 @@ mod registered;
 mod results;
 mod scope;
 
+pub(super) use account::of_accounts;
 pub use process::Process;
 pub(super) use registered::registered;
 
-use std::time::Duration;
-
-use crate::record::Counts;
-use crate::requests::{Moment, Requests};
-use crate::view::{ScopeView, View};
+use crate::record::{Counts, ShownCommand};
+use crate::requests::{Action, ShownTally};
+use crate::scope::Scope;
+use crate::view::ScopeView;
 
 use super::point::{Family, Label, Number, Sink};
+use super::subjects::{Facet, Subject};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
 macro_rules! polled {
@@ -32,10 +33,10 @@ macro_rules! polled {
 use polled;
 
 /// A family of scopes: what it is, and what it shows of one.
-type OfScopes = (Family<'static>, Points);
+pub(super) type OfScopes = (Family<'static>, Points);
 
 /// What a family shows of a scope.
-enum Points {
+pub(super) enum Points {
     /// One point, where there is something to show.
     One(fn(&ScopeView) -> Option<Number>),
     /// One point, once a result was listed.
@@ -44,34 +45,36 @@ enum Points {
     Each(fn(&ScopeView, &mut dyn Sink)),
     /// The same, once a result was listed.
     EachOfCounts(fn(&Counts, &mut dyn Sink)),
+    /// Points of each selected command.
+    EachOfCommands(fn(&Counts, &ShownCommand, &mut dyn Sink)),
+    /// Points of each action.
+    EachOfActions(fn(&ShownTally, Action, &mut dyn Sink)),
 }
 
-/// Gives everything that is known of the view; returns when something that is held at 0 is to show its value.
-pub(super) fn all(view: &View, requests: &Requests, moment: Moment, to: &mut dyn Sink) -> Option<Duration> {
-    of_scopes(view, &results::FAMILIES, to);
-    commands::all(view, to);
-    of_scopes(view, &scope::FAMILIES, to);
-    let next_change = api::all(view, requests, moment, to);
-    account::all(view, to);
-    next_change
-}
-
-fn of_scopes(view: &View, families: &[OfScopes], to: &mut dyn Sink) {
-    for (family, points) in families {
-        to.family(family);
-        for scope in view.scopes.values() {
-            to.of(&labels(scope));
-            points.of(scope, to);
-        }
-    }
+/// The families of scopes.
+pub(super) fn of_scopes() -> impl Iterator<Item = &'static OfScopes> {
+    let results = results::FAMILIES.iter().chain(&commands::FAMILIES);
+    results.chain(&scope::FAMILIES).chain(&api::FAMILIES)
 }
 
 impl Points {
-    fn of(&self, scope: &ScopeView, to: &mut dyn Sink) {
-        let counts = listed(scope);
+    /// What they are taken from.
+    pub(super) fn facet(&self) -> Facet {
+        match self {
+            Self::One(_) | Self::Each(_) => Facet::Health,
+            Self::OneOfCounts(_) | Self::EachOfCounts(_) | Self::EachOfCommands(_) => Facet::Results,
+            Self::EachOfActions(_) => Facet::Requests,
+        }
+    }
+
+    /// Gives those of a subject.
+    pub(super) fn of(&self, subject: &Subject, to: &mut dyn Sink) {
+        let (view, counts) = (subject.view.as_deref(), subject.counts());
+        let [account, region_id] = labels(&subject.scope);
+        to.of(&[account, region_id]);
         match self {
             Self::One(value) => {
-                if let Some(value) = value(scope) {
+                if let Some(value) = view.and_then(value) {
                     to.point(&[], value.into());
                 }
             }
@@ -80,22 +83,32 @@ impl Points {
                     to.point(&[], value(counts).into());
                 }
             }
-            Self::Each(points) => points(scope, to),
+            Self::Each(points) => {
+                if let Some(view) = view {
+                    points(view, to);
+                }
+            }
             Self::EachOfCounts(points) => {
                 if let Some(counts) = counts {
                     points(counts, to);
+                }
+            }
+            Self::EachOfCommands(points) => {
+                for (counts, command) in commands::of(counts) {
+                    to.of(&[account, region_id, ("command", &*command.command)]);
+                    points(counts, command, to);
+                }
+            }
+            Self::EachOfActions(points) => {
+                for action in api::actions(&subject.scope) {
+                    to.of(&[account, region_id, ("action", action.as_str())]);
+                    points(&subject.requests, action, to);
                 }
             }
         }
     }
 }
 
-/// What the results of a scope add up to; none before one was listed.
-fn listed(scope: &ScopeView) -> Option<&Counts> {
-    scope.counts.as_deref().filter(|counts| counts.has_listed)
-}
-
-fn labels(view: &ScopeView) -> [Label<'_>; 2] {
-    let scope = &view.scope;
+fn labels(scope: &Scope) -> [Label<'_>; 2] {
     [("account", &*scope.account), ("region_id", &*scope.region_id)]
 }

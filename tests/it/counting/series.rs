@@ -91,7 +91,7 @@ fn a_scope_without_results_has_its_health_and_its_requests_and_the_first_result_
         .lines()
         .filter(|line| line.contains("region_id=\"cn-hangzhou\""))
         .collect();
-    assert!(series.len() == 16, "{}: {series:#?}", series.len());
+    assert!(series.len() == 17, "{}: {series:#?}", series.len());
     for name in [RESULTS, RECENT, TRACKED, LOST, LATE, RECLASSIFIED, DELIVERIES, OVERFLOW] {
         assert_eq!(scrape.sum(name, &[]), None, "{name}");
     }
