@@ -71,7 +71,7 @@ fn settings() -> Settings {
         new_series_hold: 0,
         max_error_codes: 100,
         max_exit_codes: 2,
-        duration_buckets: vec![0.5, 10.0, 1e6],
+        duration_buckets: vec![0.5, 10.0, 1e6].into(),
         filter: 7,
         pauses: Pauses::default(),
         commands: Some(CommandSettings {

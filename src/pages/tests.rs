@@ -50,7 +50,7 @@ fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
         new_series_hold: 90,
         max_error_codes: 100,
         max_exit_codes: 100,
-        duration_buckets: vec![1.0],
+        duration_buckets: vec![1.0].into(),
         filter: 0,
         pauses: crate::record::Pauses::default(),
         commands: None,

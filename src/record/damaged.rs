@@ -15,7 +15,7 @@ fn record() -> Record {
         new_series_hold: 0,
         max_error_codes: 100,
         max_exit_codes: 100,
-        duration_buckets: vec![1.0],
+        duration_buckets: vec![1.0].into(),
         filter: 0,
         pauses: Pauses::default(),
         commands: None,

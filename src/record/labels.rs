@@ -1,7 +1,7 @@
 //! Label values: bounded in number, kept as small numbers, first come first kept.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -189,7 +189,9 @@ pub(super) struct Labels {
 
 impl Labels {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let texts: Arc<LabelTexts> = Arc::default();
+        // Scopes share them until they list something else.
+        static FIRST: LazyLock<Arc<LabelTexts>> = LazyLock::new(Arc::default);
+        let texts = Arc::clone(&FIRST);
         Self {
             saved: texts.len(),
             texts,

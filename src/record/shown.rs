@@ -26,7 +26,7 @@ pub struct Counts {
     /// `cloud_assistant_results_total`.
     totals: Vec<(ResultLabels, u64, Option<Exemplar>)>,
     /// `metrics.duration_buckets`, in seconds.
-    pub duration_buckets: Vec<f64>,
+    pub duration_buckets: Arc<[f64]>,
     /// `cloud_assistant_result_duration_seconds`.
     pub durations: Vec<ShownDurations>,
     /// Start (or first sight) of the oldest open result, by InvocationStatus.
@@ -103,7 +103,7 @@ impl Counts {
             has_listed,
             recent: recent(labels, has_listed, tallies.window.counts()),
             totals: tallies.totals.shown(),
-            duration_buckets: settings.duration_buckets.clone(),
+            duration_buckets: Arc::clone(&settings.duration_buckets),
             durations: tallies.durations.shown(),
             oldest_open: oldest_open(ledger),
             newest: tallies.newest.shown(),

@@ -50,10 +50,12 @@ pub struct Moment {
 }
 
 /// What is shown of a tally; none is no series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShownTally {
-    sent: [Option<u64>; Action::ALL.len()],
-    failed: [[Option<u64>; Reason::ALL.len()]; Action::ALL.len()],
+    /// Whether what has not happened is there at 0.
+    is_whole: bool,
+    /// What has happened.
+    counted: Box<[(Action, Option<Reason>, u64)]>,
     /// When a series that is held at 0 is to show its value.
     pub next_change: Option<Duration>,
 }
@@ -94,15 +96,20 @@ impl Tally {
             held.whole_since.get_or_insert(at.now);
         }
         let whole_since = held.whole_since;
-        let mut shown = ShownTally::of_none(whole_since.is_some());
-        for counter in &mut held.counters {
+        let mut next_change = None;
+        let counters = held.counters.iter_mut();
+        let counted = counters.map(|counter| {
             let value = match counter.is_known() {
                 true => counter.value,
-                false => counter.shown(whole_since, at, &mut shown.next_change),
+                false => counter.shown(whole_since, at, &mut next_change),
             };
-            *shown.place(counter.action, counter.reason) = Some(value);
+            (counter.action, counter.reason, value)
+        });
+        ShownTally {
+            is_whole: whole_since.is_some(),
+            counted: counted.collect(),
+            next_change,
         }
-        shown
     }
 
     /// What was sent in the hour before `now`.
@@ -154,36 +161,27 @@ impl Counter {
 }
 
 impl ShownTally {
-    /// What is there before anything is counted.
-    fn of_none(is_whole: bool) -> Self {
-        let mut shown = Self::default();
-        for action in Action::ALL {
-            let is_known = action != Action::DescribeInvocations;
-            *shown.place(action, None) = (is_known || is_whole).then_some(0);
-            // DescribeInvocations is rare; what it has not met is not worth a series.
-            let has_reasons = action == Action::DescribeRegions || (is_known && is_whole);
-            for reason in Reason::of_requests() {
-                *shown.place(action, Some(reason)) = has_reasons.then_some(0);
-            }
-        }
-        shown
-    }
-
     /// Requests sent, tries again included.
     pub fn sent(&self, action: Action) -> Option<u64> {
-        self.sent[action as usize]
+        let is_there = self.is_whole || action != Action::DescribeInvocations;
+        self.counted(action, None).or(is_there.then_some(0))
     }
 
     /// Those that failed for `reason`.
     pub fn failed(&self, action: Action, reason: Reason) -> Option<u64> {
-        self.failed[action as usize][reason as usize]
+        let is_there = match action {
+            Action::DescribeInvocationResults => self.is_whole,
+            // It is rare; what it has not met is not worth a series.
+            Action::DescribeInvocations => false,
+            Action::DescribeRegions => true,
+        };
+        self.counted(action, Some(reason)).or(is_there.then_some(0))
     }
 
-    fn place(&mut self, action: Action, reason: Option<Reason>) -> &mut Option<u64> {
-        match reason {
-            None => &mut self.sent[action as usize],
-            Some(reason) => &mut self.failed[action as usize][reason as usize],
-        }
+    fn counted(&self, action: Action, reason: Option<Reason>) -> Option<u64> {
+        let mut counted = self.counted.iter();
+        let found = counted.find(|counted| (counted.0, counted.1) == (action, reason));
+        found.map(|counted| counted.2)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cloud_assistant_result_duration_seconds`: how long counted results ran.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::hold::{Hold, MOST, OnHold};
@@ -11,14 +13,14 @@ use crate::record::table::{Table, decode};
 #[derive(Debug)]
 pub(in crate::record) struct Durations {
     /// `metrics.duration_buckets`, in seconds.
-    bounds: Vec<f64>,
+    bounds: Arc<[f64]>,
     pub histograms: Table<StatusNumber, Histogram>,
 }
 
 impl Durations {
-    pub(super) fn new(bounds: &[f64]) -> Self {
+    pub(super) fn new(bounds: &Arc<[f64]>) -> Self {
         Self {
-            bounds: bounds.to_vec(),
+            bounds: Arc::clone(bounds),
             histograms: Table::default(),
         }
     }

@@ -255,7 +255,7 @@ mod tests {
             new_series_hold: 90,
             max_error_codes: 100,
             max_exit_codes: 100,
-            duration_buckets: vec![5.0],
+            duration_buckets: vec![5.0].into(),
             filter: 0,
             pauses: crate::record::Pauses::default(),
             commands: None,

@@ -111,7 +111,7 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
             new_series_hold: 90,
             max_error_codes: 100,
             max_exit_codes: 100,
-            duration_buckets: vec![1.0],
+            duration_buckets: vec![1.0].into(),
             filter: 0,
             pauses: Pauses::default(),
             commands: None,

@@ -42,7 +42,7 @@ fn settings() -> Settings {
         new_series_hold: 0,
         max_error_codes: 100,
         max_exit_codes: 100,
-        duration_buckets: vec![1.0, 10.0, 60.0],
+        duration_buckets: vec![1.0, 10.0, 60.0].into(),
         filter: 7,
         pauses: Pauses::default(),
         commands: None,
