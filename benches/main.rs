@@ -17,6 +17,7 @@ mod measure;
 mod peers;
 mod process;
 mod record;
+mod scopes;
 mod scrapes;
 mod table;
 
@@ -45,11 +46,13 @@ use table::Targets;
 type Subject = fn(&mut Targets);
 
 /// In the order they are run.
-const SUBJECTS: [(&str, Subject); 4] = [
+const SUBJECTS: [(&str, Subject); 6] = [
     ("decode", decode::run),
     ("record", record::run),
     ("process", process::run),
     ("scrape", scrapes::run),
+    ("scopes", scopes::run),
+    ("empty", scopes::run_empty),
 ];
 
 /// Pieces for a profile.

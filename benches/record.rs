@@ -51,7 +51,8 @@ pub fn settings(window: u32) -> Settings {
         max_exit_codes: 10_000,
         duration_buckets: vec![
             1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
-        ].into(),
+        ]
+        .into(),
         filter: Filter::default().fingerprint(),
         pauses: Pauses::default(),
         commands: None,

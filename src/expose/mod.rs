@@ -30,8 +30,8 @@ use crate::requests::Requests;
 use crate::view::{Board, View};
 use encode::{Encoder, Format, OpenMetrics, Text};
 use families::OfScopes;
-use serve::{Bodies, Deflater, Pieces, Writer, Written};
 use point::Sink;
+use serve::{Bodies, Deflater, Pieces, Writer, Written};
 use subjects::{Blocks, From};
 
 /// After a rendering took a while, the next waits so many times that while: together they take at most this share of
@@ -84,7 +84,9 @@ impl Exposition {
         let mut writer = Writer::new(&mut deflater);
         let of_scopes = families::of_scopes().enumerate();
         let mut written: Vec<Arc<Written>> = of_scopes
-            .map(|(place, family)| of_blocks(family, &blocks, &from, before.bodies.family(place), &mut writer))
+            .map(|(place, family)| {
+                of_blocks(family, &blocks, &from, before.bodies.family(place), &mut writer)
+            })
             .collect();
         let mut section = |families: &dyn Fn(&mut dyn Sink)| {
             let before = before.bodies.family(written.len());
@@ -172,12 +174,17 @@ fn of_blocks(
     let facet = points.facet() as usize;
     if let Some(before) = before
         && before.blocks.len() == from.len()
-        && from.iter().enumerate().all(|(place, from)| from.is_as_before(place, facet))
+        && from
+            .iter()
+            .enumerate()
+            .all(|(place, from)| from.is_as_before(place, facet))
     {
         return Arc::clone(before);
     }
     let of_blocks = blocks.all.iter().zip(from).map(|(block, from)| {
-        let pieces = before.zip(from.place).and_then(|(before, place)| before.blocks.get(place));
+        let pieces = before
+            .zip(from.place)
+            .and_then(|(before, place)| before.blocks.get(place));
         match pieces {
             Some(pieces) if !from.changed[facet] => Arc::clone(pieces),
             pieces => {

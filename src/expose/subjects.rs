@@ -154,7 +154,13 @@ impl Block {
     }
 
     fn has_the_subjects_of(&self, other: &Self) -> bool {
-        let scopes = |block: &Self| block.subjects.iter().map(|subject| subject.scope.clone()).collect::<Vec<_>>();
+        let scopes = |block: &Self| {
+            block
+                .subjects
+                .iter()
+                .map(|subject| subject.scope.clone())
+                .collect::<Vec<_>>()
+        };
         self.subjects.len() == other.subjects.len() && scopes(self) == scopes(other)
     }
 }
@@ -241,7 +247,9 @@ impl Blocks {
         let first = |block: &Block| block.subjects.first().map(|subject| subject.scope.clone());
         let come = |block: &Arc<Block>| {
             while places.next_if(|(_, other)| first(other) < first(block)).is_some() {}
-            let found = places.peek().filter(|(_, other)| other.has_the_subjects_of(block));
+            let found = places
+                .peek()
+                .filter(|(_, other)| other.has_the_subjects_of(block));
             match found {
                 Some((place, other)) => From {
                     place: Some(*place),
@@ -259,7 +267,10 @@ impl Blocks {
 
 /// Every subject of a view, in their order. A scope that is no longer polled leaves every series.
 fn subjects(view: &View, requests: &Requests, moment: Moment) -> Vec<Subject> {
-    let scopes = view.scopes.iter().map(|(scope, view)| (scope.clone(), Some(Arc::clone(view))));
+    let scopes = view
+        .scopes
+        .iter()
+        .map(|(scope, view)| (scope.clone(), Some(Arc::clone(view))));
     let accounts = view.accounts.keys().map(|account| {
         let scope = Scope {
             account: Arc::clone(account),

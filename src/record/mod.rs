@@ -15,9 +15,9 @@ mod migrate;
 mod pairs;
 mod saved;
 mod settings;
+mod shown;
 #[cfg(test)]
 mod sparse;
-mod shown;
 mod table;
 mod tally;
 

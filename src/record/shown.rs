@@ -176,7 +176,10 @@ impl Counts {
         let of_histograms = self.durations.len() * (self.duration_buckets.len() + 3);
         let commands = self.commands.iter().flat_map(|shown| &shown.commands);
         let of_commands = commands.map(|command| {
-            let buckets = command.durations.as_ref().map_or(0, |(buckets, ..)| buckets.len() + 3);
+            let buckets = command
+                .durations
+                .as_ref()
+                .map_or(0, |(buckets, ..)| buckets.len() + 3);
             command.counted.len() + command.recent.len() + buckets + 4
         });
         self.recent.len() + self.totals.len() + of_histograms + of_commands.sum::<usize>()
@@ -260,8 +263,10 @@ fn recent(
     }
     let open = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
     let open = open.map(|status| labels.reserved(status, "", ""));
-    let mut recent: BTreeMap<ResultLabels, u64> =
-        open.chain(labels.zeros()).map(|combination| (combination, 0)).collect();
+    let mut recent: BTreeMap<ResultLabels, u64> = open
+        .chain(labels.zeros())
+        .map(|combination| (combination, 0))
+        .collect();
     recent.extend(counts);
     recent.into_iter().collect()
 }

@@ -150,9 +150,16 @@ fn the_first_result_begins_all_series_at_0_and_a_restart_does_not_end_that() {
 fn what_the_first_look_lists_has_its_series_at_0_before_anything_counts() {
     let mut saved = Saved::new();
     let first = saved.poll(0, vec![row(1, KnownStatus::Success, "", 0)], true);
-    assert_eq!((failures(&first), histograms(&first)), ((Some(0), 12), vec![("Success", 0)]));
+    assert_eq!(
+        (failures(&first), histograms(&first)),
+        ((Some(0), 12), vec![("Success", 0)])
+    );
     saved.restart();
-    let rows = vec![row(3, KnownStatus::Success, "", 0), failed(2), row(1, KnownStatus::Success, "", 0)];
+    let rows = vec![
+        row(3, KnownStatus::Success, "", 0),
+        failed(2),
+        row(1, KnownStatus::Success, "", 0),
+    ];
     let counts = saved.poll(60, rows, false);
     assert_eq!((failures(&counts).0, counts.dropped_bytes), (Some(1), 14));
     assert_eq!(histograms(&counts), [("Success", 1), ("Failed", 0)]);
@@ -176,7 +183,9 @@ fn what_an_earlier_version_showed_stays_where_a_result_was_listed() {
     for keeps in [Key::Head, Key::Failure(0)] {
         let mut saved = Saved::new();
         saved.poll(0, vec![failed(1)], true);
-        saved.pairs.retain(|_, (key, _)| *key == keeps || *key == Key::Head);
+        saved
+            .pairs
+            .retain(|_, (key, _)| *key == keeps || *key == Key::Head);
         saved.restart();
         assert_eq!(failures(&saved.shown(0)).1, 12, "{keeps:?}");
     }

@@ -212,9 +212,17 @@ mod tests {
         tally.record(Names, SECOND, None, 0);
         let shown = |is_whole, seconds| {
             let shown = tally.shown(is_whole, at(seconds));
-            (shown.failed(Polls, Reason::Timeout), shown.sent(Names), shown.next_change)
+            (
+                shown.failed(Polls, Reason::Timeout),
+                shown.sent(Names),
+                shown.next_change,
+            )
         };
-        assert_eq!(tally.shown(false, at(20)).sent(Polls), Some(1), "it was there at 0");
+        assert_eq!(
+            tally.shown(false, at(20)).sent(Polls),
+            Some(1),
+            "it was there at 0"
+        );
         assert_eq!(shown(false, 20), (Some(0), Some(0), Some(SECOND * 110)));
         tally.record(Polls, SECOND, Some(Reason::Timeout), 0);
         assert_eq!(shown(false, 109), (Some(0), Some(0), Some(SECOND * 110)));
@@ -226,6 +234,10 @@ mod tests {
         tally.record(Polls, SECOND, Some(Reason::Denied), 0);
         assert_eq!(tally.shown(true, at(250)).failed(Polls, Reason::Denied), Some(0));
         assert_eq!(tally.shown(false, at(290)).failed(Polls, Reason::Denied), Some(1));
-        assert_eq!(shown(true, 300), (Some(2), Some(1), None), "nothing is taken back");
+        assert_eq!(
+            shown(true, 300),
+            (Some(2), Some(1), None),
+            "nothing is taken back"
+        );
     }
 }

@@ -79,7 +79,11 @@ fn results_are_filtered_by_resource_group_and_by_tags() {
         assert_eq!(scrape.value(RECENT, &[("account", name)]), count, "{name}");
     }
     for name in [RESULTS, RECENT] {
-        assert_eq!(scrape.sum(name, &[("account", "none")]), None, "it has no results");
+        assert_eq!(
+            scrape.sum(name, &[("account", "none")]),
+            None,
+            "it has no results"
+        );
     }
 }
 

@@ -22,7 +22,12 @@ pub(in crate::expose) fn of_accounts(accounts: &Accounts, to: &mut dyn Sink) {
         Some(at.unwrap_or_default().as_secs())
     };
     family(&EXPIRY, accounts, expiry, to);
-    family(&REFRESH_FAILURES, accounts, |credentials| Some(credentials.refresh_failures), to);
+    family(
+        &REFRESH_FAILURES,
+        accounts,
+        |credentials| Some(credentials.refresh_failures),
+        to,
+    );
 }
 
 fn family(
@@ -32,7 +37,9 @@ fn family(
     to: &mut dyn Sink,
 ) {
     let values = accounts.iter();
-    let mut values = values.filter_map(|(account, shown)| Some((account, value(shown.credentials)?))).peekable();
+    let mut values = values
+        .filter_map(|(account, shown)| Some((account, value(shown.credentials)?)))
+        .peekable();
     if values.peek().is_some() {
         to.family(family);
     }

@@ -301,7 +301,8 @@ mod tests {
         values[10_000] = 10_000;
         let after = write(&values, &before);
         let pairs = before.iter().zip(&*after);
-        let made_anew = pairs.filter(|(before, after)| before.text.plain().as_ptr() != after.text.plain().as_ptr());
+        let made_anew =
+            pairs.filter(|(before, after)| before.text.plain().as_ptr() != after.text.plain().as_ptr());
         assert_eq!((made_anew.count(), before.len()), (1, after.len()));
         let again = write(&values, &Pieces::default());
         for format in [Format::Text, Format::OpenMetrics] {

@@ -42,7 +42,11 @@ fn pictures() -> [Arc<Counts>; 3] {
         record.apply(settled, Now::default());
         Arc::new(record.counts(Duration::ZERO).unwrap())
     };
-    [looked(0), scope_view(Scope::new("", "")).counts.unwrap(), looked(1200)]
+    [
+        looked(0),
+        scope_view(Scope::new("", "")).counts.unwrap(),
+        looked(1200),
+    ]
 }
 
 /// The bodies of both formats, plain and as they are compressed, without the process.

@@ -36,12 +36,16 @@ impl Totals {
 
     /// Whether the zero combinations are there.
     pub(super) fn has_begun(&self, labels: &LabelTexts) -> bool {
-        labels.zeros().all(|combination| self.counters.contains(combination))
+        labels
+            .zeros()
+            .all(|combination| self.counters.contains(combination))
     }
 
     /// Whether the zero combinations are still shown at 0 whatever they count.
     pub(super) fn is_held(&self, labels: &LabelTexts) -> bool {
-        let mut zeros = labels.zeros().filter_map(|combination| self.counters.get(combination));
+        let mut zeros = labels
+            .zeros()
+            .filter_map(|combination| self.counters.get(combination));
         zeros.any(|total| total.counter.hold.is_on())
     }
 

@@ -92,7 +92,16 @@ fn a_scope_without_results_has_its_health_and_its_requests_and_the_first_result_
         .filter(|line| line.contains("region_id=\"cn-hangzhou\""))
         .collect();
     assert!(series.len() == 17, "{}: {series:#?}", series.len());
-    for name in [RESULTS, RECENT, TRACKED, LOST, LATE, RECLASSIFIED, DELIVERIES, OVERFLOW] {
+    for name in [
+        RESULTS,
+        RECENT,
+        TRACKED,
+        LOST,
+        LATE,
+        RECLASSIFIED,
+        DELIVERIES,
+        OVERFLOW,
+    ] {
         assert_eq!(scrape.sum(name, &[]), None, "{name}");
     }
     let reasons = [
@@ -159,11 +168,18 @@ fn a_scope_without_results_has_its_health_and_its_requests_and_the_first_result_
         assert_eq!(scrape.sum(name, &[]), Some(0.0), "{name}");
     }
     let durations = "cloud_assistant_result_duration_seconds_count";
-    assert_eq!(scrape.sum(durations, &[]), None, "with the first result of a status");
+    assert_eq!(
+        scrape.sum(durations, &[]),
+        None,
+        "with the first result of a status"
+    );
     stage.region(|region| region.add_settled(1, Outcome::failed(7)));
     let scrape = stage.exact();
     assert_eq!(scrape.all(durations).count(), 1);
-    assert_eq!(scrape.sum(durations, &[("invocation_status", "Failed")]), Some(1.0));
+    assert_eq!(
+        scrape.sum(durations, &[("invocation_status", "Failed")]),
+        Some(1.0)
+    );
 }
 
 #[test]
