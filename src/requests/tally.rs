@@ -150,7 +150,7 @@ impl Counter {
     fn shown(&mut self, whole_since: Option<Duration>, at: Moment, next: &mut Option<Duration>) -> u64 {
         let since = *self
             .shown_since
-            .get_or_insert(whole_since.map_or(at.now, |since| since.min(at.now)));
+            .get_or_insert_with(|| whole_since.map_or(at.now, |since| since.min(at.now)));
         let over = since.saturating_add(at.hold);
         if over <= at.now {
             return self.value;
@@ -164,7 +164,7 @@ impl ShownTally {
     /// Requests sent, tries again included.
     pub fn sent(&self, action: Action) -> Option<u64> {
         let is_there = self.is_whole || action != Action::DescribeInvocations;
-        self.counted(action, None).or(is_there.then_some(0))
+        self.counted(action, None).or_else(|| is_there.then_some(0))
     }
 
     /// Those that failed for `reason`.
@@ -175,7 +175,8 @@ impl ShownTally {
             Action::DescribeInvocations => false,
             Action::DescribeRegions => true,
         };
-        self.counted(action, Some(reason)).or(is_there.then_some(0))
+        self.counted(action, Some(reason))
+            .or_else(|| is_there.then_some(0))
     }
 
     fn counted(&self, action: Action, reason: Option<Reason>) -> Option<u64> {
