@@ -393,9 +393,13 @@ pub fn run(targets: &mut Targets) {
             drop(held);
         });
         // Bytes that are served already are neither compressed nor copied again.
-        let render = cpu_time(|| exposition().render(&board));
+        let render = cpu_time(|| {
+            exposition().render(&board);
+        });
         let exposition = exposition();
-        let again = cpu_time(|| exposition.render(&board));
+        let again = cpu_time(|| {
+            exposition.render(&board);
+        });
         let [plain, gzip] = [None, Some("gzip")].map(|encoding| {
             let answer = Answer::to(None, encoding);
             cpu_time(|| {
