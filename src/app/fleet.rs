@@ -269,7 +269,8 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         let ways = (cloud, self.records.clone(), self.board.clone());
         let poller = Poller::new(scope.clone(), plan.poll.clone(), ways, start);
         let stop = CancellationToken::new();
-        let polling = poller.run(stop.clone(), first_view);
+        // Boxed: the task would have room for it twice, as what it was given and as what it waits for.
+        let polling = Box::pin(poller.run(stop.clone(), first_view));
         let name = scope.clone();
         let task = self.tasks.spawn(async move { (name, polling.await) }).id();
         self.pollers.insert(scope, Running { plan, stop, task });
