@@ -1,5 +1,7 @@
 //! All that is served, byte for byte: `tests/data/exposition` has it in both formats.
 
+mod anew;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -50,17 +52,22 @@ fn row(number: u32, status: &str) -> Row {
     }
 }
 
-/// A record with one of everything, in which nothing is held at 0 any more.
-fn record() -> Record {
-    let mut record = Record::new(Settings {
+/// Everything is selected, and nothing is held at 0.
+fn settings() -> Settings {
+    Settings {
         max_exit_codes: 2,
-        duration_buckets: vec![0.5, 10.0, 1e6],
+        duration_buckets: vec![0.5, 10.0, 1e6].into(),
         commands: Some(CommandSettings {
             max_commands: 2,
             ..CommandSettings::by_name(".*")
         }),
         ..Settings::default()
-    });
+    }
+}
+
+/// A record with one of everything, in which nothing is held at 0 any more.
+fn record() -> Record {
+    let mut record = Record::new(settings());
     let baseline = Findings {
         sweep: Some(Sweep {
             front: 1,
