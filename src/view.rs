@@ -1,10 +1,14 @@
 //! What can be seen of the exporter at one instant: immutable, and swapped whole.
 
+mod outcomes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
+
+pub use outcomes::Outcomes;
 
 use crate::record::Counts;
 use crate::requests::{Failure, Reason};
@@ -18,6 +22,17 @@ pub struct View {
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
     /// Each account, by name.
     pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+    /// Why the configuration was not taken when it was last read, if it was not.
+    pub refused_reload: Option<Arc<RefusedReload>>,
+}
+
+/// A configuration that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedReload {
+    /// When.
+    pub at: Seconds,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// One account.
@@ -57,6 +72,8 @@ pub struct ScopeView {
     pub last_success: Option<Seconds>,
     /// What has been done for it since the process began.
     pub work: Work,
+    /// `poll.interval`.
+    pub interval: Option<Duration>,
     /// The last failure, if no poll has succeeded since.
     pub error: Option<Failed>,
     /// When the next poll begins.
@@ -79,6 +96,8 @@ pub struct Work {
     pub sweeps: u64,
     /// Rows without ids.
     pub skipped_rows: u64,
+    /// How the last polls and sweeps have ended.
+    pub outcomes: Outcomes,
 }
 
 /// The end of a poll.
@@ -144,6 +163,7 @@ impl ScopeView {
             last_poll: None,
             last_success: None,
             work: Work::default(),
+            interval: None,
             error: None,
             next_poll: None,
             progress: None,
@@ -178,6 +198,12 @@ impl Board {
     pub fn publish_accounts(&self, accounts: BTreeMap<Arc<str>, Arc<AccountView>>) {
         self.view
             .send_modify(|view| Arc::make_mut(view).accounts = accounts);
+    }
+
+    /// Puts up whether the configuration was taken when it was last read.
+    pub fn publish_reload(&self, refused: Option<RefusedReload>) {
+        self.view
+            .send_modify(|view| Arc::make_mut(view).refused_reload = refused.map(Arc::new));
     }
 
     /// Takes a scope down, and hands over what was last seen of it.

@@ -17,6 +17,9 @@ use crate::timestamp;
 /// No id of a command is longer.
 const MAX_COMMAND_ID: usize = 256;
 
+/// What is read of a text for people, in bytes.
+const MAX_SHORT: usize = 512;
+
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -79,6 +82,7 @@ struct Fields<'a> {
     status: Option<&'a RawValue>,
     error_code: Option<&'a RawValue>,
     exit_code: Option<&'a RawValue>,
+    error_info: Option<&'a RawValue>,
     repeats: Option<&'a RawValue>,
     started: Option<&'a RawValue>,
     finished: Option<&'a RawValue>,
@@ -86,6 +90,7 @@ struct Fields<'a> {
     dropped: Option<&'a RawValue>,
     delivery_status: Option<&'a RawValue>,
     delivery_error_code: Option<&'a RawValue>,
+    delivery_uri: Option<&'a RawValue>,
     tags: Option<&'a RawValue>,
 }
 
@@ -103,6 +108,7 @@ impl<'a> Entry<'a> for Fields<'a> {
             b"InvocationStatus" => &mut self.status,
             b"ErrorCode" => &mut self.error_code,
             b"ExitCode" => &mut self.exit_code,
+            b"ErrorInfo" => &mut self.error_info,
             b"Repeats" => &mut self.repeats,
             b"StartTime" => &mut self.started,
             b"FinishedTime" => &mut self.finished,
@@ -110,6 +116,7 @@ impl<'a> Entry<'a> for Fields<'a> {
             b"Dropped" => &mut self.dropped,
             b"OssOutputStatus" => &mut self.delivery_status,
             b"OssOutputErrorCode" => &mut self.delivery_error_code,
+            b"OssOutputUri" => &mut self.delivery_uri,
             b"Tags" => &mut self.tags,
             _ => return None,
         })
@@ -156,6 +163,7 @@ impl Fields<'_> {
             status,
             error_code: code(self.error_code),
             exit_code: integer(self.exit_code),
+            error_info: None,
             repeats,
             times: Times {
                 started: time(self.started),
@@ -163,10 +171,14 @@ impl Fields<'_> {
                 stopped: time(self.stopped),
             },
             dropped: count(self.dropped).into(),
-            delivery: delivery(self.delivery_status, self.delivery_error_code),
+            delivery: delivery(self.delivery_status, self.delivery_error_code, self.delivery_uri),
             ids: None,
             command: None,
         };
+        let has_failed = !row.status.is_open() && row.status != Status::Known(KnownStatus::Success);
+        if has_failed {
+            row.error_info = short(self.error_info).filter(|text| !text.is_empty());
+        }
         if every_id || !row.is_plain() {
             row.ids = Some(Box::new(Ids {
                 invoke_id: invoke_id.into(),
@@ -203,7 +215,17 @@ fn time(raw: Option<&RawValue>) -> Option<NonZeroU32> {
     timestamp::parse(&text(raw)?)
 }
 
-fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<Box<Delivery>> {
+/// The beginning of a text that may have any length.
+fn short(raw: Option<&RawValue>) -> Option<Box<str>> {
+    let text = text(raw)?;
+    Some(text[..text.floor_char_boundary(MAX_SHORT)].into())
+}
+
+fn delivery(
+    status: Option<&RawValue>,
+    error_code: Option<&RawValue>,
+    uri: Option<&RawValue>,
+) -> Option<Box<Delivery>> {
     let status = text(status)?;
     let finished = status.eq_ignore_ascii_case("Finished");
     let ended = finished || status.eq_ignore_ascii_case("Failed");
@@ -211,6 +233,7 @@ fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<
         Box::new(Delivery {
             finished,
             error_code: code(error_code),
+            uri: short(uri).unwrap_or_default(),
         })
     })
 }

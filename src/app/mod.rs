@@ -111,6 +111,7 @@ impl App {
             requests,
             started,
             telemetry_path: cli.web_telemetry_path.clone(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             max_requests: cli.web_max_requests,
             stopping: stop.clone(),
             reload: reloader.as_function(),

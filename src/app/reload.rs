@@ -14,7 +14,8 @@ use crate::config::{Config, Level};
 use crate::expose::Exposition;
 use crate::pages::ReloadFn;
 use crate::telemetry::Log;
-use crate::view::Board;
+use crate::timestamp;
+use crate::view::{Board, RefusedReload};
 use crate::web::notify;
 
 /// A configuration that takes longer to read lies on a file system that does not answer.
@@ -86,6 +87,12 @@ impl Reloader {
         notify::reloading().await;
         let done = self.inner.reload().await;
         self.inner.note(done.is_ok());
+        self.inner
+            .board
+            .publish_reload(done.as_ref().err().map(|reason| RefusedReload {
+                at: timestamp::seconds(SystemTime::now()),
+                reason: reason.clone(),
+            }));
         // Whoever is told of the end finds it on /metrics.
         let inner = Arc::clone(&self.inner);
         let _ = spawn_blocking(move || inner.exposition.render(&inner.board)).await;

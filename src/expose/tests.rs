@@ -29,6 +29,7 @@ fn row(number: u32, status: &str) -> Row {
         identity: Identity([number, 0, 0, 0]),
         error_code: if failed { "Exit\"Code\\Nonzero\n" } else { "" }.into(),
         exit_code: (!status.is_open()).then_some(i64::from(number % 7)),
+        error_info: None,
         repeats: 1,
         times: Times {
             started: NonZeroU32::new(NOW - 900),
@@ -41,6 +42,7 @@ fn row(number: u32, status: &str) -> Row {
             Box::new(Delivery {
                 finished: number.is_multiple_of(8),
                 error_code: "BucketGone".into(),
+                uri: "".into(),
             })
         }),
         scheduled: false,

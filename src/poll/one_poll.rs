@@ -147,6 +147,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let now = findings.began.until(self.clock.now().steady);
         let recorded = Recorded::of(&findings, &record);
         record.tell(result_log::wanted(self.plan.logged_results));
+        record.bound_failures(self.showing.share_of_failures());
         let mut applied = record.apply(findings, now);
         let news = std::mem::take(&mut applied.news);
         let record = self.saved(record).await?;

@@ -75,7 +75,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// A poller of `scope`; where its record could not be read, each poll tries to.
     pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
         Self {
-            showing: Showing::new(scope.clone(), board, start.work),
+            showing: Showing::new(scope.clone(), board, start.work, plan.interval),
             sweeps: Sweeps::new(start.held.record(), &plan),
             scope,
             plan,

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::error::PollError;
+use super::share;
+use super::telling::{News, Telling};
 use crate::clock::Clock;
 use crate::record::{Applied, Findings, Record, Trouble};
 use crate::scope::Scope;
@@ -22,18 +24,21 @@ pub(super) struct Showing {
     board: Board,
     /// When the progress of a long scan was last logged.
     progress_logged: Instant,
+    telling: Telling,
 }
 
 impl Showing {
     /// Of a scope for which `work` has been done already, by the pollers that it had before.
-    pub(super) fn new(scope: Scope, board: Board, work: Work) -> Self {
+    pub(super) fn new(scope: Scope, board: Board, work: Work, interval: Duration) -> Self {
         Self {
             view: ScopeView {
                 work,
+                interval: Some(interval),
                 ..ScopeView::new(scope)
             },
             board,
             progress_logged: Instant::now(),
+            telling: Telling::default(),
         }
     }
 
@@ -46,6 +51,11 @@ impl Showing {
     pub(super) fn picture(&mut self, record: &mut Record, clock: Clock) {
         self.view.counts = record.counts(clock.now().steady).map(Arc::new);
         self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+    }
+
+    /// How many failures its record may keep.
+    pub(super) fn share_of_failures(&self) -> usize {
+        share::of_failures(&self.board.view())
     }
 
     /// When the next poll begins.
@@ -62,8 +72,9 @@ impl Showing {
     /// A long scan has read so many rows.
     pub(super) fn progress(&mut self, rows: usize, record: &Record, first_look: bool) {
         let of = Some(record.held()).filter(|held| *held > 0);
+        let goes_on = self.view.progress.is_none_or(|before| before.rows != rows);
         self.view.progress = Some(Progress { first_look, rows, of });
-        if self.progress_logged.elapsed() >= PROGRESS_EVERY {
+        if goes_on && self.progress_logged.elapsed() >= PROGRESS_EVERY {
             self.progress_logged = Instant::now();
             tracing::info!(
                 rows,
@@ -92,16 +103,19 @@ impl Showing {
         }
     }
 
-    /// A poll or sweep has failed: one line in the log, one reason in the metrics.
+    /// A poll or sweep has failed: a line in the log where that is new, one reason in the metrics.
     pub(super) fn failed(&mut self, error: &PollError) {
         let failed = error.failed(timestamp::seconds(SystemTime::now()));
-        tracing::warn!(
-            reason = failed.reason.as_str(),
-            code = failed.code.as_deref(),
-            request_id = failed.request_id.as_deref(),
-            error = failed.what,
-            "poll failed"
-        );
+        let (reason, code) = (failed.reason.as_str(), failed.code.as_deref());
+        let (request_id, error) = (failed.request_id.as_deref(), &failed.what);
+        match self.telling.failed(&failed, Instant::now()) {
+            News::Fails => tracing::warn!(reason, code, request_id, error, "poll failed"),
+            News::StillFails(polls) => {
+                tracing::warn!(reason, code, request_id, error, polls, "polls still fail");
+            }
+            News::None => tracing::debug!(reason, code, request_id, error, "poll failed again"),
+        }
+        self.view.work.outcomes.failed(failed.at);
         self.view.work.polls += 1;
         self.view.work.failures[failed.reason as usize] += 1;
         self.view.error = Some(failed);
@@ -113,7 +127,11 @@ impl Showing {
         self.view.work.sweeps += u64::from(of.is_sweep);
         self.view.work.polls += 1;
         self.view.work.successes += 1;
+        self.view.work.outcomes.succeeded();
         self.view.error = None;
+        if let Some(polls) = self.telling.succeeded() {
+            tracing::info!(polls, "polls succeed again, after so many that failed");
+        }
         if of.is_first_look {
             let (open, settled) = (record.open().count(), applied.baseline);
             tracing::info!(

@@ -201,6 +201,7 @@ mod tests {
             status: Status::Known(KnownStatus::Failed),
             error_code: "".into(),
             exit_code: None,
+            error_info: None,
             repeats: 0,
             times: Times {
                 finished: NonZeroU32::new(finished),

@@ -36,7 +36,9 @@ pub use tally::commands::Lack;
 pub use tally::commands::shown::{ShownCommand, ShownCommands, ShownSchedule};
 pub use tally::counted::{Applied, CountedResult, MAX_NEWS, News, Wanted};
 pub use tally::durations::ShownDurations;
-pub use tally::failures::{MAX_FAILURES, ShownFailure};
+pub use tally::failures::MAX_FAILURES;
+pub use tally::failures::shown::{ShownFailure, ShownIds};
+pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -77,6 +79,11 @@ impl Record {
     /// From now on [`Record::apply`] tells of these counted results, one by one.
     pub fn tell(&mut self, wanted: Wanted) {
         self.tallies.wanted = wanted;
+    }
+
+    /// From now on so many failures are kept, at most [`MAX_FAILURES`].
+    pub fn bound_failures(&mut self, most: usize) {
+        self.tallies.failures.bound(most);
     }
 
     /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).

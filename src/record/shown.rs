@@ -10,7 +10,8 @@ use super::settings::Settings;
 use super::tally::Tallies;
 use super::tally::commands::shown::ShownCommands;
 use super::tally::durations::ShownDurations;
-use super::tally::failures::ShownFailure;
+use super::tally::failures::shown::{ShownFailure, ShownFailures};
+use super::tally::timeline::ShownTimeline;
 use super::tally::totals::Exemplar;
 use crate::result::{KnownStatus, Seconds};
 
@@ -54,7 +55,9 @@ pub struct Counts {
     pub window: u32,
     /// When the poll that this is from was recorded.
     pub recorded_at: Seconds,
-    failures: Arc<[Arc<ShownFailure>]>,
+    failures: ShownFailures,
+    /// The window in columns.
+    pub timeline: ShownTimeline,
     /// When a series that is held at 0 is to show its value, by the process's own time.
     pub next_change: Option<Duration>,
 }
@@ -85,7 +88,7 @@ impl Counts {
     ) -> Self {
         let labels = labels.texts();
         let next_change = tallies.see_holds(steady);
-        let failures = tallies.shown_failures(labels);
+        let failures = tallies.shown_failures();
         let zeros = || {
             let known = KNOWN_SETTLED.iter();
             known.map(|(status, error, exit)| labels.reserved(*status, error, exit))
@@ -115,6 +118,7 @@ impl Counts {
             window: settings.window,
             recorded_at: ledger.baseline.recorded_at,
             failures,
+            timeline: tallies.window.beside().shown(),
             commands,
             next_change,
         }
@@ -157,8 +161,13 @@ impl Counts {
     }
 
     /// The newest results that did not succeed, newest first.
-    pub fn failures(&self) -> impl ExactSizeIterator<Item = &ShownFailure> {
-        self.failures.iter().map(|failure| &**failure)
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = ShownFailure<'_>> {
+        self.failures.iter(&self.labels)
+    }
+
+    /// Up to this time some failures are no longer kept; none where all of the window are.
+    pub fn failures_complete_after(&self) -> Option<Seconds> {
+        self.failures.complete_after()
     }
 
     /// The text of an InvocationStatus.

@@ -291,6 +291,7 @@ mod tests {
             status: Status::Known(KnownStatus::Success),
             error_code: "".into(),
             exit_code: Some(0),
+            error_info: None,
             repeats,
             times: Times::default(),
             dropped: 0,

@@ -150,6 +150,7 @@ mod tests {
             status: Status::Known(status),
             error_code: "".into(),
             exit_code: Some(7),
+            error_info: None,
             repeats: 1,
             times: Times {
                 finished: NonZeroU32::new(1000 + number),

@@ -7,21 +7,23 @@ pub(super) mod durations;
 pub(super) mod failures;
 pub(super) mod hold;
 pub(super) mod newest;
+pub(super) mod timeline;
 pub(super) mod totals;
 pub(super) mod window;
 pub(super) mod work;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use commands::Commands;
 use counted::{Applied, Wanted};
 use deliveries::Deliveries;
 use durations::Durations;
-use failures::{Failures, ShownFailure};
+use failures::Failures;
+use failures::shown::ShownFailures;
 use hold::{OnHold, milliseconds};
 use newest::Newest;
+use timeline::Timeline;
 use totals::Totals;
 use window::Window;
 use work::Work;
@@ -38,7 +40,7 @@ use crate::result::Seconds;
 pub(super) struct Tallies {
     /// `metrics.new_series_hold`, in seconds.
     hold: u32,
-    pub window: Window<ResultLabels>,
+    pub window: Window<ResultLabels, Timeline>,
     pub totals: Totals,
     pub durations: Durations,
     pub deliveries: Deliveries,
@@ -133,11 +135,11 @@ impl Tallies {
     }
 
     /// The newest failures, with the names of their commands.
-    pub(super) fn shown_failures(&mut self, labels: &LabelTexts) -> Arc<[Arc<ShownFailure>]> {
+    pub(super) fn shown_failures(&mut self) -> ShownFailures {
         let commands = self.commands.as_ref();
         let revision = commands.map_or(0, Commands::names_revision);
         let name = |id: &str| commands.and_then(|commands| commands.name(id));
-        self.failures.shown(labels, revision, name)
+        self.failures.shown(revision, name)
     }
 
     /// Puts a saved pair back; `false` where no sound state has it.
@@ -191,7 +193,7 @@ impl Tallies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::fact::{Changed, How, Settled};
+    use crate::record::fact::{Changed, Details, How, Settled};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
     use crate::record::ledger::identities::{Entry, Flags};
     use crate::result::{Identity, Ids, KnownStatus};
@@ -243,6 +245,7 @@ mod tests {
             time,
             duration: Some(3),
             dropped: 7,
+            details: Details::default(),
             how,
         };
         let mut tallies = tallies();
@@ -280,6 +283,6 @@ mod tests {
         assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);
         assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
-        assert_eq!(tallies.shown_failures(&labels).len(), 3);
+        assert_eq!(tallies.shown_failures().iter(&labels).len(), 3);
     }
 }

@@ -190,6 +190,7 @@ fn naive(row: &Value) -> Option<Row> {
         status,
         error_code: code("ErrorCode"),
         exit_code: number("ExitCode"),
+        error_info: None,
         repeats,
         times: Times {
             started: timestamp::parse(text("StartTime")),
@@ -203,6 +204,7 @@ fn naive(row: &Value) -> Option<Row> {
             Box::new(Delivery {
                 finished: delivery == "finished",
                 error_code: code("OssOutputErrorCode"),
+                uri: "".into(),
             })
         }),
         ids: Some(Box::new(Ids {

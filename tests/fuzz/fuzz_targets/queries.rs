@@ -89,6 +89,7 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
                 status: Status::parse(&text(choices)?),
                 error_code: text(choices)?,
                 exit_code: choices.ratio(1_u8, 2)?.then_some(i64::from(number)),
+                error_info: None,
                 repeats: 1,
                 times: Times {
                     finished: NonZeroU32::new(NOW - choices.int_in_range(0..=20)?),

@@ -61,6 +61,7 @@ fn row(n: u32, status: KnownStatus) -> Row {
             "".into()
         },
         exit_code: (!status.is_open()).then_some(i64::from(status == KnownStatus::Failed)),
+        error_info: None,
         repeats: 1,
         times: Times {
             started: NonZeroU32::new(NOW - 100),
