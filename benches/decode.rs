@@ -222,7 +222,10 @@ const WAYS: [Way; 6] = [
 fn looked() -> Record {
     let mut record = Record::new(settings(86_400));
     let first = Findings {
-        sweep: Some(Sweep { front: 0 }),
+        sweep: Some(Sweep {
+            front: 0,
+            ..Sweep::default()
+        }),
         ..Findings::default()
     };
     record.apply(first, at(NOW));

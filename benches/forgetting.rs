@@ -40,15 +40,13 @@ pub fn live() {
         } else {
             listed
         };
-        if sweep && hour > 0 {
-            record.sweep_begins();
-        }
         record.apply(
             Findings {
                 began: at(hour),
                 pages: (oldest..newest).rev().map(result).collect(),
                 sweep: sweep.then_some(Sweep {
                     front: (newest - listed) as usize,
+                    ..Sweep::default()
                 }),
                 ..Findings::default()
             },

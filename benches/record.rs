@@ -107,7 +107,10 @@ fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
 
 fn first_look(rows: Vec<Row>) -> Findings {
     Findings {
-        sweep: Some(Sweep { front: 0 }),
+        sweep: Some(Sweep {
+            front: 0,
+            ..Sweep::default()
+        }),
         pages: rows,
         ..Findings::default()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::selection::Chosen;
+use crate::selection::SelectorSet;
 
 /// Seconds since the Unix epoch, UTC. The API's times have no fraction.
 pub type Seconds = u32;
@@ -229,12 +229,12 @@ pub struct CommandOfRow {
     /// CommandId.
     pub id: Box<str>,
     /// The selectors whose tag the row has.
-    pub tagged: Chosen,
+    pub tagged: SelectorSet,
 }
 
 /// What one invocation says of its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct InvocationSummary {
     /// CommandId.
     pub command_id: Box<str>,
     /// InvokeId.
@@ -296,6 +296,43 @@ impl Row {
     /// Whether the last run of a schedule's row may not have settled yet.
     pub fn is_under_way(&self) -> bool {
         self.status.is_open() && self.status != Status::Known(KnownStatus::Scheduled)
+    }
+}
+
+#[cfg(test)]
+impl Row {
+    /// The row of a test: of `t-number` on `i-number`, with nothing but its ids.
+    pub(crate) fn numbered(number: u32, status: Status) -> Self {
+        Self {
+            identity: Identity([number, 0, 0, 0]),
+            status,
+            error_code: "".into(),
+            exit_code: None,
+            error_info: None,
+            repeats: 1,
+            times: Times::default(),
+            dropped: 0,
+            delivery: None,
+            scheduled: false,
+            ids: Some(Box::new(Ids::of_test(
+                &format!("t-{number}"),
+                &format!("i-{number}"),
+            ))),
+            command: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Ids {
+    /// Those of an instance in an invocation, in a test.
+    pub(crate) fn of_test(invoke_id: &str, instance_id: &str) -> Self {
+        Self {
+            invoke_id: invoke_id.into(),
+            instance_id: instance_id.into(),
+            container_id: "".into(),
+            command_id: "c-1".into(),
+        }
     }
 }
 

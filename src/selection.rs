@@ -6,11 +6,11 @@ use regex_lite::Regex;
 
 use crate::fingerprint::Fingerprint;
 
-/// So many selectors fit a [`Chosen`].
+/// So many selectors fit a [`SelectorSet`].
 pub const MAX_SELECTORS: usize = 64;
 
 /// A set of selectors, by their places in the selection.
-pub type Chosen = u64;
+pub type SelectorSet = u64;
 
 /// All selectors; a command that one of them takes is selected.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -130,7 +130,7 @@ impl Selection {
     }
 
     /// The selectors that ask for this tag.
-    pub fn with_tag(&self, key: &str, value: &str) -> Chosen {
+    pub fn with_tag(&self, key: &str, value: &str) -> SelectorSet {
         self.places(|selector| {
             selector
                 .tag
@@ -141,7 +141,7 @@ impl Selection {
 
     /// The selectors that take a command, given those whose tag its invocation has. A name that is not known speaks
     /// against none.
-    pub fn choose(&self, id: &str, tagged: Chosen, name: Option<&str>) -> Chosen {
+    pub fn choose(&self, id: &str, tagged: SelectorSet, name: Option<&str>) -> SelectorSet {
         let by_tag = tagged | self.places(|selector| selector.tag.is_none());
         by_tag
             & self.places(|selector| {
@@ -156,7 +156,7 @@ impl Selection {
     }
 
     /// The fingerprints of some selectors.
-    pub fn fingerprints(&self, chosen: Chosen) -> impl Iterator<Item = u64> {
+    pub fn fingerprints(&self, chosen: SelectorSet) -> impl Iterator<Item = u64> {
         self.selectors
             .iter()
             .enumerate()
@@ -184,7 +184,7 @@ impl Selection {
         }) || self.selectors.iter().any(|selector| selector.takes_label(label))
     }
 
-    fn places(&self, holds: impl Fn(&Selector) -> bool) -> Chosen {
+    fn places(&self, holds: impl Fn(&Selector) -> bool) -> SelectorSet {
         self.selectors
             .iter()
             .enumerate()

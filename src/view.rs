@@ -64,7 +64,7 @@ pub struct CredentialsView {
 pub struct ScopeView {
     /// Which.
     pub scope: Scope,
-    /// What its results add up to; none before the first look.
+    /// What its results add up to; none before the baseline.
     pub counts: Option<Arc<Counts>>,
     /// How the last poll ended; none before one has.
     pub last_poll: Option<LastPoll>,
@@ -78,7 +78,7 @@ pub struct ScopeView {
     pub error: Option<Failed>,
     /// When the next poll begins.
     pub next_poll: Option<Seconds>,
-    /// How far a first look or a sweep has come.
+    /// How far a baseline or a sweep has come.
     pub progress: Option<Progress>,
 }
 
@@ -146,8 +146,8 @@ impl Failed {
 /// A long scan under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Whether it is the first look.
-    pub first_look: bool,
+    /// Whether it is the baseline, which users know as the first look.
+    pub is_baseline: bool,
     /// Rows read so far.
     pub rows: usize,
     /// How many there were the last time, where there was one.

@@ -1,6 +1,6 @@
 //! How every answer of the API is read: what is usable is taken, and what is odd costs its own entry.
 //!
-//! An answer is one list, perhaps with a NextToken beside it. The way to the list must be there; the list's elements
+//! An answer is one object, or one list, perhaps with a NextToken beside it. The way to the list must be there; the list's elements
 //! may be anything. Of an object only those members are kept that somebody asks for, as they stand in the text, so
 //! that each is read by itself: a number out of any range or a broken escape in one of them costs neither the
 //! object nor its neighbours. A list ends the reading at the first element above its bound, before it takes memory.
@@ -46,15 +46,42 @@ impl From<serde_json::Error> for Undocumented {
     }
 }
 
+/// An object, of which those members are kept that somebody asks for. Made by [`object_of`].
+pub(super) trait Object<'a>: Default {
+    /// Where the member of that name is kept; `None` where it is of no use. Of several the last counts.
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>>;
+}
+
+/// Makes a struct an [`Object`]: its fields, each with the names that its member may have.
+macro_rules! object_of {
+    ($(#[$about:meta])* $seen:vis struct $name:ident {
+        $($(#[$what:meta])* $field:ident: $($key:literal)|+,)+
+    }) => {
+        $(#[$about])*
+        #[derive(Default)]
+        $seen struct $name<'a> {
+            $($(#[$what])* $field: Option<&'a serde_json::value::RawValue>,)+
+        }
+
+        impl<'a> $crate::aliyun::answer::Object<'a> for $name<'a> {
+            fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a serde_json::value::RawValue>> {
+                Some(match name {
+                    $($($key)|+ => &mut self.$field,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+pub(super) use object_of;
+
 /// An object that is an element of a list.
-pub(super) trait Entry<'a>: Default {
+pub(super) trait Entry<'a>: Object<'a> {
     /// The most of them that one list has: well above what the API documents, which may grow.
     const MOST: usize;
     /// What they are, for a person.
     const WHAT: &'static str;
-
-    /// Where the member of that name is kept; `None` where it is of no use. Of several the last counts.
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>>;
 }
 
 /// A list with what stands beside it.
@@ -258,7 +285,7 @@ impl<'de> DeserializeSeed<'de> for OneMore {
 /// What was read before an error stays read.
 struct Members<'m, T>(&'m mut T);
 
-impl<'de, T: Entry<'de>> DeserializeSeed<'de> for Members<'_, T> {
+impl<'de, T: Object<'de>> DeserializeSeed<'de> for Members<'_, T> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -266,7 +293,7 @@ impl<'de, T: Entry<'de>> DeserializeSeed<'de> for Members<'_, T> {
     }
 }
 
-impl<'de, T: Entry<'de>> Visitor<'de> for Members<'_, T> {
+impl<'de, T: Object<'de>> Visitor<'de> for Members<'_, T> {
     type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,7 +345,7 @@ impl<'de, T: Entry<'de>> Visitor<'de> for Members<'_, T> {
 /// Reads a name, which is not copied, and gives the place of what follows.
 struct PlaceSeed<'m, T>(&'m mut T);
 
-impl<'m, 'de: 'm, T: Entry<'de>> DeserializeSeed<'de> for PlaceSeed<'m, T> {
+impl<'m, 'de: 'm, T: Object<'de>> DeserializeSeed<'de> for PlaceSeed<'m, T> {
     type Value = Option<&'m mut Option<&'de RawValue>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -327,7 +354,7 @@ impl<'m, 'de: 'm, T: Entry<'de>> DeserializeSeed<'de> for PlaceSeed<'m, T> {
     }
 }
 
-impl<'m, 'de: 'm, T: Entry<'de>> Visitor<'de> for PlaceSeed<'m, T> {
+impl<'m, 'de: 'm, T: Object<'de>> Visitor<'de> for PlaceSeed<'m, T> {
     type Value = Option<&'m mut Option<&'de RawValue>>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -340,14 +367,24 @@ impl<'m, 'de: 'm, T: Entry<'de>> Visitor<'de> for PlaceSeed<'m, T> {
 }
 
 /// Reads one object by itself. Of a text that is cut off or broken, what comes before that.
-pub(super) fn object<'a, T: Entry<'a>>(body: &'a [u8]) -> T {
+pub(super) fn object<'a, T: Object<'a>>(body: &'a [u8]) -> T {
     let mut entry = T::default();
     fill(&mut entry, body);
     entry
 }
 
+/// Reads a text that is one object, and JSON to its end; or the line and the column, from 1, where it is not.
+pub(super) fn whole<'a, T: Object<'a>>(body: &'a [u8]) -> Result<T, (usize, usize)> {
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| (error.line(), error.column()))?;
+    let mut entry = T::default();
+    match fill(&mut entry, body.trim_ascii_start()) {
+        true => Ok(entry),
+        false => Err((1, 1)),
+    }
+}
+
 /// Whether it was an object, as far as it could be read.
-fn fill<'a, T: Entry<'a>>(entry: &mut T, body: &'a [u8]) -> bool {
+fn fill<'a, T: Object<'a>>(entry: &mut T, body: &'a [u8]) -> bool {
     // What is wrong behind the members is of no use to who asks for them.
     let _ = Members(entry).deserialize(&mut serde_json::Deserializer::from_slice(body));
     body.starts_with(b"{")
@@ -376,3 +413,6 @@ pub(super) fn text_or_number(raw: &RawValue) -> Option<Cow<'_, str>> {
         false => text(Some(raw)),
     }
 }
+
+#[cfg(test)]
+mod tests;

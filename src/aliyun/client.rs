@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Undocumented;
@@ -15,6 +14,7 @@ use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
 use super::error::{CallError, Head, Reason, bounded, classify, undocumented};
 use super::http::Http;
+use super::in_flight::InFlight;
 use super::limit::{Limit, Priority};
 use super::pause::ScopePauses;
 use super::sign::{Request, SigningKey, canonical_query, sign};
@@ -54,10 +54,8 @@ pub struct Pace {
     pub request_timeout: Duration,
     /// A server that says to wait for longer than this fails the call instead.
     pub patience: Duration,
-    /// Requests in flight, of the whole process.
-    pub overall: Arc<Semaphore>,
-    /// Requests in flight, of one account.
-    pub account: Arc<Semaphore>,
+    /// Requests in flight, of the account and the whole process.
+    pub in_flight: Arc<InFlight>,
 }
 
 /// The way to the API for one scope, or for an account's DescribeRegions.
@@ -181,9 +179,7 @@ impl Client {
         credentials: &Credentials,
         decode: &Decode<T>,
     ) -> Result<T, CallError> {
-        // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
-        let _account = self.pace.account.acquire().await.ok();
-        let _overall = self.pace.overall.acquire().await.ok();
+        let place = self.pace.in_flight.enter().await;
         let started = Instant::now();
         let answer = timeout_at(
             started + self.pace.request_timeout,
@@ -205,10 +201,12 @@ impl Client {
                 ),
             ))
         });
+        let failure = answer.as_ref().err().map(|error| error.reason);
+        place.leave(failure != Some(Reason::Timeout));
         self.tally.record(
             action,
             started.elapsed(),
-            answer.as_ref().err().map(|error| error.reason),
+            failure,
             timestamp::seconds(SystemTime::now()),
         );
         answer

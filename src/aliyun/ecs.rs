@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::answer::Undocumented;
 use super::client::{Action, Client, Decode};
 use super::error::{CallError, Reason};
-use super::invocations::{self, Scheduled};
+use super::invocations::{self, InvocationsPage};
 use super::limit::Priority;
 use super::regions::{self, Regions};
 use super::rows::{self, Page};
@@ -162,7 +162,7 @@ impl Ecs {
         next_token: Option<&str>,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Scheduled, CallError> {
+    ) -> Result<InvocationsPage, CallError> {
         let mut parameters = self.parameters(next_token);
         match which {
             Which::All => {}
@@ -268,7 +268,7 @@ mod tests {
             filter(None, &[("a", "b"), ("c", "d")]),
         ];
         let mut seen: Vec<u64> = filters.iter().map(Filter::fingerprint).collect();
-        // Saved states have these: another number would be another filter, and a first look anew.
+        // Saved states have these: another number would be another filter, and a baseline anew.
         assert_eq!(
             (seen[0], seen[2]),
             (9_932_238_384_514_166_846, 5_610_735_667_690_281_254)

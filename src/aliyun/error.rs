@@ -4,11 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
-use serde_json::value::RawValue;
-
-use super::answer::{Entry, Undocumented, object, text_or_number};
+use super::answer::Undocumented;
+use super::error_body::ErrorBody;
 use crate::requests::Failure;
 pub use crate::requests::Reason;
 use crate::result::breaks_lines;
@@ -155,78 +152,6 @@ pub struct Head {
     pub request_id: Option<String>,
     /// How many seconds this machine's clock was behind the answer's Date.
     pub clock_behind: Option<i64>,
-}
-
-/// What is read of an error's body. SDKs accept lower-case names too.
-#[derive(Default)]
-struct ErrorBody<'a> {
-    code: Option<Cow<'a, str>>,
-    request_id: Option<Cow<'a, str>>,
-}
-
-/// Its members as JSON.
-#[derive(Default)]
-struct Members<'a> {
-    code: Option<&'a RawValue>,
-    request_id: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> for Members<'a> {
-    const MOST: usize = 1;
-    const WHAT: &'static str = "errors";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"Code" | b"code" => Some(&mut self.code),
-            b"RequestId" | b"requestId" | b"request_id" => Some(&mut self.request_id),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> ErrorBody<'a> {
-    /// Reads JSON or XML, as far as it goes: a body may be cut off, or be no error's.
-    fn read(body: &'a [u8]) -> Self {
-        let body = body.trim_ascii_start();
-        if body.starts_with(b"<") {
-            return Self::of_xml(body);
-        }
-        let members: Members<'_> = object(body);
-        Self {
-            code: members.code.and_then(text_or_number),
-            request_id: members.request_id.and_then(text_or_number),
-        }
-    }
-
-    /// `<Error><RequestId>…</RequestId><Code>…</Code>…</Error>`, whatever the outermost element is called.
-    fn of_xml(body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body);
-        let mut reader = Reader::from_str(&body);
-        let (mut code, mut request_id) = (None, None);
-        let mut depth = 0_usize;
-        let mut text = String::new();
-        while let Ok(event) = reader.read_event() {
-            match event {
-                Event::Start(_) => {
-                    depth += 1;
-                    text.clear();
-                }
-                Event::Text(piece) => text.push_str(&piece),
-                Event::End(end) => {
-                    // Only here, so that one that was cut off is not taken for another.
-                    match (depth, end.local_name().as_ref()) {
-                        (2, "Code") => code = Some(text.trim().to_owned().into()),
-                        (2, "RequestId") => request_id = Some(text.trim().to_owned().into()),
-                        _ => {}
-                    }
-                    depth = depth.saturating_sub(1);
-                }
-                Event::Eof => break,
-                _ => {}
-            }
-        }
-        Self { code, request_id }
-    }
 }
 
 /// Classifies an answer that is not 2xx.

@@ -3,19 +3,17 @@
 
 use std::num::NonZeroU32;
 
-use serde_json::value::RawValue;
-
-use super::answer::{Answer, Entry, Undocumented, text};
-use crate::result::{Identity, Named, label_text};
+use super::answer::{Answer, Entry, Undocumented, object_of, text};
+use crate::result::{Identity, InvocationSummary, label_text};
 use crate::timestamp;
 
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Scheduled {
+pub struct InvocationsPage {
     /// The rows of the results list that the invocations of this page have.
     pub rows: Vec<Identity>,
     /// The invocations with their commands, in the order of the list; read only where commands are selected.
-    pub commands: Vec<Named>,
+    pub commands: Vec<InvocationSummary>,
     /// Absent at the end of the list.
     pub next_token: Option<String>,
 }
@@ -24,11 +22,11 @@ pub struct Scheduled {
 ///
 /// # Errors
 /// When the body is not the documented JSON.
-pub fn decode(body: &[u8], with_commands: bool) -> Result<Scheduled, Undocumented> {
+pub fn decode(body: &[u8], with_commands: bool) -> Result<InvocationsPage, Undocumented> {
     let answer = Answer::<Invocation<'_>>::read(body, &["Invocations", "Invocation"])?;
-    let mut page = Scheduled {
+    let mut page = InvocationsPage {
         next_token: answer.next_token()?,
-        ..Scheduled::default()
+        ..InvocationsPage::default()
     };
     for invocation in answer.entries {
         let Some(invoke_id) = text(invocation.invoke_id).filter(|id| !id.is_empty()) else {
@@ -60,44 +58,30 @@ fn instances<'a>(invocation: &Invocation<'a>) -> Result<Vec<InvokeInstance<'a>>,
     }
 }
 
-#[derive(Default)]
-struct Invocation<'a> {
-    invoke_id: Option<&'a RawValue>,
-    container_id: Option<&'a RawValue>,
-    command_id: Option<&'a RawValue>,
-    command_name: Option<&'a RawValue>,
-    command_type: Option<&'a RawValue>,
-    repeat_mode: Option<&'a RawValue>,
-    frequency: Option<&'a RawValue>,
-    creation_time: Option<&'a RawValue>,
-    invoke_instances: Option<&'a RawValue>,
+object_of! {
+    struct Invocation {
+        invoke_id: b"InvokeId",
+        container_id: b"ContainerId",
+        command_id: b"CommandId",
+        command_name: b"CommandName",
+        command_type: b"CommandType",
+        repeat_mode: b"RepeatMode",
+        frequency: b"Frequency",
+        creation_time: b"CreationTime",
+        invoke_instances: b"InvokeInstances",
+    }
 }
 
 impl<'a> Entry<'a> for Invocation<'a> {
     /// MaxResults is 50, and the most that the API allows; twice that, should it ever allow more.
     const MOST: usize = 100;
     const WHAT: &'static str = "invocations";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        Some(match name {
-            b"InvokeId" => &mut self.invoke_id,
-            b"ContainerId" => &mut self.container_id,
-            b"CommandId" => &mut self.command_id,
-            b"CommandName" => &mut self.command_name,
-            b"CommandType" => &mut self.command_type,
-            b"RepeatMode" => &mut self.repeat_mode,
-            b"Frequency" => &mut self.frequency,
-            b"CreationTime" => &mut self.creation_time,
-            b"InvokeInstances" => &mut self.invoke_instances,
-            _ => return None,
-        })
-    }
 }
 
 impl Invocation<'_> {
-    fn named(&self, invoke_id: &str) -> Option<Named> {
+    fn named(&self, invoke_id: &str) -> Option<InvocationSummary> {
         let label = |raw| label_text(&text(raw).unwrap_or_default()).into();
-        Some(Named {
+        Some(InvocationSummary {
             command_id: label_text(&text(self.command_id).filter(|id| !id.is_empty())?).into(),
             invoke_id: invoke_id.into(),
             name: label(self.command_name),
@@ -111,19 +95,16 @@ impl Invocation<'_> {
     }
 }
 
-#[derive(Default)]
-struct InvokeInstance<'a> {
-    instance_id: Option<&'a RawValue>,
+object_of! {
+    struct InvokeInstance {
+        instance_id: b"InstanceId",
+    }
 }
 
 impl<'a> Entry<'a> for InvokeInstance<'a> {
     /// The API takes 100 instances for an invocation, and says that more can be had.
     const MOST: usize = 10_000;
     const WHAT: &'static str = "instances of an invocation";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        (name == b"InstanceId").then_some(&mut self.instance_id)
-    }
 }
 
 #[cfg(test)]
@@ -139,7 +120,7 @@ mod tests {
             .to_vec();
         assert_eq!(
             decode(body.as_bytes(), false).unwrap(),
-            Scheduled {
+            InvocationsPage {
                 rows,
                 commands: Vec::new(),
                 next_token: None
@@ -153,12 +134,12 @@ mod tests {
         );
     }
 
-    fn page(list: &str) -> Scheduled {
+    fn page(list: &str) -> InvocationsPage {
         let body = format!(r#"{{"NextToken":8,"Invocations":{{"Invocation":[{list}]}}}}"#);
         decode(body.as_bytes(), true).unwrap()
     }
 
-    /// Each of these cost the whole answer once, and with it the first look of the scope.
+    /// Each of these cost the whole answer once, and with it the baseline of the scope.
     #[test]
     fn one_odd_entry_costs_no_other() {
         let good = r#"{"InvokeId":"t-1","CommandId":"c-1","CommandName":"a","InvokeInstances":{"InvokeInstance":[{"InstanceId":"i-1"}]}}"#;

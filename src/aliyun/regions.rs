@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
-use super::answer::{Answer, Entry, Undocumented, text};
+use super::answer::{Answer, Entry, Undocumented, object_of, text};
 
 /// RegionId to RegionEndpoint, a bare host; `""` where none is named.
 pub type Regions = BTreeMap<String, String>;
@@ -23,24 +21,17 @@ pub fn decode(body: &[u8]) -> Result<Regions, Undocumented> {
     Ok(named.collect())
 }
 
-#[derive(Default)]
-struct Region<'a> {
-    region_id: Option<&'a RawValue>,
-    region_endpoint: Option<&'a RawValue>,
+object_of! {
+    struct Region {
+        region_id: b"RegionId",
+        region_endpoint: b"RegionEndpoint",
+    }
 }
 
 impl<'a> Entry<'a> for Region<'a> {
     /// Alibaba Cloud has some thirty.
     const MOST: usize = 1000;
     const WHAT: &'static str = "regions";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"RegionId" => Some(&mut self.region_id),
-            b"RegionEndpoint" => Some(&mut self.region_endpoint),
-            _ => None,
-        }
-    }
 }
 
 /// As in the configuration: it becomes a label, a part of hosts, and a key of saved state.

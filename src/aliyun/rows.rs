@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, Entry, Undocumented, text};
+use super::answer::{Answer, Entry, Undocumented, object_of, text};
 use super::tags;
 use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Row, Status, Times, label_text};
 use crate::selection::Selection;
@@ -71,56 +71,34 @@ fn page(body: &[u8], selection: Option<&Selection>, every_id: bool) -> Result<Pa
     })
 }
 
-/// The fields of a row as they stand in the text, unread: a number out of any range or a broken escape in one
-/// of them must not cost the page.
-#[derive(Default)]
-struct Fields<'a> {
-    invoke_id: Option<&'a RawValue>,
-    instance_id: Option<&'a RawValue>,
-    container_id: Option<&'a RawValue>,
-    command_id: Option<&'a RawValue>,
-    status: Option<&'a RawValue>,
-    error_code: Option<&'a RawValue>,
-    exit_code: Option<&'a RawValue>,
-    error_info: Option<&'a RawValue>,
-    repeats: Option<&'a RawValue>,
-    started: Option<&'a RawValue>,
-    finished: Option<&'a RawValue>,
-    stopped: Option<&'a RawValue>,
-    dropped: Option<&'a RawValue>,
-    delivery_status: Option<&'a RawValue>,
-    delivery_error_code: Option<&'a RawValue>,
-    delivery_uri: Option<&'a RawValue>,
-    tags: Option<&'a RawValue>,
+object_of! {
+    /// The fields of a row as they stand in the text, unread: a number out of any range or a broken escape in one
+    /// of them must not cost the page.
+    struct Fields {
+        invoke_id: b"InvokeId",
+        instance_id: b"InstanceId",
+        container_id: b"ContainerId",
+        command_id: b"CommandId",
+        status: b"InvocationStatus",
+        error_code: b"ErrorCode",
+        exit_code: b"ExitCode",
+        error_info: b"ErrorInfo",
+        repeats: b"Repeats",
+        started: b"StartTime",
+        finished: b"FinishedTime",
+        stopped: b"StopTime",
+        dropped: b"Dropped",
+        delivery_status: b"OssOutputStatus",
+        delivery_error_code: b"OssOutputErrorCode",
+        delivery_uri: b"OssOutputUri",
+        tags: b"Tags",
+    }
 }
 
 impl<'a> Entry<'a> for Fields<'a> {
     /// MaxResults is 50, and the most that the API allows; twice that, should it ever allow more.
     const MOST: usize = 100;
     const WHAT: &'static str = "rows";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        Some(match name {
-            b"InvokeId" => &mut self.invoke_id,
-            b"InstanceId" => &mut self.instance_id,
-            b"ContainerId" => &mut self.container_id,
-            b"CommandId" => &mut self.command_id,
-            b"InvocationStatus" => &mut self.status,
-            b"ErrorCode" => &mut self.error_code,
-            b"ExitCode" => &mut self.exit_code,
-            b"ErrorInfo" => &mut self.error_info,
-            b"Repeats" => &mut self.repeats,
-            b"StartTime" => &mut self.started,
-            b"FinishedTime" => &mut self.finished,
-            b"StopTime" => &mut self.stopped,
-            b"Dropped" => &mut self.dropped,
-            b"OssOutputStatus" => &mut self.delivery_status,
-            b"OssOutputErrorCode" => &mut self.delivery_error_code,
-            b"OssOutputUri" => &mut self.delivery_uri,
-            b"Tags" => &mut self.tags,
-            _ => return None,
-        })
-    }
 }
 
 impl Fields<'_> {

@@ -2,11 +2,11 @@
 
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, Entry, text};
-use crate::selection::{Chosen, Selection};
+use super::answer::{Answer, Entry, object_of, text};
+use crate::selection::{Selection, SelectorSet};
 
 /// The selectors whose tag is among the tags. Whatever else stands there has none.
-pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> Chosen {
+pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> SelectorSet {
     let path: &[&str] = match tags.get().starts_with('[') {
         true => &[],
         false => &["Tag"],
@@ -19,22 +19,15 @@ pub(super) fn chosen(tags: &RawValue, selection: &Selection) -> Chosen {
     })
 }
 
-#[derive(Default)]
-struct Tag<'a> {
-    key: Option<&'a RawValue>,
-    value: Option<&'a RawValue>,
+object_of! {
+    struct Tag {
+        key: b"TagKey",
+        value: b"TagValue",
+    }
 }
 
 impl<'a> Entry<'a> for Tag<'a> {
     /// The API allows 20.
     const MOST: usize = 100;
     const WHAT: &'static str = "tags";
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>> {
-        match name {
-            b"TagKey" => Some(&mut self.key),
-            b"TagValue" => Some(&mut self.value),
-            _ => None,
-        }
-    }
 }

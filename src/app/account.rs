@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::aliyun::client::{Client, Pace};
@@ -13,6 +13,7 @@ use crate::aliyun::ecs::regions;
 use crate::aliyun::endpoint::Endpoint;
 use crate::aliyun::error::CallError;
 use crate::aliyun::http::Http;
+use crate::aliyun::in_flight::{InFlight, Places};
 use crate::aliyun::pause::{Pauses, ScopePauses};
 use crate::aliyun::regions::Regions;
 use crate::config::{self, Config, Network};
@@ -20,18 +21,12 @@ use crate::requests::{Requests, Tally};
 use crate::timestamp;
 use crate::view::{AccountView, CredentialsView, Failed};
 
-/// Requests in flight of one account: enough for all its regions, but for hanging ones.
-const MAX_IN_FLIGHT: usize = 32;
-
-/// But not fewer, however many accounts there are.
-const LEAST_IN_FLIGHT: usize = 4;
-
 /// An account under way.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) config: config::Account,
     pub(super) provider: Arc<Provider>,
-    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) in_flight: Arc<InFlight>,
     /// For DescribeRegions; none where the regions are configured.
     pub(super) discovery: Option<Discovery>,
     /// Discovered regions that are set aside until the next discovery.
@@ -72,7 +67,7 @@ pub(super) struct Finder {
 pub(super) struct Shared {
     pub(super) http: Http,
     pub(super) services: Services,
-    pub(super) overall: Arc<Semaphore>,
+    pub(super) places: Places,
     pub(super) requests: Arc<Requests>,
     pub(super) pauses: Pauses,
     /// Told when the credentials of any account were renewed, or could not be: the accounts are then put up anew.
@@ -88,6 +83,7 @@ impl Account {
         shared: &Shared,
         before: Option<&Self>,
         remembered: Vec<String>,
+        first_discovery: Instant,
     ) -> Self {
         let same_credentials = before.filter(|before| before.config.credentials == account.credentials);
         let provider = match same_credentials {
@@ -101,7 +97,7 @@ impl Account {
             }
         };
         let in_flight = before.map_or_else(
-            || Arc::new(Semaphore::new(in_flight_of_one(config.accounts.len()))),
+            || Arc::new(InFlight::new(shared.places.clone(), config.accounts.len())),
             |before| Arc::clone(&before.in_flight),
         );
         let tried_again = before
@@ -113,7 +109,7 @@ impl Account {
                 http: shared.http.clone(),
                 services: shared.services.clone(),
                 provider: Arc::clone(&provider),
-                pace: pace(config, shared, &in_flight),
+                pace: pace(config, &in_flight),
                 pauses: shared.pauses.of(&account.name, ""),
                 tally: shared.requests.tally(&account.name, ""),
                 client: Mutex::default(),
@@ -123,7 +119,7 @@ impl Account {
                 finder: Arc::new(finder),
                 regions: known.and_then(|known| known.regions.clone()),
                 remembered,
-                next: Instant::now(),
+                next: first_discovery,
                 tried: known.is_some_and(|known| known.tried),
                 error: known.and_then(|known| known.error.clone()),
             }
@@ -156,7 +152,7 @@ impl Account {
             shared.http.clone(),
             endpoint,
             Arc::clone(&self.provider),
-            pace(config, shared, &self.in_flight),
+            pace(config, &self.in_flight),
             shared.pauses.of(&self.config.name, region_id),
             shared.requests.tally(&self.config.name, region_id),
         )
@@ -284,36 +280,13 @@ impl Finder {
     }
 }
 
-/// How many requests of one account may be in flight: its share of those of the process, so that accounts whose
-/// requests all hang leave the others theirs.
-fn in_flight_of_one(accounts: usize) -> usize {
-    (super::MAX_IN_FLIGHT / accounts.max(1)).clamp(LEAST_IN_FLIGHT, MAX_IN_FLIGHT)
-}
-
 /// How fast the requests of a scope, or of an account's discovery, may follow each other.
-pub(super) fn pace(config: &Config, shared: &Shared, account: &Arc<Semaphore>) -> Pace {
+fn pace(config: &Config, in_flight: &Arc<InFlight>) -> Pace {
     Pace {
         per_second: config.rate_limit.requests_per_second,
         burst: config.rate_limit.burst,
         request_timeout: config.poll.request_timeout,
         patience: config.poll.interval,
-        overall: Arc::clone(&shared.overall),
-        account: Arc::clone(account),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accounts_that_hang_leave_the_others_their_share() {
-        assert_eq!([1, 8, 20, 1000].map(in_flight_of_one), [32, 32, 12, 4]);
-        for accounts in 1..=64 {
-            assert!(
-                in_flight_of_one(accounts) * accounts <= crate::app::MAX_IN_FLIGHT,
-                "{accounts}"
-            );
-        }
+        in_flight: Arc::clone(in_flight),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::account::{Account, Shared};
 use super::plan::Plan;
@@ -152,7 +153,7 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
         name: account.name.clone(),
         ..AccountReport::default()
     };
-    let mut account = Account::new(&config, account, &shared, None, Vec::new());
+    let mut account = Account::new(&config, account, &shared, None, Vec::new(), Instant::now());
     if let Err(error) = account.provider.current().await {
         report.problem("credentials", error.to_string());
         return report;

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::poll::Held;
 use crate::poll::poller::{End, FirstView, Poller, Start};
 use crate::poll::records::Records;
-use crate::poll::timetable::FirstPolls;
+use crate::poll::timetable::{APART, FirstPolls};
 use crate::record::Record;
 use crate::scope::Scope;
 use crate::state::StateError;
@@ -146,7 +146,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         (self.config, self.accounts) = (next.config, next.accounts);
         // What the API answers to the configuration before is not for this one.
         self.discoveries = JoinSet::new();
-        self.reconcile(next.new).await?;
+        self.reconcile(None, next.new).await?;
         self.publish_accounts();
         Ok(Ok(()))
     }
@@ -156,15 +156,17 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     /// The record of a scope that is polled already is not read: its poller has it, and writes to it until it ends.
     async fn prepare(&self, config: Config) -> Result<Next, StateError> {
         let saved = self.records.scopes().await?;
-        let accounts = config.accounts.iter().map(|account| {
+        let now = Instant::now();
+        let accounts = config.accounts.iter().zip(0..).map(|(account, number)| {
             let mine = saved.iter().filter(|scope| *scope.account == *account.name);
             let remembered = mine.map(|scope| scope.region_id.to_string()).collect();
             let before = self.accounts.get(&account.name);
-            let account = Account::new(&config, account, self.ways.shared(), before, remembered);
+            let shared = self.ways.shared();
+            let account = Account::new(&config, account, shared, before, remembered, now + APART * number);
             (account.config.name.clone(), account)
         });
-        let accounts = accounts.collect();
-        let wanted = wanted(&config, &accounts).into_iter();
+        let accounts: BTreeMap<String, Account> = accounts.collect();
+        let wanted = wanted(&config, accounts.values()).into_iter();
         let new = wanted.filter(|(scope, _)| !self.pollers.contains_key(scope));
         let new = self.load(new.collect()).await.into_iter();
         let new = new.map(|(scope, plan, record)| Ok((scope, (plan, record?))));
@@ -176,13 +178,22 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     }
 
     /// Stops what should not be or has changed, and starts what should be, from its record where that has been read
-    /// already. The rest goes on undisturbed.
-    async fn reconcile(&mut self, read: BTreeMap<Scope, (Plan, Record)>) -> anyhow::Result<()> {
-        let wanted = wanted(&self.config, &self.accounts);
+    /// already. The rest goes on undisturbed: with an account named, all that is not of it.
+    async fn reconcile(
+        &mut self,
+        account: Option<&str>,
+        read: BTreeMap<Scope, (Plan, Record)>,
+    ) -> anyhow::Result<()> {
+        let is_meant = |name: &str| account.is_none_or(|account| *account == *name);
+        let accounts = self.accounts.values();
+        let wanted = wanted(
+            &self.config,
+            accounts.filter(|account| is_meant(&account.config.name)),
+        );
         let unwanted: Vec<Scope> = self
             .pollers
             .iter()
-            .filter(|(scope, running)| wanted.get(scope) != Some(&running.plan))
+            .filter(|(scope, running)| is_meant(&scope.account) && wanted.get(scope) != Some(&running.plan))
             .map(|(scope, running)| {
                 running.stop.cancel();
                 scope.clone()
@@ -311,10 +322,10 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         }
     }
 
-    async fn discovered(&mut self, account: &str, found: Result<Regions, CallError>) -> anyhow::Result<()> {
-        if let Some(account) = self.accounts.get_mut(account) {
+    async fn discovered(&mut self, name: &str, found: Result<Regions, CallError>) -> anyhow::Result<()> {
+        if let Some(account) = self.accounts.get_mut(name) {
             account.discovered(&self.config, found);
-            self.reconcile(BTreeMap::new()).await?;
+            self.reconcile(Some(name), BTreeMap::new()).await?;
             self.publish_accounts();
         }
         Ok(())
@@ -348,10 +359,10 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     }
 }
 
-/// Every scope that should be polled, and how.
-fn wanted(config: &Config, accounts: &BTreeMap<String, Account>) -> BTreeMap<Scope, Plan> {
+/// Every scope of these accounts that should be polled, and how.
+fn wanted<'a>(config: &Config, accounts: impl Iterator<Item = &'a Account>) -> BTreeMap<Scope, Plan> {
     let mut wanted = BTreeMap::new();
-    for account in accounts.values() {
+    for account in accounts {
         for (region_id, host) in account.regions() {
             let scope = Scope::new(&account.config.name, &region_id);
             let plan = Plan::of(config, &account.config, &region_id, host.as_deref());

@@ -16,12 +16,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use prometheus::{IntGaugeVec, Opts, Registry};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::aliyun::credentials::{Environment, Services, metadata_client};
 use crate::aliyun::http::Http;
+use crate::aliyun::in_flight::Places;
 use crate::aliyun::pause::Pauses;
 use crate::cli::Cli;
 use crate::config::{self, Config, ConfigError, Proxies};
@@ -33,13 +34,10 @@ use crate::state::{FromVersion1, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
-use crate::web::{self, Address, Server, notify};
+use crate::web::{self, Server, notify};
 use account::Shared;
 use fleet::Fleet;
 use reload::Reloader;
-
-/// Requests to the cloud in flight, of all accounts.
-const MAX_IN_FLIGHT: usize = 256;
 
 /// After a stop: pollers and connections that have not ended by then are left behind, which loses no count.
 const GRACE: Duration = Duration::from_secs(8);
@@ -126,11 +124,6 @@ impl App {
             reloads,
             stop,
         })
-    }
-
-    /// Where it listens.
-    pub fn addresses(&self) -> Vec<Address> {
-        self.server.addresses()
     }
 
     /// What is seen of it, as it changes.
@@ -265,7 +258,7 @@ fn shared(environment: &[(String, String)], requests: Arc<Requests>) -> anyhow::
             environment: environment.iter().cloned().collect::<Environment>(),
         },
         http,
-        overall: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        places: Places::default(),
         requests,
         pauses: Pauses::default(),
         credentials_changed: Arc::default(),

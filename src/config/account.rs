@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::credentials::{Credentials, Endpoints};
-use super::error::shown;
 use super::fields::{Fields, Item, Value};
 use super::home::{Home, Network, base_url};
 use crate::result::breaks_lines;
+use crate::shown::shown;
 
 /// One entry of `accounts`.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,7 +174,7 @@ fn tags(value: &Value<'_>) -> BTreeMap<String, String> {
         } else if key.starts_with("aliyun") || key.starts_with("acs:") || is_address(&key) {
             value.report("the key of a tag must not begin with aliyun or acs:, nor hold http:// or https://");
         }
-        let Some(text) = value.read(Value::text_or_nothing) else {
+        let Some(text) = value.read(Value::verbatim_or_nothing) else {
             continue;
         };
         if text.chars().count() > 128 || is_address(&text) {

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, Value};
 use crate::selection::{MAX_SELECTORS, NamePattern, Selection, Selector, Tag};
+use crate::shown::shown;
 
 /// The selectors of `metrics.commands`; what is wrong is reported.
 pub(super) fn selection(value: &Value<'_>) -> Selection {
@@ -39,7 +40,10 @@ fn selector(value: &Value<'_>) -> Option<Selector> {
 fn pattern(value: &Value<'_>) -> Result<NamePattern, String> {
     let text = value.some_text()?;
     NamePattern::parse(&text).map_err(|error| {
-        format!("expected a regular expression that matches the whole name, found {text:?}: {error}")
+        format!(
+            "expected a regular expression that matches the whole name, found {}: {error}",
+            shown(&text)
+        )
     })
 }
 
@@ -48,7 +52,7 @@ fn tag(fields: &mut Fields<'_>) -> Option<Tag> {
     let value = fields.require(
         "value",
         "the value of the tag, \"\" for an empty one",
-        Value::text,
+        Value::verbatim,
     );
     Some(Tag {
         key: key?.into(),

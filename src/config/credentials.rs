@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::error::shown;
 use super::fields::{Fields, Value};
 use super::home::{Home, base_url};
 use crate::duration;
 use crate::secret::Secret;
+use crate::shown::shown;
 
 /// `credentials` of an account, or `source` of an assumed role.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -357,7 +357,8 @@ fn assume_role(fields: &mut Fields<'_>, endpoints: &Endpoints) -> Option<Origin>
 /// What a session may do at most, for those who want less than the role.
 fn session_policy(fields: &mut Fields<'_>) -> Option<String> {
     fields.read("policy", |value| {
-        let text = value.text()?;
+        // RAM has variables of this form.
+        let text = value.verbatim()?;
         if text.chars().count() > 2048 {
             return Err(String::from(
                 "must have at most 2048 characters; grant less to the role instead",

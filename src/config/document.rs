@@ -10,7 +10,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::error::{Place, shown};
+use super::error::Place;
+use crate::shown::{cut, shown};
 use crate::yaml;
 
 /// A value and where it was written. It may hold a secret, so it has no `Debug`.
@@ -104,7 +105,9 @@ impl Node {
                     .parse::<usize>()
                     .ok()
                     .filter(|index| *index <= length)
-                    .ok_or_else(|| format!("{step:?} is not a number from 0 to {length} of this list"))?;
+                    .ok_or_else(|| {
+                        format!("{} is not a number from 0 to {length} of this list", shown(step))
+                    })?;
                 if index == length {
                     nodes.push(Self {
                         place,
@@ -131,7 +134,9 @@ impl Node {
                 };
                 entries[index].node.set(rest, variable, value)
             }
-            Kind::Text(_) | Kind::Null => Err(format!("there is no key {step:?} below a single value")),
+            Kind::Text(_) | Kind::Null => {
+                Err(format!("there is no key {} below a single value", shown(step)))
+            }
         }
     }
 
@@ -190,7 +195,7 @@ fn syntax_error(error: &serde_saphyr::Error) -> SyntaxError {
         Error::MultipleDocuments { .. } => {
             String::from("the file holds more than one document; remove the line --- and what follows")
         }
-        Error::ExternalMessage { msg, .. } => format!("this is not valid YAML: {msg}"),
+        Error::ExternalMessage { msg, .. } => format!("this is not valid YAML: {}", cut(msg)),
         _ => String::from(
             "this is not valid YAML; check its indentation, and put values with special characters in quotes",
         ),

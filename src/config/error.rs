@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::shown::cut;
+
 /// As many as a person mends in one go; a file with more is another file, or one mistake a thousand times.
 const SHOWN_PROBLEMS: usize = 50;
-
-/// As much of a wrong value as a message shows: enough to recognise it.
-const SHOWN_CHARACTERS: usize = 64;
 
 /// Everything that is wrong with a configuration, all of it at once, so that it is mended in one go.
 ///
@@ -69,7 +68,7 @@ impl fmt::Display for ConfigError {
                 formatter.write_str("\n")?;
             }
             match (&problem.place, &self.file) {
-                (Place::Variable(name), _) => write!(formatter, "{name}: ")?,
+                (Place::Variable(name), _) => write!(formatter, "{}: ", cut(name))?,
                 (Place::Line(line), Some(file)) => write!(formatter, "{}:{line}: ", file.display())?,
                 (_, Some(file)) => write!(formatter, "{}: ", file.display())?,
                 (_, None) => {}
@@ -112,21 +111,5 @@ impl Problems {
             Place::Variable(_) => u64::MAX,
         });
         problems
-    }
-}
-
-/// A wrong value as messages show it: in quotes, and cut where it is long. Never for a secret.
-pub(super) fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-    }
-}
-
-/// A key as messages show it.
-pub(super) fn cut(key: &str) -> String {
-    match key.char_indices().nth(SHOWN_CHARACTERS) {
-        None => key.to_owned(),
-        Some((end, _)) => format!("{}…", &key[..end]),
     }
 }

@@ -4,12 +4,17 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::document::{Entry, Kind, Node, is_anchorage};
-use super::error::{Place, Problems, cut, shown};
+use super::error::{Place, Problems};
 use crate::duration;
 use crate::secret::Secret;
+use crate::shown::{cut, shown};
 
 /// A file with more of them is not a configuration of ours, and nobody reads of all.
 const SHOWN_UNKNOWN_KEYS: usize = 10;
+
+/// What is said of a value that some program should have replaced.
+const UNEXPANDED: &str = "has the form ${…}, which nothing here expands; give the value itself, or the variable that is \
+                          named like the key; secrets also in a file, with …_file";
 
 /// A value of the tree with its path.
 #[derive(Clone)]
@@ -29,6 +34,12 @@ pub(super) struct Fields<'a> {
     problems: &'a Problems,
     known: Vec<&'static str>,
     accepted: Vec<&'static str>,
+}
+
+/// Whether a text is nothing but one or several `${…}`.
+fn is_reference(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("${") && text.ends_with('}')
 }
 
 // === impl Value ===
@@ -94,7 +105,7 @@ impl<'a> Value<'a> {
         entries
             .iter()
             .map(|entry| {
-                let path = format!("{}.{}", self.path, entry.key);
+                let path = format!("{}.{}", self.path, cut(&entry.key));
                 (
                     entry.key.clone(),
                     Self {
@@ -153,18 +164,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A text that stands for itself. One with `${…}` in it was written for a program that would have replaced that.
     pub(super) fn text(&self) -> Result<String, String> {
+        let text = self.verbatim()?;
+        match text.split_once("${") {
+            Some((_, rest)) if rest.contains('}') => Err(String::from(UNEXPANDED)),
+            _ => Ok(text),
+        }
+    }
+
+    /// A text in which `${…}` can have a meaning, such as RAM's, unless it is nothing else.
+    pub(super) fn verbatim(&self) -> Result<String, String> {
         match &self.node.kind {
+            Kind::Text(text) if is_reference(text) => Err(String::from(UNEXPANDED)),
             Kind::Text(text) => Ok(text.clone()),
             _ => Err(format!("expected a single value, found {}", self.found())),
         }
     }
 
-    /// A text, or an empty one where nothing is written.
-    pub(super) fn text_or_nothing(&self) -> Result<String, String> {
+    /// Such a text, or an empty one where nothing is written.
+    pub(super) fn verbatim_or_nothing(&self) -> Result<String, String> {
         match &self.node.kind {
             Kind::Null => Ok(String::new()),
-            _ => self.text(),
+            _ => self.verbatim(),
         }
     }
 
@@ -178,15 +200,10 @@ impl<'a> Value<'a> {
 
     /// A text that no message shows.
     pub(super) fn secret(&self) -> Result<Secret, String> {
-        let text = self.some_text()?;
-        let trimmed = text.trim();
-        if trimmed.starts_with("${") && trimmed.ends_with('}') {
-            return Err(String::from(
-                "has the form ${…}, which nothing here expands; give the value itself, a file with …_file, or the \
-                 variable that is named like the key",
-            ));
+        match self.verbatim()? {
+            text if text.is_empty() => Err(String::from("must not be empty")),
+            text => Ok(Secret::new(text)),
         }
-        Ok(Secret::new(text))
     }
 
     pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Result<u32, String> {

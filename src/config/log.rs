@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-use super::error::shown;
 use super::fields::{Fields, Value};
+use crate::shown::shown;
 
 /// `log`: what is logged. The flags `--log.level` and `--log.format` win over `log.level` and `log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::commands::selection;
-use super::error::shown;
 use super::fields::{Fields, Value};
 use crate::selection::Selection;
+use crate::shown::shown;
 
 /// `metrics`: bounds and shapes of the exposed series.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,6 +30,7 @@ pub use poll::{Poll, RateLimit};
 pub use proxies::Proxies;
 
 use crate::regular_file;
+use crate::shown;
 use document::Node;
 use error::Problems;
 use fields::{Fields, Value};
@@ -151,7 +152,7 @@ fn override_by(
         );
         let path: Vec<String> = key.split('.').map(str::to_owned).collect();
         if let Err(message) = document.set(&path, &name, value.unwrap_or_default()) {
-            problems.report(Place::Variable(name), key, message);
+            problems.report(Place::Variable(name), shown::cut(&key), message);
         }
     }
 }
@@ -203,7 +204,7 @@ impl Config {
                 if let Err(error) = regular_file::read(path, LONGEST_FILE) {
                     let message = format!(
                         "{} cannot be read: {error}; check the path, and that the exporter's user may read it",
-                        path.display()
+                        shown::path(path)
                     );
                     problems.push(Problem {
                         place: Place::File,

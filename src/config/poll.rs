@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::error::shown;
 use super::fields::{Fields, Value};
+use crate::shown::shown;
 
 /// `poll`: when each scope is read, and how long that may take.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,6 +12,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Proxy, Url};
 
 use super::error::{Place, Problem};
+use crate::shown::cut;
 
 const EXPECTED: &str = "is not the address of a proxy that can be used; expected http(s)://[user:password@]host[:port], or nothing";
 
@@ -82,14 +83,14 @@ impl Proxies {
 
     /// Where a request goes, for people: its host, and the proxy that it goes through.
     pub fn route(&self, url: &Url) -> String {
-        let host = url.host_str().unwrap_or("an address without a host");
+        let host = cut(url.host_str().unwrap_or("an address without a host"));
         let host = url
             .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            .map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         match self.of(url) {
             None => host,
             Some(Named { variable, url }) => {
-                let proxy = url.host_str().unwrap_or_default();
+                let proxy = cut(url.host_str().unwrap_or_default());
                 let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
                 format!(
                     "{host} through the proxy {}://{proxy}{port} of {variable}",

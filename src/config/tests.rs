@@ -392,6 +392,49 @@ fn of_many_mistakes_the_first_are_shown() {
     assert!(error.len() < 400, "{}", error.len());
 }
 
+/// Foreign values are shown only as far as it takes to recognise them.
+#[test]
+fn a_message_is_short_whatever_is_wrong() {
+    let long = "é".repeat(20_000);
+    for text in [
+        format!("{long}: 1"),
+        format!("poll: {{interval: {long}}}"),
+        format!("poll: {{{long}: 1}}"),
+        format!("{long}: 1\n{long}: 2"),
+        format!("rate_limit: {{requests_per_second: {long}, burst: {long}}}"),
+        format!("log: {{level: {long}}}"),
+        format!("metrics: {{duration_buckets: [{long}], commands: [{{name: 'a({long}'}}]}}"),
+        format!(
+            "accounts: [{{network: {long}, home_region: {long}, regions: [{long}], tags: {{{long}: []}}}}]"
+        ),
+        format!("accounts: [{{credentials: {{type: {long}}}}}]"),
+        format!(
+            "accounts: [{{credentials: {{type: oidc, role_arn: {long}, provider_arn: {long}, token_file: a, \
+             session_name: {long}}}}}]"
+        ),
+    ] {
+        let error = load_text(&text, &[]).unwrap_err();
+        assert!(error.len() < 2000, "{} bytes: {}", error.len(), &error[..500]);
+    }
+    let variable = format!("CLOUD_ASSISTANT_EXPORTER__ACCOUNTS__{}", "A".repeat(20_000));
+    let error = load_text("accounts: [{name: a}]", &[(&variable, "x")]).unwrap_err();
+    assert!(error.len() < 2000, "{} bytes", error.len());
+}
+
+#[test]
+fn what_is_a_variable_of_ram_stays_one() {
+    let policy = r#"{"Statement":[{"Resource":"acs:oss:*:*:${ram:username}"}]}"#;
+    let text = format!(
+        "accounts: [{{credentials: {{type: assume_role, role_arn: 'acs:ram::1:role/a', policy: '{policy}'}}, tags: {{a: 'x${{y}}'}}}}]"
+    );
+    let file = load_text(&text, &[]).unwrap();
+    let Origin::AssumeRole { policy: found, .. } = &file.accounts[0].credentials.origin else {
+        panic!("{file:?}");
+    };
+    assert_eq!(found.as_deref(), Some(policy));
+    assert_eq!(file.accounts[0].tags["a"], "x${y}");
+}
+
 #[test]
 fn endpoints_are_inherited_by_the_source() {
     let config = load_text(

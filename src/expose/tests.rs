@@ -6,11 +6,12 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::clock::Now;
-use crate::record::{CommandSettings, Findings, Naming, Pauses, Record, Settings, Sweep};
+use crate::record::{CommandSettings, Findings, Naming, Record, Settings, Sweep};
 use crate::requests::{Action, Reason};
-use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
+use crate::result::{
+    CommandOfRow, Delivery, Ids, InvocationSummary, KnownStatus, Row, Seconds, Status, Times,
+};
 use crate::scope::Scope;
-use crate::selection::{NamePattern, Selection, Selector};
 use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView};
 
 const NOW: Seconds = 1_800_000_000;
@@ -26,17 +27,13 @@ fn row(number: u32, status: &str) -> Row {
     // The longest ids that fit an exemplar, and one more.
     let instance_id = format!("i-{:0>width$}", number, width = 94 + number as usize % 10);
     Row {
-        identity: Identity([number, 0, 0, 0]),
         error_code: if failed { "Exit\"Code\\Nonzero\n" } else { "" }.into(),
         exit_code: (!status.is_open()).then_some(i64::from(number % 7)),
-        error_info: None,
-        repeats: 1,
         times: Times {
             started: NonZeroU32::new(NOW - 900),
             finished: NonZeroU32::new(NOW - 900 + number).filter(|_| !status.is_open()),
             stopped: None,
         },
-        status,
         dropped: u64::from(number),
         delivery: number.is_multiple_of(4).then(|| {
             Box::new(Delivery {
@@ -45,47 +42,35 @@ fn row(number: u32, status: &str) -> Row {
                 uri: "".into(),
             })
         }),
-        scheduled: false,
-        ids: Some(Box::new(Ids {
-            invoke_id: format!("t-{number}").into(),
-            instance_id: instance_id.as_str().into(),
-            container_id: "".into(),
-            command_id: "c-1".into(),
-        })),
+        ids: Some(Box::new(Ids::of_test(&format!("t-{number}"), &instance_id))),
         command: Some(Arc::new(CommandOfRow {
             id: format!("c-{}", number % 3).into(),
             tagged: 0,
         })),
+        ..Row::numbered(number, status)
     }
 }
 
 /// A record with one of everything, in which nothing is held at 0 any more.
 fn record() -> Record {
-    let by_name = Selector {
-        name: Some(NamePattern::parse(".*").unwrap()),
-        id: None,
-        tag: None,
-    };
     let mut record = Record::new(Settings {
-        window: 86_400,
-        new_series_hold: 0,
-        max_error_codes: 100,
         max_exit_codes: 2,
         duration_buckets: vec![0.5, 10.0, 1e6],
-        filter: 7,
-        pauses: Pauses::default(),
         commands: Some(CommandSettings {
-            selection: Arc::new(Selection::new(vec![by_name])),
             max_commands: 2,
-            durations: true,
+            ..CommandSettings::by_name(".*")
         }),
+        ..Settings::default()
     });
-    let first_look = Findings {
-        sweep: Some(Sweep { front: 1 }),
+    let baseline = Findings {
+        sweep: Some(Sweep {
+            front: 1,
+            ..Sweep::default()
+        }),
         pages: vec![row(1000, "Success")],
         ..Findings::default()
     };
-    record.apply(first_look, AT);
+    record.apply(baseline, AT);
     let statuses = ["Success", "Failed", "Running", "Timeout", "Exploded"];
     let mut pages: Vec<Row> = (1..=60)
         .map(|number| row(number, statuses[number as usize % statuses.len()]))
@@ -95,7 +80,7 @@ fn record() -> Record {
         repeats: 3,
         ..row(61, "Scheduled")
     });
-    let named = |number: u32, repeat_mode: &str| Named {
+    let named = |number: u32, repeat_mode: &str| InvocationSummary {
         command_id: format!("c-{number}").into(),
         invoke_id: "t-61".into(),
         name: format!("back\"up {number}").into(),

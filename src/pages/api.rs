@@ -299,7 +299,7 @@ impl<'a> ScopeStatus<'a> {
             recent_results: recent(scope),
             last_error: scope.error.as_ref().map(LastError::of),
             progress: scope.progress.map(|progress| ProgressStatus {
-                first_look: progress.first_look,
+                first_look: progress.is_baseline,
                 rows_read: progress.rows,
                 rows_expected: progress.of,
             }),

@@ -225,7 +225,7 @@ impl State {
         let is_stale = || Self::behind_since(scope).is_some_and(|since| now > since);
         match (scope.last_poll, &scope.progress) {
             (Some(last), _) if !last.up => Self::Down,
-            (None, Some(progress)) if progress.first_look => Self::FirstLook,
+            (None, Some(progress)) if progress.is_baseline => Self::FirstLook,
             _ if is_stale() => Self::Stale,
             (Some(_), _) => Self::Up,
             (None, _) => Self::Waiting,

@@ -11,7 +11,7 @@ use super::*;
 use crate::aliyun::error::CallError;
 use crate::record::{Findings, Record, Settings, Sweep};
 use crate::requests::{Action, Reason};
-use crate::result::{Identity, Ids, KnownStatus, Row, Seconds, Status, Times};
+use crate::result::{Ids, KnownStatus, Row, Seconds, Status, Times};
 use crate::scope::Scope;
 use crate::view::{Failed, LastPoll, Progress, ScopeView, View};
 
@@ -24,41 +24,29 @@ const HOSTILE: &str = "\"><script>alert('x')</script>&";
 
 fn row(number: u32, status: &str, error_code: &str, command_id: &str) -> Row {
     Row {
-        identity: Identity([number, 0, 0, 0]),
-        status: Status::parse(status),
         error_code: error_code.into(),
         exit_code: (status == "Failed").then_some(i64::from(number % 3)),
-        error_info: None,
-        repeats: 1,
         times: Times {
             finished: NonZeroU32::new(NOW - 1000 + number),
             ..Times::default()
         },
-        dropped: 0,
-        delivery: None,
-        scheduled: false,
-        command: None,
         ids: Some(Box::new(Ids {
-            invoke_id: format!("t-{number}").into(),
-            instance_id: format!("i-{number}").into(),
-            container_id: "".into(),
             command_id: command_id.into(),
+            ..Ids::of_test(&format!("t-{number}"), &format!("i-{number}"))
         })),
+        ..Row::numbered(number, Status::parse(status))
     }
 }
 
 fn scope_view(region_id: &str, rows: Vec<Row>) -> ScopeView {
     let mut record = Record::new(Settings {
-        window: 86_400,
         new_series_hold: 90,
-        max_error_codes: 100,
-        max_exit_codes: 100,
-        duration_buckets: vec![1.0],
-        filter: 0,
-        pauses: crate::record::Pauses::default(),
-        commands: None,
+        ..Settings::default()
     });
-    let sweep = Some(Sweep { front: rows.len() });
+    let sweep = Some(Sweep {
+        front: rows.len(),
+        ..Sweep::default()
+    });
     let findings = Findings {
         sweep,
         pages: rows,
@@ -223,7 +211,7 @@ fn the_status_tells_of_each_scope() {
     down.error = Some(Failed::new(NOW - 60, &denied));
     let mut looking = ScopeView::new(Scope::new("production", "cn-hangzhou"));
     looking.progress = Some(Progress {
-        first_look: true,
+        is_baseline: true,
         rows: 1500,
         of: None,
     });

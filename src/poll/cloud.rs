@@ -10,7 +10,7 @@ use super::scan::{Question, Request};
 use crate::aliyun::client::Action;
 use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::CallError;
-use crate::aliyun::invocations::Scheduled;
+use crate::aliyun::invocations::InvocationsPage;
 use crate::aliyun::limit::Priority;
 use crate::aliyun::rows::Page;
 
@@ -37,7 +37,7 @@ pub enum Reply {
     /// Of DescribeInvocationResults.
     Results(Page),
     /// Of DescribeInvocations.
-    Invocations(Scheduled),
+    Invocations(InvocationsPage),
 }
 
 impl Cloud for Ecs {

@@ -6,7 +6,7 @@ use super::cloud::Reply;
 use super::scan::history::HistoryCursor;
 use super::scan::{Request, Scan};
 use crate::aliyun::error::{CallError, Reason};
-use crate::record::{Record, Trouble};
+use crate::record::{NamesUnavailable, Record};
 
 /// How long a poll waits for what DescribeInvocations tells: results must not wait for it.
 pub(super) const INVOCATIONS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,12 +33,12 @@ pub(super) fn take(
     };
     let is_refused = matches!(error.reason, Reason::Denied | Reason::Rejected);
     if request.question.can_fail() {
-        let trouble = if is_refused {
-            Trouble::Refused
+        let why = if is_refused {
+            NamesUnavailable::Refused
         } else {
-            Trouble::Passing
+            NamesUnavailable::Passing
         };
-        scan.on_names_failed(record, cursor, trouble);
+        scan.on_names_failed(record, cursor, why);
     } else if request.question.can_be_skipped() && is_refused {
         scan.skip(record, cursor);
     } else {

@@ -49,7 +49,7 @@ mod tests {
     use crate::clock::Now;
     use crate::poll::scan::history::HistoryCursor;
     use crate::poll::scan::{Question, Request};
-    use crate::record::{Record, Trouble};
+    use crate::record::{NamesUnavailable, Record};
 
     const PAUSES: Pauses = Pauses {
         least: Duration::from_secs(60),
@@ -80,10 +80,10 @@ mod tests {
                 };
                 scan.on_results(&record, &mut cursor, page).unwrap();
             } else if fails {
-                scan.on_names_failed(&record, &mut cursor, Trouble::Passing);
+                scan.on_names_failed(&record, &mut cursor, NamesUnavailable::Passing);
                 asked = true;
             } else {
-                let page = crate::aliyun::invocations::Scheduled::default();
+                let page = crate::aliyun::invocations::InvocationsPage::default();
                 scan.on_invocations(&record, &mut cursor, page).unwrap();
                 asked = true;
             }

@@ -5,7 +5,6 @@ mod conversation;
 mod error;
 mod held;
 mod invocations;
-mod one_poll;
 pub mod plan;
 pub mod poller;
 pub mod records;

@@ -9,7 +9,7 @@ use super::error::PollError;
 use super::share;
 use super::telling::{News, Telling};
 use crate::clock::Clock;
-use crate::record::{Applied, Findings, Record, Trouble};
+use crate::record::{Applied, Findings, NamesUnavailable, Record};
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
@@ -70,16 +70,20 @@ impl Showing {
     }
 
     /// A long scan has read so many rows.
-    pub(super) fn progress(&mut self, rows: usize, record: &Record, first_look: bool) {
+    pub(super) fn progress(&mut self, rows: usize, record: &Record, is_baseline: bool) {
         let of = Some(record.held()).filter(|held| *held > 0);
         let goes_on = self.view.progress.is_none_or(|before| before.rows != rows);
-        self.view.progress = Some(Progress { first_look, rows, of });
+        self.view.progress = Some(Progress {
+            is_baseline,
+            rows,
+            of,
+        });
         if goes_on && self.progress_logged.elapsed() >= PROGRESS_EVERY {
             self.progress_logged = Instant::now();
             tracing::info!(
                 rows,
                 held = of,
-                first_look,
+                first_look = is_baseline,
                 "reading everything that the API lists"
             );
         }
@@ -132,7 +136,7 @@ impl Showing {
         if let Some(polls) = self.telling.succeeded() {
             tracing::info!(polls, "polls succeed again, after so many that failed");
         }
-        if of.is_first_look {
+        if of.is_baseline {
             let (open, settled) = (record.open().count(), applied.baseline);
             tracing::info!(
                 settled,
@@ -142,10 +146,10 @@ impl Showing {
         } else if *applied != Applied::default() {
             tracing::debug!(?applied, "recorded");
         }
-        if let Some(trouble) = applied.nameless {
-            let why = match trouble {
-                Trouble::Refused => "DescribeInvocations is refused; allow ecs:DescribeInvocations",
-                Trouble::Passing => "DescribeInvocations keeps failing",
+        if let Some(unavailable) = applied.names_unavailable {
+            let why = match unavailable {
+                NamesUnavailable::Refused => "DescribeInvocations is refused; allow ecs:DescribeInvocations",
+                NamesUnavailable::Passing => "DescribeInvocations keeps failing",
             };
             tracing::warn!(
                 why,
@@ -172,7 +176,7 @@ impl Showing {
 pub(super) struct Recorded {
     skipped: u64,
     pub(super) is_sweep: bool,
-    is_first_look: bool,
+    is_baseline: bool,
 }
 
 impl Recorded {
@@ -181,7 +185,7 @@ impl Recorded {
         Self {
             skipped: findings.skipped,
             is_sweep: findings.sweep.is_some(),
-            is_first_look: record.needs_first_look(),
+            is_baseline: record.needs_baseline(),
         }
     }
 }

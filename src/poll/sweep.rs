@@ -8,21 +8,22 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::cloud::{Cloud, Reply};
-use super::conversation::{INVOCATIONS_TIMEOUT, take};
-use super::held::Held;
+use super::conversation::INVOCATIONS_TIMEOUT;
 use super::plan::PollPlan;
-use super::poller::Poller;
-use super::records::Records;
 use super::scan::history::HistoryCursor;
 use super::scan::{Request, Scan};
-use crate::aliyun::client::Action;
+use super::timetable::place;
 use crate::aliyun::error::CallError;
 use crate::aliyun::limit::Priority;
-use crate::record::Record;
+use crate::record::{Findings, Record};
+use crate::scope::Scope;
 use crate::timestamp;
 
 /// A sweep that has failed is begun again after so many polls, if the next one is not due before.
 const POLLS_BEFORE_NEXT_TRY: u32 = 10;
+
+/// Over this part of an interval sweeps are spread that would come together.
+const SPREAD: u32 = 8;
 
 /// A scope's sweeps.
 #[derive(Debug)]
@@ -32,43 +33,80 @@ pub(super) struct Sweeps {
     under_way: Option<SweepUnderWay>,
     /// When the next one begins: by the process's own time, which a step of the machine's clock does not move.
     next: Instant,
+    /// How much earlier the one after the next comes, once: sweeps of scopes that began together come apart.
+    earlier: Duration,
 }
 
+/// A sweep that has begun.
 #[derive(Debug)]
-struct SweepUnderWay {
-    scan: Scan,
+pub(super) struct SweepUnderWay {
+    pub(super) scan: Scan,
     /// Of its own: polls go on meanwhile.
-    cursor: HistoryCursor,
+    pub(super) cursor: HistoryCursor,
     /// The one request in flight. A task of its own, so that it goes on while the poller polls, saves or waits.
     request: JoinSet<(Request, Result<Reply, CallError>)>,
 }
 
 impl Sweeps {
-    /// After those that the record knows of.
-    pub(super) fn new(record: Option<&Record>, plan: &PollPlan) -> Self {
+    /// After those that the record knows of; thousands of overdue ones do not begin at once.
+    pub(super) fn new(scope: &Scope, record: Option<&Record>, plan: &PollPlan) -> Self {
         // Only how long ago the last one was is read from the machine's clock, once.
         let now = timestamp::seconds(SystemTime::now());
         let age = record.map_or(0, |record| now.saturating_sub(record.swept_at()));
         let interval = plan.sweep_interval.unwrap_or_default();
+        let apart = (interval / SPREAD).mul_f64(place(scope));
+        let due = interval.saturating_sub(Duration::from_secs(u64::from(age)));
         Self {
             interval: plan.sweep_interval,
             under_way: None,
-            next: Instant::now() + interval.saturating_sub(Duration::from_secs(u64::from(age))),
+            next: Instant::now() + due.max(apart),
+            earlier: apart,
         }
     }
 
     /// Everything has been read.
     pub(super) fn done(&mut self) {
-        self.next = Instant::now() + self.interval.unwrap_or_default();
+        let interval = self.interval.unwrap_or_default();
+        self.next = Instant::now() + interval.saturating_sub(std::mem::take(&mut self.earlier));
     }
 
-    fn failed(&mut self, plan: &PollPlan) {
+    /// The sweep has failed.
+    pub(super) fn failed(&mut self, plan: &PollPlan) {
         let interval = self.interval.unwrap_or_default();
         self.next = Instant::now() + interval.min(plan.interval * POLLS_BEFORE_NEXT_TRY);
     }
 
-    fn is_due(&self) -> bool {
+    /// Whether one is to begin.
+    pub(super) fn is_due(&self) -> bool {
         self.interval.is_some() && self.under_way.is_none() && Instant::now() >= self.next
+    }
+
+    /// Begins one.
+    pub(super) fn begin<C: Cloud>(&mut self, scan: Scan, cloud: &Arc<C>) {
+        let mut sweep = SweepUnderWay {
+            scan,
+            cursor: HistoryCursor::default(),
+            request: JoinSet::new(),
+        };
+        sweep.send(cloud);
+        self.under_way = Some(sweep);
+    }
+
+    /// The one under way, which has been answered.
+    pub(super) fn take(&mut self) -> Option<SweepUnderWay> {
+        self.under_way.take()
+    }
+
+    /// It has asked for more.
+    pub(super) fn goes_on(&mut self, sweep: SweepUnderWay) {
+        self.under_way = Some(sweep);
+    }
+
+    /// A poll has found this while a sweep may be under way.
+    pub(super) fn note_newer(&mut self, findings: &Findings) {
+        if let Some(sweep) = &mut self.under_way {
+            sweep.scan.note_newer(findings);
+        }
     }
 
     /// The answer to a sweep's request, and what it was; never, where there is no sweep.
@@ -87,7 +125,7 @@ impl Sweeps {
 
 impl SweepUnderWay {
     /// Sends the next request. Returns whether there was one.
-    fn send<C: Cloud>(&mut self, cloud: &Arc<C>) -> bool {
+    pub(super) fn send<C: Cloud>(&mut self, cloud: &Arc<C>) -> bool {
         let Some(request) = self.scan.next_request(&self.cursor) else {
             return false;
         };
@@ -102,71 +140,5 @@ impl SweepUnderWay {
         };
         self.request.spawn(asking.in_current_span());
         true
-    }
-}
-
-impl<C: Cloud, R: Records> Poller<C, R> {
-    /// Begins a sweep if it is due, and there is something that it could find.
-    pub(super) fn begin_sweep_if_due(&mut self) {
-        let Held::Loaded(record) = &mut self.held else {
-            return;
-        };
-        if !self.sweeps.is_due() || record.needs_first_look() {
-            return;
-        }
-        record.sweep_begins();
-        let paused = self.cloud.paused_for(Action::DescribeInvocations);
-        let scan = Scan::sweep(self.clock.now(), self.plan.history_budget);
-        let mut sweep = SweepUnderWay {
-            scan: self.invocations.prepare(scan, paused, self.plan.settings.pauses),
-            cursor: HistoryCursor::default(),
-            request: JoinSet::new(),
-        };
-        sweep.send(&self.cloud);
-        self.sweeps.under_way = Some(sweep);
-    }
-
-    /// A sweep's request was answered: the next one, or its end. `next` is when the next poll begins.
-    pub(super) async fn sweep_goes_on(
-        &mut self,
-        (request, reply): (Request, Result<Reply, CallError>),
-        next: Instant,
-    ) {
-        // What it has read belongs to the record that was there when it began: without that it ends here.
-        let (Some(mut sweep), Held::Loaded(mut record)) = (self.sweeps.under_way.take(), self.held.take())
-        else {
-            return;
-        };
-        let taken = take(&mut sweep.scan, &record, &mut sweep.cursor, &request, reply);
-        let swept = match taken {
-            Ok(()) if sweep.send(&self.cloud) => {
-                self.showing.progress(sweep.scan.rows(), &record, false);
-                self.sweeps.under_way = Some(sweep);
-                self.held = Held::Loaded(record);
-                return;
-            }
-            Ok(()) => {
-                self.invocations.note(&sweep.scan, self.plan.settings.pauses);
-                self.keep(record, sweep.scan.findings()).await
-            }
-            Err(error) => {
-                record.sweep_abandoned();
-                self.held = Held::Loaded(record);
-                Err(error.into())
-            }
-        };
-        match swept {
-            Ok(applied) => {
-                tracing::info!(late = applied.late, forgotten = applied.forgotten, "sweep done");
-                self.showing.swept(true);
-            }
-            Err(error) => {
-                self.sweeps.failed(&self.plan);
-                self.showing.failed(&error);
-                self.showing.swept(false);
-            }
-        }
-        self.showing.no_progress();
-        self.show(next).await;
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::scope::Scope;
 
-/// Of first polls: what an instant with hundreds of answers takes in memory would be kept for good.
-const APART: Duration = Duration::from_millis(5);
+/// Of first requests: what an instant with hundreds of answers takes in memory would be kept for good.
+pub const APART: Duration = Duration::from_millis(5);
 
 /// When pollers that start begin: one after another, however many start together.
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +41,8 @@ impl Timetable {
     /// The timetable of a scope that starts at `now`. Each scope has a place of its own in the interval, so that
     /// hundreds of them do not ask at once.
     pub fn new(scope: &Scope, interval: Duration, now: Instant) -> Self {
-        let mut hasher = DefaultHasher::new();
-        scope.hash(&mut hasher);
-        let place = hasher.finish() as f64 / u64::MAX as f64;
         Self {
-            anchor: now + interval.mul_f64(place),
+            anchor: now + interval.mul_f64(place(scope)),
             interval,
         }
     }
@@ -61,6 +58,13 @@ impl Timetable {
                 .interval
                 .saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))
     }
+}
+
+/// Where a scope stands among all, from 0 to 1: the same in every process.
+pub(super) fn place(scope: &Scope) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    scope.hash(&mut hasher);
+    hasher.finish() as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]

@@ -1,25 +1,16 @@
 //! Saved pairs that no version of the program has written, and what earlier ones have written otherwise.
 
+use super::identities::Entry;
+use super::identities::tests::entry;
 use super::labels::{NewLabel, ResultLabels, StatusNumber};
-use super::ledger::identities::Entry;
-use super::ledger::identities::tests::entry;
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
 use super::tally::hold::{Counter, Hold};
-use super::{Key, Pauses, Record, Settings};
+use super::{Key, Record, Settings};
 use crate::result::KnownStatus;
 
 fn record() -> Record {
-    Record::new(Settings {
-        window: 86_400,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
-        duration_buckets: vec![1.0],
-        filter: 0,
-        pauses: Pauses::default(),
-        commands: None,
-    })
+    Record::new(Settings::default())
 }
 
 /// Pairs that pass the checksums of the store, and that no version of the program has saved.
@@ -37,12 +28,12 @@ fn damaged_pairs_are_refused_as_they_are_read() {
     };
     let mut unsound = schedule(10);
     unsound.gaps = vec![(5, 3)];
-    known.combination = ResultLabels {
+    known.labels = ResultLabels {
         error_code: 0,
         ..unknown_code
     };
     let unknown = Entry {
-        combination: unknown_code,
+        labels: unknown_code,
         ..known
     };
     for (key, value, is_sound) in [

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use super::findings::Naming;
+use super::identities::{Entry, EntryId, Identities};
 use super::labels::{LabelTexts, Labelled};
-use super::ledger::identities::{Entry, EntryId, Identities};
 use crate::result::{CommandOfRow, Delivery, Identity, Ids, Seconds};
 
 /// One thing that happened.
@@ -96,7 +96,7 @@ pub(super) struct Details<'a> {
 impl Settled<'_> {
     /// Whether it is how it should be.
     pub(super) fn is_success(&self) -> bool {
-        self.labelled.combination.status.is_success()
+        self.labelled.labels.status.is_success()
     }
 
     /// Whether it adds to the counters.

@@ -1,8 +1,9 @@
 //! What one poll found, all of it or nothing.
 
-use super::ledger::schedule::Sought;
+use std::collections::HashSet;
+
 use crate::clock::Now;
-use crate::result::{Identity, Named, Row, Seconds};
+use crate::result::{Identity, InvocationSummary, Row, Seconds};
 
 /// A day: a time that lies further ahead of the clock than this is no time.
 const DAY: Seconds = 86_400;
@@ -28,11 +29,26 @@ pub struct Findings {
     pub naming: Naming,
 }
 
+impl Findings {
+    /// The results that it shows, and those that it has asked about.
+    pub fn looked_at(&self) -> impl Iterator<Item = Identity> {
+        let answered = self.answers.iter().flat_map(|answer| &answer.rows);
+        let shown = self.pages.iter().chain(answered).map(|row| row.identity);
+        shown.chain(
+            self.answers
+                .iter()
+                .flat_map(|answer| answer.asked.iter().copied()),
+        )
+    }
+}
+
 /// That everything was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Sweep {
     /// How many rows at the front an ordinary poll would have read: what is new behind them, only a sweep finds.
     pub front: usize,
+    /// What other polls have looked at since it began: of that, its own pages are older.
+    pub newer: HashSet<Identity>,
 }
 
 /// The rows of one InvokeId question, or of the list of what is Running.
@@ -48,13 +64,13 @@ pub struct Answer {
 #[derive(Debug, Default, Clone)]
 pub struct Naming {
     /// In the order of the lists, newest first.
-    pub found: Vec<Named>,
+    pub found: Vec<InvocationSummary>,
     /// CommandIds that were asked for and are not listed.
     pub missing: Vec<Box<str>>,
     /// Schedules that were asked for and are not listed: CommandId, InvokeId.
     pub missing_schedules: Vec<(Box<str>, Box<str>)>,
     /// Why an answer could not be had.
-    pub trouble: Option<Trouble>,
+    pub unavailable: Option<NamesUnavailable>,
 }
 
 impl Naming {
@@ -68,13 +84,13 @@ impl Naming {
         self.found.extend(later.found);
         self.missing.extend(later.missing);
         self.missing_schedules.extend(later.missing_schedules);
-        self.trouble = later.trouble.or(self.trouble);
+        self.unavailable = later.unavailable.or(self.unavailable);
     }
 }
 
 /// Why names could not be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum NamesUnavailable {
     /// DescribeInvocations is not allowed, or not understood: asking again soon does not help.
     Refused,
     /// It will pass.
@@ -90,6 +106,15 @@ pub struct History {
     pub rows: Vec<Row>,
     /// Whether what was missing was looked for in all of it, like a sweep looks.
     pub thorough: bool,
+}
+
+/// Which runs a history is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sought {
+    /// Those up to the one that Repeats shows.
+    Newest,
+    /// Those that are missing among the known ones.
+    Missing,
 }
 
 /// Rule 10's time of a row.
@@ -197,22 +222,12 @@ mod tests {
 
     fn row(finished: u32, stopped: u32, started: u32) -> Row {
         Row {
-            identity: Identity([0; 4]),
-            status: Status::Known(KnownStatus::Failed),
-            error_code: "".into(),
-            exit_code: None,
-            error_info: None,
-            repeats: 0,
             times: Times {
                 finished: NonZeroU32::new(finished),
                 stopped: NonZeroU32::new(stopped),
                 started: NonZeroU32::new(started),
             },
-            dropped: 0,
-            delivery: None,
-            scheduled: false,
-            ids: None,
-            command: None,
+            ..Row::numbered(0, Status::Known(KnownStatus::Failed))
         }
     }
 

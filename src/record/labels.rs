@@ -12,7 +12,7 @@ use crate::result::{KnownStatus, Row, Status, label_text};
 const MAX_UNKNOWN_STATUSES: usize = 20;
 
 /// What a value beyond the bound is shown as.
-pub const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// The settled combinations that exist at 0 from the first poll: a first increment must not be lost to
 /// `increase()`. InvocationStatus, ErrorCode, ExitCode.
@@ -64,7 +64,7 @@ pub struct StatusNumber(pub u8);
 
 impl StatusNumber {
     /// An unknown status beyond the bound.
-    pub const OTHER: Self = Self(KnownStatus::ALL.len() as u8);
+    pub(super) const OTHER: Self = Self(KnownStatus::ALL.len() as u8);
     /// The status of a row that has none.
     const MISSING: Self = Self(Self::OTHER.0 + 1);
     /// The first unknown status that is kept.
@@ -168,7 +168,7 @@ impl Values {
 /// A row's labels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labelled {
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
     pub folded: Folded,
 }
 
@@ -198,8 +198,7 @@ impl Labels {
 
     /// The labels of a row.
     pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
-        let (combination, folded) = Arc::make_mut(&mut self.texts).combination(row, self.bounds);
-        Labelled { combination, folded }
+        Arc::make_mut(&mut self.texts).of_row(row, self.bounds)
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
@@ -252,16 +251,7 @@ pub enum NewLabel {
 }
 
 impl LabelTexts {
-    /// Only `""`, `other` and the codes of the zero combinations.
-    pub(super) fn new() -> Self {
-        Self {
-            statuses: Vec::new(),
-            error_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, error_code, _)| *error_code)),
-            exit_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, _, exit_code)| *exit_code)),
-        }
-    }
-
-    fn combination(&mut self, row: &Row, bounds: Bounds) -> (ResultLabels, Folded) {
+    fn of_row(&mut self, row: &Row, bounds: Bounds) -> Labelled {
         let (status, status_folded) = self.status(&row.status);
         let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds);
         let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
@@ -272,12 +262,12 @@ impl LabelTexts {
             error_code: error_code_folded,
             exit_code: exit_code_folded,
         };
-        let combination = ResultLabels {
+        let labels = ResultLabels {
             status,
             error_code,
             exit_code,
         };
-        (combination, folded)
+        Labelled { labels, folded }
     }
 
     fn error_code(&mut self, text: &str, bounds: Bounds) -> (u16, bool) {
@@ -399,15 +389,20 @@ impl LabelTexts {
     }
 }
 
+/// Only `""`, `other` and the codes of the zero combinations.
 impl Default for LabelTexts {
     fn default() -> Self {
-        Self::new()
+        Self {
+            statuses: Vec::new(),
+            error_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, error_code, _)| *error_code)),
+            exit_codes: Values::new(KNOWN_SETTLED.iter().map(|(_, _, exit_code)| *exit_code)),
+        }
     }
 }
 
 /// `metrics.max_error_codes` and `metrics.max_exit_codes`.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub(super) struct Bounds {
     /// Distinct error codes besides `""` and `other`.
     pub error_codes: u16,
     /// Distinct exit codes besides `""` and `other`.
@@ -446,7 +441,7 @@ mod tests {
 
     #[test]
     fn a_bound_below_the_reserved_codes_bounds_the_others() {
-        let mut labels = LabelTexts::new();
+        let mut labels = LabelTexts::default();
         let bounds = Bounds {
             error_codes: 3,
             exit_codes: 2,
@@ -457,7 +452,7 @@ mod tests {
 
     #[test]
     fn unknown_statuses_are_bounded() {
-        let mut labels = LabelTexts::new();
+        let mut labels = LabelTexts::default();
         for n in 0..MAX_UNKNOWN_STATUSES {
             let status = Status::Unknown(format!("S{n}").into());
             let (number, folded) = labels.status(&status);

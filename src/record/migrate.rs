@@ -13,6 +13,7 @@ use super::labels::{LabelTexts, StatusNumber};
 use super::ledger::baseline::Baseline;
 use super::ledger::open::Open;
 use super::ledger::schedule::Schedule;
+use super::pairs::Pair;
 use super::saved::{Damaged, Key};
 use super::table::{self, encode};
 use super::tally::commands::series::Series;
@@ -102,13 +103,22 @@ struct Upgrade {
     hold: Seconds,
 }
 
-/// Brings the saved pairs of one scope from format version 1 to 2, and says which values change. Series that were
-/// created less than `hold` seconds before they were last shown go on being held at 0.
+/// The saved pairs of one scope that are others in format version 2 than in 1. Series that were created less than
+/// `hold` seconds before they were last shown go on being held at 0.
 ///
 /// # Errors
 /// When a value is none of version 1.
-pub fn from_version_1(pairs: &[(Key, Vec<u8>)], hold: Seconds) -> Result<Vec<(Key, Vec<u8>)>, Damaged> {
-    let Some((key, head)) = pairs.iter().find(|(key, _)| *key == Key::Head) else {
+pub fn pairs_from_version_1<'a>(
+    pairs: impl IntoIterator<Item = Pair<&'a [u8]>>,
+    hold: Seconds,
+) -> Result<Vec<Pair<Vec<u8>>>, Damaged> {
+    // Held results, which are nearly all there is, are as they were.
+    let others = pairs.into_iter().filter_map(|((kind, number), value)| {
+        let key = Key::decode(kind, number).filter(|key| !matches!(key, Key::Entry(_)))?;
+        Some((key, value))
+    });
+    let others: Vec<(Key, &[u8])> = others.collect();
+    let Some((key, head)) = others.iter().find(|(key, _)| *key == Key::Head) else {
         return Ok(Vec::new());
     };
     let head: Head1 = decode(*key, head)?;
@@ -117,10 +127,10 @@ pub fn from_version_1(pairs: &[(Key, Vec<u8>)], hold: Seconds) -> Result<Vec<(Ke
         recorded_at: head.recorded_at,
         hold,
     };
-    let mut changed = vec![(Key::Head, encode(&head.upgraded()))];
-    for (key, value) in pairs {
+    let mut changed = vec![(key.encode(), encode(&head.upgraded()))];
+    for (key, value) in &others {
         if let Some(value) = upgrade.pair(*key, value)? {
-            changed.push((*key, value));
+            changed.push((key.encode(), value));
         }
     }
     Ok(changed)
@@ -132,7 +142,7 @@ impl Upgrade {
             Key::Total(combination) => {
                 let total: Total1 = decode(key, value)?;
                 let mut counter = self.counter(&total.counter);
-                if LabelTexts::new().is_zero(combination) {
+                if LabelTexts::default().is_zero(combination) {
                     counter.hold = Hold::Over;
                 }
                 Some(encode(&Total {
@@ -149,7 +159,7 @@ impl Upgrade {
             }
             Key::Durations(status) => {
                 let mut durations = self.durations(decode(key, value)?);
-                if LabelTexts::new().is_zero_status(status) {
+                if LabelTexts::default().is_zero_status(status) {
                     durations.hold = Hold::Over;
                 }
                 Some(encode(&durations))

@@ -9,8 +9,10 @@
 mod damaged;
 mod fact;
 mod findings;
+mod identities;
 mod labels;
 mod ledger;
+mod looks;
 mod migrate;
 mod pairs;
 mod saved;
@@ -22,20 +24,18 @@ mod tally;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use findings::{Answer, Findings, History, Naming, Sweep, Trouble};
-pub use labels::{Bounds, OTHER};
-pub use ledger::looks::{Looked, Looks, Pauses};
+pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, Sweep};
 pub use ledger::open::Open;
-pub use ledger::schedule::{Schedule, Sought};
-pub use migrate::from_version_1;
-pub use pairs::{DamagedPair, pairs_from_version_1};
+pub use ledger::schedule::Schedule;
+pub use looks::{Looked, Looks, Pauses};
+pub use migrate::pairs_from_version_1;
+pub use pairs::DamagedPair;
 pub use saved::{Change, Damaged, Key};
 pub use settings::{CommandSettings, Settings};
 pub use shown::{Counts, ShownTotal};
-pub use tally::commands::Lack;
-pub use tally::commands::shown::{ShownCommand, ShownCommands, ShownSchedule};
-pub use tally::counted::{Applied, CountedResult, MAX_NEWS, News, Wanted};
-pub use tally::durations::ShownDurations;
+pub use tally::commands::NameNeed;
+pub use tally::commands::shown::ShownCommand;
+pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
@@ -76,9 +76,9 @@ impl Record {
         }
     }
 
-    /// From now on [`Record::apply`] tells of these counted results, one by one.
-    pub fn tell(&mut self, wanted: Wanted) {
-        self.tallies.wanted = wanted;
+    /// From now on [`Record::apply`] lists these of the results that it counts, one by one.
+    pub fn list_counted(&mut self, listed: ListedResults) {
+        self.tallies.listed = listed;
     }
 
     /// From now on so many failures are kept, at most [`MAX_FAILURES`].
@@ -111,7 +111,7 @@ impl Record {
     }
 
     /// Whether everything must be read once before anything can be counted.
-    pub fn needs_first_look(&self) -> bool {
+    pub fn needs_baseline(&self) -> bool {
         self.ledger.needs_baseline()
     }
 
@@ -133,12 +133,6 @@ impl Record {
     /// The open results, with how deep in the list each should be now where that can be told.
     pub fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
         self.ledger.open()
-    }
-
-    /// Whether a result is open.
-    pub fn is_open(&self, identity: &Identity) -> bool {
-        let id = self.ledger.find(identity);
-        id.is_some_and(|id| self.ledger.open.contains(id))
     }
 
     /// The schedules' rows.
@@ -171,26 +165,11 @@ impl Record {
         self.settings.pauses
     }
 
-    /// A sweep begins: until it is applied, what polls see in between is newer than what it reads.
-    pub fn sweep_begins(&mut self) {
-        self.ledger.sweep_begins();
-    }
-
-    /// The sweep was given up.
-    pub fn sweep_abandoned(&mut self) {
-        self.ledger.sweep_abandoned();
-    }
-
     // === Names of commands ===
 
-    /// Whether commands are selected, so that their names are asked for.
-    pub fn asks_for_names(&self) -> bool {
-        self.tallies.commands.is_some()
-    }
-
     /// What is to be asked about a row's command; none where that is not selected.
-    pub fn lacks(&self, row: &Row) -> Option<Lack> {
-        self.tallies.commands.as_ref()?.lacks(row)
+    pub fn name_need(&self, row: &Row) -> Option<NameNeed> {
+        self.tallies.commands.as_ref()?.name_need(row)
     }
 
     /// CommandIds whose names counted results wait for.
@@ -241,7 +220,7 @@ impl Record {
         encode(&(&self.ledger.baseline, work, newest))
     }
 
-    /// Takes back one saved pair. Pairs must come in the order of their encoded keys, then [`Record::restored`].
+    /// Takes back one saved pair. Pairs must come in the order of their encoded keys, then [`Record::restored`]; [`Record::from_pairs`] does all of it.
     ///
     /// # Errors
     /// When the bytes are not what this program writes under that key.
@@ -276,23 +255,6 @@ impl Record {
         let ledger = self.ledger.restored();
         let tallies = ledger.and_then(|()| self.tallies.restored(now, &self.ledger.identities));
         tallies.map_err(|key| Damaged { key })
-    }
-
-    /// Reads a whole saved record.
-    ///
-    /// # Errors
-    /// As [`Record::restore`] and [`Record::restored`].
-    pub fn from_saved<'a>(
-        settings: Settings,
-        pairs: impl IntoIterator<Item = (Key, &'a [u8])>,
-        now: Seconds,
-    ) -> Result<Self, Damaged> {
-        let mut record = Self::new(settings);
-        for (key, value) in pairs {
-            record.restore(key, value)?;
-        }
-        record.restored(now)?;
-        Ok(record)
     }
 }
 
@@ -337,16 +299,7 @@ mod tests {
             overflow: [12, 13, 14],
             newest: vec![(4, 15), (5, 16)],
         });
-        let mut record = Record::new(Settings {
-            window: 86_400,
-            new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![1.0],
-            filter: 7,
-            pauses: Pauses::default(),
-            commands: None,
-        });
+        let mut record = Record::new(Settings::default());
         record.restore(Key::Head, &head).unwrap();
         assert_eq!((record.recorded_at(), record.swept_at()), (2, 3));
         let counts = record.counts(Duration::ZERO).unwrap();

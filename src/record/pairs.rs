@@ -1,11 +1,11 @@
 //! The record as pairs of a place and bytes: in the words of whoever keeps them, who need not know what they mean.
 
 use super::saved::{Change, Damaged, Key};
-use super::{Record, Settings, from_version_1};
+use super::{Record, Settings};
 use crate::result::Seconds;
 
 /// Kind and number, and the bytes.
-type Pair<B> = ((u8, u64), B);
+pub(super) type Pair<B> = ((u8, u64), B);
 
 /// Pairs that no version of this program has written.
 #[derive(Debug, thiserror::Error)]
@@ -43,24 +43,4 @@ impl Record {
         record.restored(now)?;
         Ok(record)
     }
-}
-
-/// The saved pairs of one scope that are others in format version 2 than in 1; see [`from_version_1`].
-///
-/// # Errors
-/// When a value is none of version 1.
-pub fn pairs_from_version_1<'a>(
-    pairs: impl IntoIterator<Item = Pair<&'a [u8]>>,
-    hold: Seconds,
-) -> Result<Vec<Pair<Vec<u8>>>, Damaged> {
-    // Held results, which are nearly all there is, are as they were.
-    let others = pairs.into_iter().filter_map(|((kind, number), value)| {
-        let key = Key::decode(kind, number).filter(|key| !matches!(key, Key::Entry(_)))?;
-        Some((key, value.to_vec()))
-    });
-    let changed = from_version_1(&others.collect::<Vec<_>>(), hold)?;
-    Ok(changed
-        .into_iter()
-        .map(|(key, value)| (key.encode(), value))
-        .collect())
 }

@@ -3,8 +3,8 @@
 //! Format version 2. The values are `postcard`; the keys are a kind and a number. A change of any type that is
 //! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
 
+use super::identities::EntryId;
 use super::labels::{NewLabel, ResultLabels, StatusNumber};
-use super::ledger::identities::EntryId;
 use super::table::Saving;
 
 /// What a saved pair is about.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::labels::Bounds;
-use super::ledger::looks::Pauses;
+use super::looks::Pauses;
 use crate::selection::Selection;
 
 /// What the configuration says about counting.
@@ -37,6 +37,23 @@ impl Settings {
     }
 }
 
+/// Those of a test that has no wishes.
+#[cfg(test)]
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window: 86_400,
+            new_series_hold: 0,
+            max_error_codes: 100,
+            max_exit_codes: 100,
+            duration_buckets: vec![1.0],
+            filter: 7,
+            pauses: Pauses::default(),
+            commands: None,
+        }
+    }
+}
+
 /// What the configuration says about series of commands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandSettings {
@@ -46,4 +63,22 @@ pub struct CommandSettings {
     pub max_commands: u16,
     /// `metrics.command_durations`.
     pub durations: bool,
+}
+
+#[cfg(test)]
+impl CommandSettings {
+    /// Selects commands by their names.
+    pub(crate) fn by_name(pattern: &str) -> Self {
+        let name = crate::selection::NamePattern::parse(pattern).unwrap();
+        let selector = crate::selection::Selector {
+            name: Some(name),
+            id: None,
+            tag: None,
+        };
+        Self {
+            selection: Arc::new(Selection::new(vec![selector])),
+            max_commands: 200,
+            durations: true,
+        }
+    }
 }

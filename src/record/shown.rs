@@ -53,8 +53,6 @@ pub struct Counts {
     pub commands: Option<ShownCommands>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
-    /// When the poll that this is from was recorded.
-    pub recorded_at: Seconds,
     failures: ShownFailures,
     /// The window in columns.
     pub timeline: ShownTimeline,
@@ -116,7 +114,6 @@ impl Counts {
             held: ledger.identities.len(),
             open: ledger.open.len(),
             window: settings.window,
-            recorded_at: ledger.baseline.recorded_at,
             failures,
             timeline: tallies.window.beside().shown(),
             commands,
@@ -219,7 +216,7 @@ fn oldest_open(ledger: &Ledger) -> Vec<(StatusNumber, Seconds)> {
         };
         let since = open.started.unwrap_or(open.first_seen);
         oldest
-            .entry(entry.combination.status)
+            .entry(entry.labels.status)
             .and_modify(|time| *time = since.min(*time))
             .or_insert(since);
     }

@@ -33,7 +33,7 @@ pub enum StateError {
          would go back; it is damaged, or an older copy; put back a newer one, or remove {} to go on from this one all \
          the same",
         path.display(),
-        witness.display()
+        revision_file.display()
     )]
     Behind {
         /// The file.
@@ -43,20 +43,20 @@ pub enum StateError {
         /// The number of the last one.
         last: u64,
         /// Where that is noted.
-        witness: PathBuf,
+        revision_file: PathBuf,
     },
     /// It has been here before.
     #[error(
         "the state file {} is missing, although it has been saved before; put it back, or remove {} to begin again from \
          nothing: counters then start at 0",
         path.display(),
-        witness.display()
+        revision_file.display()
     )]
     Missing {
         /// The file.
         path: PathBuf,
         /// What says so.
-        witness: PathBuf,
+        revision_file: PathBuf,
     },
     /// The number of the last save cannot be read.
     #[error(
@@ -64,7 +64,7 @@ pub enum StateError {
          from the state file as it is",
         path.display()
     )]
-    Witness {
+    Revision {
         /// The file.
         path: PathBuf,
     },

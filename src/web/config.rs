@@ -21,6 +21,7 @@ use super::WebError;
 use super::files::Reader;
 use crate::duration;
 use crate::secret::Secret;
+use crate::shown::{cut, shown};
 
 /// No web configuration comes near it; what is longer is another file.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -86,7 +87,8 @@ impl Settings {
         let interval = duration::parse_go(&file.rate_limit.interval).ok_or_else(|| {
             let text = &file.rate_limit.interval;
             format!(
-                "rate_limit.interval: {text:?} is not a duration: expected a number with a unit, such as 500ms or 1m30s"
+                "rate_limit.interval: {} is not a duration: expected a number with a unit, such as 500ms or 1m30s",
+                shown(text)
             )
         })?;
         let headers = file
@@ -118,11 +120,12 @@ impl Settings {
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let Some((header, _, allowed)) = HEADERS.into_iter().find(|(_, known, _)| *known == name) else {
-        return Err(format!("HTTP header {name:?} can not be configured"));
+        return Err(format!("HTTP header {} can not be configured", shown(name)));
     };
     if !allowed.is_empty() && !allowed.contains(&value) {
         return Err(format!(
-            "invalid value for {name}. Expected one of: {allowed:?}, but got: {value:?}"
+            "invalid value for {name}. Expected one of: {allowed:?}, but got: {}",
+            shown(value)
         ));
     }
     let value = HeaderValue::from_str(value)
@@ -138,8 +141,10 @@ fn check_hash(user: &str, hash: Option<Secret>) -> Result<Secret, String> {
     }
     hash.filter(|hash| is_hash(hash.expose())).ok_or_else(|| {
         format!(
-            "basic_auth_users: the password of {user:?} is malformed; expected a bcrypt hash of 60 bytes, \
-             as `htpasswd -nBC 10 {user}` makes it"
+            "basic_auth_users: the password of {} is malformed; expected a bcrypt hash of 60 bytes, as `htpasswd -nBC 10 \
+             {}` makes it",
+            shown(user),
+            cut(user)
         )
     })
 }

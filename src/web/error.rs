@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::shown::shown;
+
 /// An error of the web server. None of them is worth a retry: each needs a change of the configuration.
 ///
 /// The text never holds a password hash, a key or anything else from inside the web configuration file but names
@@ -10,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     /// An address of `--web.listen-address` that cannot be understood.
-    #[error("--web.listen-address {address:?}: {reason}")]
+    #[error("--web.listen-address {}: {reason}", shown(address))]
     Address {
         /// The address as given.
         address: String,

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::WebError;
+use crate::shown::shown;
 
 /// Connections the system holds until they are accepted; what Linux allows by default is 4096.
 const BACKLOG: i32 = 1024;
@@ -215,7 +216,7 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = address.rsplit_once(':').ok_or_else(|| EXPECTED.to_owned())?;
     let port: u16 = port
         .parse()
-        .map_err(|_| format!("{port:?} is not a port (0 to 65535); {EXPECTED}"))?;
+        .map_err(|_| format!("{} is not a port (0 to 65535); {EXPECTED}", shown(port)))?;
     if host.is_empty() {
         // IPv4 alone is for systems without IPv6.
         return Ok(vec![
@@ -228,7 +229,7 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
     }
     let found = address
         .to_socket_addrs()
-        .map_err(|error| format!("cannot resolve {host:?}: {error}"))?;
+        .map_err(|error| format!("cannot resolve {}: {error}", shown(host)))?;
     let mut found: Vec<_> = found.collect();
     // As Go does for a name with addresses of both kinds.
     found.sort_by_key(SocketAddr::is_ipv6);

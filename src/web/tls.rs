@@ -14,6 +14,7 @@ use rustls::sign::SingleCertAndKey;
 use self::client::{Policy, Verifier};
 use super::config::Settings;
 use super::files::Reader;
+use crate::shown;
 
 /// The longest certificate, key or bundle of authorities; that of a system is about 250 KB.
 const LONGEST_FILE: u64 = 8 << 20;
@@ -96,7 +97,7 @@ impl<'a> Source<'a> {
     fn place(&self, what: &str, directory: &Path) -> String {
         match self {
             Self::Inline(_) => what.to_owned(),
-            Self::File(name) => format!("{what}_file ({})", directory.join(name).display()),
+            Self::File(name) => format!("{what}_file ({})", shown::path(&directory.join(name))),
         }
     }
 
@@ -107,7 +108,7 @@ impl<'a> Source<'a> {
                 let path: PathBuf = directory.join(name);
                 reader
                     .read(&path, LONGEST_FILE)
-                    .map_err(|error| format!("failed to read {what}_file ({}): {error}", path.display()))
+                    .map_err(|error| format!("failed to read {what}_file ({}): {error}", shown::path(&path)))
             }
         }
     }

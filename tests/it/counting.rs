@@ -9,7 +9,9 @@ mod values;
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use simulator::{Delivery, Fault, FaultKind, InvocationStatus, Order, Outcome, Paging, unix_now, utc};
+use simulator::{
+    Delivery, Fault, FaultKind, InvocationStatus, InvokeId, Order, Outcome, Paging, Simulator, unix_now, utc,
+};
 use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION, cloud};

@@ -196,6 +196,14 @@ fn every_metric_is_documented_and_none_that_does_not_exist() {
     }
 }
 
+#[test]
+fn what_contributing_leads_to_is_there() {
+    let contributing = read("CONTRIBUTING.md");
+    let paths = code(&contributing).filter(|code| code.starts_with("src/") || code.starts_with("tests/"));
+    let gone: Vec<&str> = paths.filter(|path| !root().join(path).exists()).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
 /// README.md, the pages of docs/, and everything of deploy/ that asks for metrics.
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md")];

@@ -7,6 +7,7 @@ use super::files::Files;
 use super::{Credentials, Obtained};
 use crate::config::Given;
 use crate::secret::Secret;
+use crate::shown;
 
 const ORIGIN: &str = "access key of the configuration";
 
@@ -47,20 +48,20 @@ async fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError
     let text = files.read(path).await.map_err(|error| {
         CredentialsError::broken(
             ORIGIN,
-            format!("{} cannot be read: {error}", path.display()),
+            format!("{} cannot be read: {error}", shown::path(path)),
             "check the path, and that the exporter's user may read it",
         )
     })?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
-        let what = format!("{} is empty", path.display());
+        let what = format!("{} is empty", shown::path(path));
         return Err(CredentialsError::broken(ORIGIN, what, "write the value into it"));
     }
     // A key goes into a header, so that a second line or a stray byte would fail far from here.
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let what = format!(
             "{} holds spaces, line breaks or other characters that no key has",
-            path.display()
+            shown::path(path)
         );
         return Err(CredentialsError::broken(
             ORIGIN,

@@ -6,6 +6,7 @@ use super::error::CredentialsError;
 use super::http::Services;
 use super::{Obtained, sts};
 use crate::config::Endpoints;
+use crate::shown::cut;
 
 /// The parameters of a session.
 pub(super) struct Session<'a> {
@@ -19,7 +20,7 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// What errors of the source are told after.
     pub(super) fn source_name(&self) -> String {
-        format!("source of {}", self.role_arn)
+        format!("source of {}", cut(self.role_arn))
     }
 
     /// Assumes the role with the credentials of its source, which are fetched for this and not kept.
@@ -29,7 +30,7 @@ impl Session<'_> {
         endpoints: &Endpoints,
         services: &Services,
     ) -> Result<Obtained, CredentialsError> {
-        let origin = format!("{} assumed by {}", self.role_arn, source.origin);
+        let origin = format!("{} assumed by {}", cut(self.role_arn), source.origin);
         let duration = self.duration.as_secs().to_string();
         let mut form = vec![
             ("RoleArn", self.role_arn),

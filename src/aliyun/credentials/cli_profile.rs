@@ -6,15 +6,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::CredentialsError;
 use super::lookup::{DEFAULT_SESSION_SECONDS, Lookup};
 use super::{Environment, sts};
+use crate::aliyun::answer::{self, object_of};
 use crate::config::{self, Endpoints, Given, Network, Origin};
 use crate::secret::Secret;
+use crate::shown::{cut, shown};
 
 /// The modes that a daemon can use.
 const MODES: &str =
@@ -23,12 +24,12 @@ const MODES: &str =
 /// More profiles than this that lead to each other are a mistake: each is a request of its own.
 const LONGEST_CHAIN: usize = 16;
 
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(default)]
-    current: Value,
-    #[serde(borrow, default)]
-    profiles: Option<Vec<&'a RawValue>>,
+object_of! {
+    /// The file as a whole.
+    struct Document {
+        current: b"current",
+        profiles: b"profiles",
+    }
 }
 
 /// The name and the credentials of a profile: the one asked for, else the file's current one.
@@ -39,35 +40,39 @@ pub(super) fn parse(
     endpoints: &Endpoints,
     environment: &Environment,
 ) -> Result<Lookup, CredentialsError> {
-    let document: Document<'_> = serde_json::from_str(text).map_err(|error| {
-        // The error itself can quote values.
-        let what = format!(
-            "not the JSON of a CLI configuration, at line {} column {}",
-            error.line(),
-            error.column()
-        );
-        CredentialsError::broken(
-            path,
-            what,
-            "repair the file, or write it again with the CLI's configure command",
-        )
+    let broken = |what: String| {
+        let advice = "repair the file, or write it again with the CLI's configure command";
+        CredentialsError::broken(path, what, advice)
+    };
+    let document: Document<'_> = answer::whole(text.as_bytes()).map_err(|(line, column)| {
+        broken(format!(
+            "not the JSON of a CLI configuration, at line {line} column {column}"
+        ))
     })?;
-    let name = name.or(document.current.as_str()).filter(|name| !name.is_empty());
+    let current = answer::text(document.current);
+    let name = name.or(current.as_deref()).filter(|name| !name.is_empty());
     let Some(name) = name else {
         return Ok(Lookup::Missing(format!("no default profile in {path}")));
     };
+    let profiles = match document.profiles {
+        None => Vec::new(),
+        Some(profiles) => serde_json::from_str::<Option<Vec<&RawValue>>>(profiles.get())
+            .map_err(|_| broken(String::from("its profiles are not a list")))?
+            .unwrap_or_default(),
+    };
     let file = File {
         path,
-        document: &document,
+        profiles,
         endpoints,
         environment,
     };
     let Some(profile) = file.find(name) else {
-        return Ok(Lookup::Missing(format!("no profile {name:?} in {path}")));
+        return Ok(Lookup::Missing(format!("no profile {} in {path}", shown(name))));
     };
     if profile.is_unfinished() {
         return Ok(Lookup::Missing(format!(
-            "the profile {name:?} in {path} has no access key"
+            "the profile {} in {path} has no access key",
+            shown(name)
         )));
     }
     let credentials = file.credentials(&profile, &mut vec![name.to_owned()])?;
@@ -80,7 +85,7 @@ pub(super) fn parse(
 /// A file with what its profiles depend on.
 struct File<'a> {
     path: &'a str,
-    document: &'a Document<'a>,
+    profiles: Vec<&'a RawValue>,
     endpoints: &'a Endpoints,
     environment: &'a Environment,
 }
@@ -94,12 +99,13 @@ struct Profile {
 impl File<'_> {
     /// The first of a name, as the official packages take it.
     fn find(&self, name: &str) -> Option<Profile> {
-        let profiles = self.document.profiles.iter().flatten();
-        let values = profiles
+        let values = self
+            .profiles
+            .iter()
             .filter_map(|profile| serde_json::from_str::<Map<String, Value>>(profile.get()).ok())
             .find(|values| values.get("name").and_then(Value::as_str) == Some(name))?;
         Some(Profile {
-            place: format!("profile {name:?} of {}", self.path),
+            place: format!("profile {} of {}", shown(name), self.path),
             values,
         })
     }
@@ -147,7 +153,7 @@ impl File<'_> {
                 }
             }
             mode => {
-                let what = format!("the mode {mode:?} cannot be used here");
+                let what = format!("the mode {} cannot be used here", shown(mode));
                 return Err(profile.broken(what, &format!("use one of {MODES}")));
             }
         };
@@ -195,6 +201,7 @@ impl File<'_> {
         let leads_back = chain.contains(&name);
         chain.push(name.clone());
         if leads_back {
+            let chain: Vec<String> = chain.iter().map(|name| cut(name)).collect();
             let what = format!("the profiles lead back to themselves: {}", chain.join(" -> "));
             return Err(profile.broken(what, "let one of them use a key of its own"));
         }
@@ -203,7 +210,7 @@ impl File<'_> {
             return Err(profile.broken(what, "let one of them use a key of its own"));
         }
         let Some(source) = self.find(&name) else {
-            let what = format!("its source_profile {name:?} is not in the file");
+            let what = format!("its source_profile {} is not in the file", shown(&name));
             return Err(profile.broken(what, "correct the name, or add the profile"));
         };
         self.credentials(&source, chain)

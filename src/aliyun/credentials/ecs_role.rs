@@ -5,6 +5,7 @@ use super::http::{Services, WireCredentials};
 use super::metadata::{ADVICE, Metadata, ORIGIN};
 use super::{Obtained, Step};
 use crate::config::Endpoints;
+use crate::shown::cut;
 
 const ROLES: &str = "ram/security-credentials/";
 
@@ -53,7 +54,7 @@ pub(super) async fn obtain(
             advice,
         });
     }
-    let wire: WireCredentials = answer.json(&origin, ADVICE)?;
+    let wire: WireCredentials<'_> = answer.object(&origin, ADVICE)?;
     let credentials = wire.into_credentials(&origin, ADVICE)?;
     Ok(Step::Found(Obtained { credentials, origin }))
 }
@@ -64,7 +65,7 @@ async fn role(metadata: &Metadata<'_>) -> Result<Result<String, String>, Credent
         Err(error) if !metadata.has_answered() => return Ok(Err(unanswered(&error))),
         answer => answer?,
     };
-    let address = metadata.address;
+    let address = cut(metadata.address);
     match answer.status {
         200 if answer.text().is_empty() => Ok(Err(String::from("no RAM role is attached to the instance"))),
         200 => Ok(Ok(answer.text().to_owned())),

@@ -1,17 +1,21 @@
 //! Requests to the services that hand out credentials: bounded in time and size, and silent about what they carry.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use reqwest::{Client, RequestBuilder, Url};
-use serde::Deserialize;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::error::{CredentialsError, Problem};
 use super::{Credentials, Environment};
+use crate::aliyun::answer::{self, Object, object_of, text, text_or_number};
+use crate::aliyun::error_body::ErrorBody;
 use crate::aliyun::http::Http;
 use crate::secret::Secret;
+use crate::shown::cut;
 
 /// The answers have a few hundred bytes.
 const MAXIMUM_ANSWER_BYTES: usize = 64 * 1024;
@@ -58,9 +62,9 @@ pub(super) async fn send(
     request: RequestBuilder,
 ) -> Result<Answer, CredentialsError> {
     let route = |url: &Url| {
-        let host = url.host_str().unwrap_or_default();
+        let host = cut(url.host_str().unwrap_or_default());
         url.port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+            .map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
     };
     exchange(origin, advice, request, route).await
 }
@@ -133,18 +137,16 @@ impl Answer {
         str::from_utf8(&self.body).map_or("", str::trim)
     }
 
-    /// The answer as JSON. What is wrong with it is said without its content.
-    pub(super) fn json<'a, T: Deserialize<'a>>(
+    /// The answer, which is one JSON object. What is wrong with it is said without its content.
+    pub(super) fn object<'a, T: Object<'a>>(
         &'a self,
         origin: &str,
         advice: &str,
     ) -> Result<T, CredentialsError> {
-        serde_json::from_slice(&self.body).map_err(|error| CredentialsError {
+        answer::whole(&self.body).map_err(|(line, column)| CredentialsError {
             origin: origin.to_owned(),
             problem: Problem::Malformed(format!(
-                "not the JSON that was expected, at line {} column {} of {} bytes",
-                error.line(),
-                error.column(),
+                "not the JSON that was expected, at line {line} column {column} of {} bytes",
                 self.body.len()
             )),
             advice: advice.to_owned(),
@@ -153,18 +155,12 @@ impl Answer {
 
     /// The refusal, by the code that STS and the metadata service put in their answers.
     pub(super) fn refusal(&self) -> Problem {
-        #[derive(Deserialize, Default)]
-        struct Body {
-            #[serde(rename = "Code", alias = "code")]
-            code: Option<String>,
-            #[serde(rename = "RequestId", alias = "requestId")]
-            request_id: Option<String>,
-        }
-        let body: Body = serde_json::from_slice(&self.body).unwrap_or_default();
+        let body = ErrorBody::read(&self.body);
+        let plain = |text: Option<Cow<'_, str>>| text.filter(|text| is_plain(text)).map(Cow::into_owned);
         Problem::Refused {
             status: self.status,
-            code: body.code.filter(|text| is_plain(text)),
-            request_id: body.request_id.filter(|text| is_plain(text)),
+            code: plain(body.code),
+            request_id: plain(body.request_id),
         }
     }
 }
@@ -177,19 +173,19 @@ fn is_plain(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
-/// Credentials as STS, the metadata service and credentials URIs write them.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct WireCredentials {
-    /// Only of the metadata service and URIs.
-    code: Option<String>,
-    access_key_id: Option<String>,
-    access_key_secret: Option<Secret>,
-    security_token: Option<Secret>,
-    expiration: Option<String>,
+object_of! {
+    /// Credentials as STS, the metadata service and credentials URIs write them.
+    pub(super) struct WireCredentials {
+        /// Only of the metadata service and URIs.
+        code: b"Code",
+        access_key_id: b"AccessKeyId",
+        access_key_secret: b"AccessKeySecret",
+        security_token: b"SecurityToken",
+        expiration: b"Expiration",
+    }
 }
 
-impl WireCredentials {
+impl WireCredentials<'_> {
     pub(super) fn into_credentials(
         self,
         origin: &str,
@@ -200,29 +196,23 @@ impl WireCredentials {
             problem: Problem::Malformed(what),
             advice: advice.to_owned(),
         };
-        if let Some(code) = self.code.filter(|code| code != "Success") {
-            let shown = if is_plain(&code) {
-                code.as_str()
-            } else {
-                "an odd text"
-            };
-            return Err(malformed(format!("its Code is {shown}, not Success")));
+        if let Some(code) = self.code.filter(|code| code.get() != "null") {
+            let code = text_or_number(code).unwrap_or_default();
+            if code != "Success" {
+                let shown = if is_plain(&code) { &*code } else { "an odd text" };
+                return Err(malformed(format!("its Code is {shown}, not Success")));
+            }
         }
-        let missing = |field: &str| malformed(format!("it has no {field}"));
-        let present = |secret: &Secret| !secret.expose().is_empty();
-        let access_key_id = self
-            .access_key_id
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| missing("AccessKeyId"))?;
-        let access_key_secret = self
-            .access_key_secret
-            .filter(present)
-            .ok_or_else(|| missing("AccessKeySecret"))?;
-        let security_token = self
-            .security_token
-            .filter(present)
-            .ok_or_else(|| missing("SecurityToken"))?;
-        let expiration = self.expiration.ok_or_else(|| missing("Expiration"))?;
+        let required = |raw: Option<&'_ RawValue>, name: &str| {
+            let found = text(raw).filter(|text| !text.is_empty());
+            found
+                .map(Cow::into_owned)
+                .ok_or_else(|| malformed(format!("it has no {name}")))
+        };
+        let access_key_id = required(self.access_key_id, "AccessKeyId")?;
+        let access_key_secret = Secret::new(required(self.access_key_secret, "AccessKeySecret")?);
+        let security_token = Secret::new(required(self.security_token, "SecurityToken")?);
+        let expiration = required(self.expiration, "Expiration")?;
         let expiration = OffsetDateTime::parse(expiration.trim(), &Rfc3339).map_err(|_| {
             malformed(String::from(
                 "its Expiration is not a time such as 2026-01-31T23:59:59Z",

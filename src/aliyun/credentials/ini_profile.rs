@@ -8,6 +8,7 @@ use super::ini::{self, Mistake};
 use super::lookup::{DEFAULT_SESSION_SECONDS, Lookup};
 use crate::config::{self, Endpoints, Given, Origin};
 use crate::secret::Secret;
+use crate::shown::{cut, shown};
 
 /// The section where no profile is named.
 const DEFAULT_PROFILE: &str = "default";
@@ -30,12 +31,13 @@ pub(super) fn parse(
         CredentialsError::broken(path, format!("line {line} {what}"), "repair the file")
     })?;
     let section = Section {
-        place: format!("profile {name:?} of {path}"),
+        place: format!("profile {} of {path}", shown(name)),
         values: match values {
-            None => return Ok(Lookup::Missing(format!("no profile {name:?} in {path}"))),
+            None => return Ok(Lookup::Missing(format!("no profile {} in {path}", shown(name)))),
             Some(values) if values.is_empty() => {
                 return Ok(Lookup::Missing(format!(
-                    "the profile {name:?} in {path} is empty"
+                    "the profile {} in {path} is empty",
+                    shown(name)
                 )));
             }
             Some(values) => values,
@@ -46,7 +48,8 @@ pub(super) fn parse(
         .is_some_and(|enable| enable.eq_ignore_ascii_case("false"))
     {
         return Ok(Lookup::Missing(format!(
-            "the profile {name:?} in {path} has enable = false"
+            "the profile {} in {path} has enable = false",
+            shown(name)
         )));
     }
     let credentials = config::Credentials {
@@ -96,7 +99,7 @@ impl Section {
                 duration: self.duration()?,
             }),
             other => Err(self.broken(
-                format!("the type {other:?} cannot be used here"),
+                format!("the type {} cannot be used here", shown(other)),
                 "use one of access_key, sts, ecs_ram_role, ram_role_arn, oidc_role_arn",
             )),
         }
@@ -109,7 +112,7 @@ impl Section {
             }
         }
         match self.values.keys().find(|key| key.starts_with(['"', '\''])) {
-            Some(key) => Err(self.broken(format!("the key {key} is in quotes"), "remove the quotes")),
+            Some(key) => Err(self.broken(format!("the key {} is in quotes", cut(key)), "remove the quotes")),
             None => Ok(()),
         }
     }

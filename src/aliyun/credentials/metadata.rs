@@ -5,6 +5,7 @@ use reqwest::RequestBuilder;
 use super::error::CredentialsError;
 use super::http::{Answer, Services, send};
 use crate::config::Endpoints;
+use crate::shown::cut;
 
 const ADDRESS: &str = "http://100.100.100.200";
 pub(super) const ORIGIN: &str = "instance metadata service";
@@ -31,8 +32,9 @@ impl<'a> Metadata<'a> {
         let token = token(address, services).await;
         if token.is_none() && v1_disabled {
             return Err(format!(
-                "no instance metadata service of version 2 answers at {address}, and ALIBABA_CLOUD_IMDSV1_DISABLED turns \
-                 off version 1"
+                "no instance metadata service of version 2 answers at {}, and ALIBABA_CLOUD_IMDSV1_DISABLED turns off version \
+                 1",
+                cut(address)
             ));
         }
         Ok(Self {

@@ -8,6 +8,7 @@ use super::files::Files;
 use super::http::Services;
 use super::{Environment, Obtained, sts};
 use crate::config::{self, Endpoints, Origin};
+use crate::shown::{self, cut};
 
 /// The variables that the RRSA webhook sets; all three or none.
 const ROLE_ARN: &str = "ALIBABA_CLOUD_ROLE_ARN";
@@ -55,8 +56,8 @@ impl Exchange<'_> {
         services: &Services,
         files: &mut Files,
     ) -> Result<Obtained, CredentialsError> {
-        let origin = format!("{} by OIDC", self.role_arn);
-        let path = self.token_file.display();
+        let origin = format!("{} by OIDC", cut(self.role_arn));
+        let path = shown::path(self.token_file);
         let token = files.read(self.token_file).await.map_err(|error| {
             CredentialsError::broken(
                 origin.as_str(),

@@ -9,6 +9,7 @@ use super::http::Services;
 use super::lookup::Lookup;
 use super::{Step, cli_profile, ini_profile};
 use crate::config::Endpoints;
+use crate::shown;
 
 /// How a file is written.
 #[derive(Clone, Copy)]
@@ -128,18 +129,18 @@ async fn read(
     services: &Services,
     files: &mut Files,
 ) -> Result<Step, CredentialsError> {
-    let shown = path.display().to_string();
+    let place = shown::path(path);
     let text = match files.read_profiles(path).await {
         Ok(text) => text,
         Err(error)
             if !must_exist && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
         {
-            return Ok(Step::Passed(format!("no file {shown}")));
+            return Ok(Step::Passed(format!("no file {place}")));
         }
         Err(error) => {
             let advice = "check the path, and that the exporter's user may read it";
             return Err(CredentialsError::broken(
-                shown,
+                place,
                 format!("cannot be read: {error}"),
                 advice,
             ));
@@ -151,15 +152,15 @@ async fn read(
         Form::ByContent => text.trim_start().starts_with('{'),
     };
     let found = if is_json {
-        cli_profile::parse(&text, &shown, name, endpoints, &services.environment)?
+        cli_profile::parse(&text, &place, name, endpoints, &services.environment)?
     } else {
-        ini_profile::parse(&text, &shown, name, endpoints)?
+        ini_profile::parse(&text, &place, name, endpoints)?
     };
     let (name, credentials) = match found {
         Lookup::Found { name, credentials } => (name, credentials),
         Lookup::Missing(reason) => return Ok(Step::Passed(reason)),
     };
-    let origin = format!("profile {name:?} of {shown}");
+    let origin = format!("profile {} of {place}", shown::shown(&name));
     match super::obtain(&credentials, services, files).await {
         Ok(mut obtained) => {
             obtained.origin = format!("{origin}: {}", obtained.origin);

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use serde::Deserialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -13,8 +12,10 @@ use super::Credentials;
 use super::error::{CredentialsError, Problem};
 use super::home_region;
 use super::http::{Answer, Services, WireCredentials, send_out};
+use crate::aliyun::answer::{object_of, text, text_or_number, whole};
 use crate::aliyun::sign::{Request, SigningKey, sign};
 use crate::config::{Endpoints, Network, is_region_id};
+use crate::shown::cut;
 
 /// Where STS is, as the CLI and RRSA write it.
 pub(super) const ENDPOINT: &str = "ALIBABA_CLOUD_STS_ENDPOINT";
@@ -23,6 +24,7 @@ pub(super) const VPC: &str = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
 
 const VERSION: &str = "2015-04-01";
 const FORM: &str = "application/x-www-form-urlencoded";
+const NOT_STS: &str = "check sts_endpoint: what answers there is not STS";
 const UNREACHABLE: &str =
     "check that this host can reach STS, or set sts_endpoint or ALIBABA_CLOUD_STS_REGION";
 
@@ -34,8 +36,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Who some credentials belong to (STS GetCallerIdentity, which needs no permission).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The account, a number of 16 digits.
     pub account_id: String,
@@ -121,7 +122,38 @@ pub(super) async fn caller_identity(
     if !answer.is_success() {
         return Err(refused(origin, &answer, ""));
     }
-    answer.json(origin, "check sts_endpoint: what answers there is not STS")
+    let caller: Caller<'_> = answer.object(origin, NOT_STS)?;
+    let account_id = caller.account_id.and_then(text_or_number);
+    match (account_id, text(caller.arn)) {
+        (Some(account_id), Some(arn)) => Ok(Identity {
+            account_id: account_id.into_owned(),
+            arn: arn.into_owned(),
+        }),
+        _ => Err(malformed(origin, "it has no AccountId, or no Arn")),
+    }
+}
+
+object_of! {
+    /// Of GetCallerIdentity.
+    struct Caller {
+        account_id: b"AccountId",
+        arn: b"Arn",
+    }
+}
+
+object_of! {
+    /// Of AssumeRole and AssumeRoleWithOIDC.
+    struct Session {
+        credentials: b"Credentials",
+    }
+}
+
+fn malformed(origin: &str, what: &str) -> CredentialsError {
+    CredentialsError {
+        origin: origin.to_owned(),
+        problem: Problem::Malformed(what.to_owned()),
+        advice: NOT_STS.to_owned(),
+    }
 }
 
 /// Asks for the credentials of a role: AssumeRole, signed with a key, or AssumeRoleWithOIDC, without one.
@@ -133,13 +165,6 @@ pub(super) async fn session(
     form: &[(&str, &str)],
     key: Option<&Credentials>,
 ) -> Result<Credentials, CredentialsError> {
-    #[derive(Deserialize)]
-    struct Session {
-        #[serde(rename = "Credentials")]
-        credentials: WireCredentials,
-    }
-    const NOT_STS: &str = "check sts_endpoint: what answers there is not STS";
-
     let action = if key.is_some() {
         "AssumeRole"
     } else {
@@ -149,9 +174,12 @@ pub(super) async fn session(
     if !answer.is_success() {
         return Err(refused(origin, &answer, role_arn));
     }
-    answer
-        .json::<Session>(origin, NOT_STS)?
+    let answer: Session<'_> = answer.object(origin, NOT_STS)?;
+    let credentials = answer
         .credentials
+        .ok_or_else(|| malformed(origin, "it has no Credentials"))?;
+    whole::<WireCredentials<'_>>(credentials.get().as_bytes())
+        .map_err(|_| malformed(origin, "its Credentials are not an object"))?
         .into_credentials(origin, NOT_STS)
 }
 
@@ -257,8 +285,9 @@ fn advice(status: u16, code: &str, role_arn: &str) -> String {
     let text = match code {
         "NoPermission" | "Forbidden" | "Forbidden.RAM" => {
             return format!(
-                "grant the RAM action sts:AssumeRole on {role_arn} to the caller, name the caller in the trust policy of \
-                 the role, and set external_id where that policy asks for one"
+                "grant the RAM action sts:AssumeRole on {} to the caller, name the caller in the trust policy of the role, \
+                 and set external_id where that policy asks for one",
+                cut(role_arn)
             );
         }
         "AuthenticationFail.NoPermission" => {
@@ -285,7 +314,7 @@ fn advice(status: u16, code: &str, role_arn: &str) -> String {
         _ if code.starts_with("Throttling") || matches!(status, 302 | 429) || status >= 500 => {
             "STS is busy or down; it is asked again by itself"
         }
-        "" => "check sts_endpoint: what answers there is not STS",
+        "" => NOT_STS,
         _ => "look the code up in the error table of STS",
     };
     text.to_owned()

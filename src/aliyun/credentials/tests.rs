@@ -164,6 +164,27 @@ fn at_sts(address: &str) -> Endpoints {
     }
 }
 
+fn at_both(sts: &Server, metadata: &Server) -> Endpoints {
+    Endpoints {
+        metadata: Some(metadata.address.clone()),
+        ..at_sts(&sts.address)
+    }
+}
+
+/// The profile of a file, with all the services that it may need.
+async fn try_profile(
+    file: &Path,
+    name: Option<&str>,
+    services: (&Server, &Server),
+    variables: &[(&str, &str)],
+) -> Result<Obtained, String> {
+    let origin = Origin::Profile {
+        name: name.map(str::to_owned),
+        file: Some(file.to_owned()),
+    };
+    try_obtain(origin, at_both(services.0, services.1), variables).await
+}
+
 fn at_metadata(address: &str) -> Endpoints {
     Endpoints {
         metadata: Some(address.to_owned()),
@@ -265,4 +286,25 @@ async fn a_provider_tells_whose_credentials_it_holds() {
     assert_eq!(server.requests().len(), asked);
     assert_eq!(provider.refresh_failures(), 0);
     assert!(!format!("{provider:?}").contains(MARK));
+
+    for (body, expected) in [
+        (r#"{"AccountId":1234567890123456,"Arn":"a","Odd":1e999}"#, Ok("a")),
+        (
+            r#"["1234567890123456","a"]"#,
+            Err("not the JSON that was expected"),
+        ),
+        (r#"{"AccountId":"1"}"#, Err("it has no AccountId, or no Arn")),
+    ] {
+        let server = Server::start(move |_| (200, body.to_owned()));
+        let credentials = config::Credentials {
+            origin: access_key(),
+            endpoints: at_sts(&server.address),
+        };
+        let provider = Provider::new(Source::new(credentials, services(&[])));
+        match (provider.identity().await, expected) {
+            (Ok(identity), Ok(arn)) => assert_eq!(identity.arn, arn),
+            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            (found, expected) => panic!("{found:?}, expected {expected:?}"),
+        }
+    }
 }

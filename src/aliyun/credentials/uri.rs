@@ -30,7 +30,7 @@ pub(super) async fn obtain(uri: &str, services: &Services) -> Result<Obtained, C
             advice: String::from(ADVICE),
         });
     }
-    let wire: WireCredentials = answer.json(ORIGIN, ADVICE)?;
+    let wire: WireCredentials<'_> = answer.object(ORIGIN, ADVICE)?;
     let credentials = wire.into_credentials(ORIGIN, ADVICE)?;
     Ok(Obtained {
         credentials,

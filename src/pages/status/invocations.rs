@@ -72,7 +72,7 @@ pub(super) fn table(html: &mut Html, overview: &Overview<'_>, asked: &Asked, fou
         .markup(
             " invocations, newest first</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
              <th role=\"columnheader\" scope=\"col\">Newest (UTC)</th>\
-             <th role=\"columnheader\" scope=\"col\">Command<small> as filter</small></th>\
+             <th role=\"columnheader\" scope=\"col\">Command, invocation</th>\
              <th role=\"columnheader\" scope=\"col\">How they ended</th>\
              <th role=\"columnheader\" scope=\"col\">Instances</th>\
              <th role=\"columnheader\" scope=\"col\">Region</th>",
@@ -126,7 +126,11 @@ fn row(html: &mut Html, asked: &Asked, invocation: &Invocation<'_>, with_account
     time(html, newest);
     html.markup("</th><td role=\"cell\" data-label=\"Command\">");
     command(html, asked, newest);
-    html.markup("</td><td role=\"cell\" class=\"status\">");
+    html.markup("<p class=\"detail\"><code>")
+        .text(cut(newest.ids.invoke_id))
+        .markup("</code>");
+    run(html, newest);
+    html.markup("</p></td><td role=\"cell\" class=\"status\">");
     codes(html, invocation);
     html.markup("</td><td role=\"cell\" class=\"instances\">");
     instances(html, asked, invocation);
@@ -136,10 +140,6 @@ fn row(html: &mut Html, asked: &Asked, invocation: &Invocation<'_>, with_account
         html.markup("</td><td role=\"cell\" data-label=\"Account\">")
             .text(cut(&invocation.scope.account));
     }
-    html.markup("</td><td role=\"cell\" data-label=\"Invocation\"><code>")
-        .text(cut(newest.ids.invoke_id))
-        .markup("</code>");
-    run(html, newest);
     html.markup("</td></tr>\n");
 }
 

@@ -6,7 +6,7 @@ use super::spark;
 use crate::pages::filter::link_of_scope;
 use crate::pages::overview::{Overview, Share, State, recent};
 use crate::pages::parameters::encode;
-use crate::record::Trouble;
+use crate::record::NamesUnavailable;
 use crate::result::Seconds;
 use crate::view::{Failed, Progress, ScopeView};
 
@@ -111,14 +111,14 @@ fn state(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
         self::error(html, error, overview.now);
     }
     let commands = scope.counts.as_ref().and_then(|counts| counts.commands.as_ref());
-    match commands.and_then(|commands| commands.trouble) {
+    match commands.and_then(|commands| commands.names_unavailable) {
         None => {}
-        Some(Trouble::Refused) => {
+        Some(NamesUnavailable::Refused) => {
             html.markup(
                 "<p class=\"detail\">DescribeInvocations is refused: new commands are labelled by their CommandIds.</p>",
             );
         }
-        Some(Trouble::Passing) => {
+        Some(NamesUnavailable::Passing) => {
             html.markup(
                 "<p class=\"detail\">DescribeInvocations keeps failing: new commands are labelled by their CommandIds.</p>",
             );
@@ -163,7 +163,7 @@ fn stale(html: &mut Html, scope: &ScopeView, now: Seconds) {
 
 fn progress(html: &mut Html, scope: &ScopeView, progress: Progress) {
     html.markup("<p class=\"detail\">")
-        .markup(match progress.first_look {
+        .markup(match progress.is_baseline {
             true => "Reading all that is listed: ",
             false => "Sweep under way: ",
         });

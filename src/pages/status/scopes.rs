@@ -13,6 +13,9 @@ use crate::view::ScopeView;
 /// So many scopes with one and the same error are one row.
 const FOLDED_FROM: usize = 3;
 
+/// Among more scopes than these one has to be looked for.
+const FOUND_FROM: usize = 10;
+
 /// A row of the table.
 pub(super) enum Entry<'a> {
     One(&'a ScopeView),
@@ -109,7 +112,7 @@ fn form(html: &mut Html, asked: &Asked, all: usize) {
                 .attribute("href", link.link())
                 .markup(">all regions</a></p>");
         }
-        if all > FOLDED_FROM {
+        if all > FOUND_FROM {
             let link = Asked {
                 is_open: true,
                 ..asked.clone()

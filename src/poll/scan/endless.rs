@@ -5,21 +5,11 @@ use super::{Question, Scan};
 use crate::aliyun::error::Reason;
 use crate::aliyun::rows::{Page, decode};
 use crate::clock::Now;
-use crate::record::{Pauses, Record, Settings};
+use crate::record::{Record, Settings};
 
 /// How many pages are read, and what is said then.
 fn read(rows_a_page: usize) -> (usize, String) {
-    let settings = Settings {
-        window: 86_400,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
-        duration_buckets: vec![1.0],
-        filter: 0,
-        pauses: Pauses::default(),
-        commands: None,
-    };
-    let record = Record::new(settings);
+    let record = Record::new(Settings::default());
     let mut scan = Scan::sweep(Now::default(), 1);
     let mut cursor = HistoryCursor::default();
     for page in 1..50_000 {

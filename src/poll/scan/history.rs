@@ -269,15 +269,10 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::record::{Looked, Schedule};
-    use crate::result::{Ids, KnownStatus, Status, Times};
+    use crate::result::{Ids, KnownStatus, Status};
 
     fn behind(invoke: &str, instance: &str, shown: u32, known: u32) -> UnreadRuns {
-        let ids = Ids {
-            invoke_id: invoke.into(),
-            instance_id: instance.into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
+        let ids = Ids::of_test(invoke, instance);
         let identity = Identity::of_row(invoke, instance, "");
         UnreadRuns {
             identity,
@@ -288,17 +283,9 @@ mod tests {
     fn runs(instance: &str, numbers: impl IntoIterator<Item = u32>) -> Vec<Row> {
         let row = |repeats| Row {
             identity: Identity::of_row("t", instance, ""),
-            status: Status::Known(KnownStatus::Success),
-            error_code: "".into(),
-            exit_code: Some(0),
-            error_info: None,
             repeats,
-            times: Times::default(),
-            dropped: 0,
-            delivery: None,
             scheduled: true,
-            ids: None,
-            command: None,
+            ..Row::numbered(0, Status::Known(KnownStatus::Success))
         };
         numbers.into_iter().map(row).collect()
     }

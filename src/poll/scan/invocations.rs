@@ -6,8 +6,8 @@ use super::history::HistoryCursor;
 use super::names::Names;
 use super::{Invocations, Scan, Stage};
 use crate::aliyun::error::CallError;
-use crate::aliyun::invocations::Scheduled;
-use crate::record::{Record, Trouble};
+use crate::aliyun::invocations::InvocationsPage;
+use crate::record::{NamesUnavailable, Record};
 use crate::result::Identity;
 
 /// What repeats, as RepeatMode says it.
@@ -22,7 +22,7 @@ impl Scan {
         &mut self,
         record: &Record,
         cursor: &mut HistoryCursor,
-        page: Scheduled,
+        page: InvocationsPage,
     ) -> Result<(), CallError> {
         self.invocations = Invocations::Answered;
         if let Stage::Names(_) = self.stage {
@@ -43,16 +43,16 @@ impl Scan {
     }
 
     /// DescribeInvocations could not be had: the scan goes on without what it would tell.
-    pub fn on_names_failed(&mut self, record: &Record, cursor: &mut HistoryCursor, trouble: Trouble) {
-        self.invocations = Invocations::Failed(trouble);
+    pub fn on_names_failed(&mut self, record: &Record, cursor: &mut HistoryCursor, why: NamesUnavailable) {
+        self.invocations = Invocations::Failed(why);
         self.asks_invocations = false;
         match &mut self.stage {
             Stage::Names(names) => {
-                names.fail(trouble);
+                names.fail(why);
                 self.end_names();
             }
             Stage::Schedules(_) => {
-                self.findings.naming.trouble = Some(trouble);
+                self.findings.naming.unavailable = Some(why);
                 self.plan_histories(record, cursor);
             }
             _ => {}
@@ -85,7 +85,7 @@ impl Scan {
         }
     }
 
-    fn on_names(&mut self, page: Scheduled) {
+    fn on_names(&mut self, page: InvocationsPage) {
         let token = page.next_token;
         let goes_round = token.as_ref().is_some_and(|token| !self.pages.is_new(token));
         let Stage::Names(names) = &mut self.stage else {
@@ -94,7 +94,7 @@ impl Scan {
         let reads_on = names.take(page.commands, token.is_some());
         self.pages.token = token.filter(|_| reads_on);
         if goes_round && reads_on {
-            names.fail(Trouble::Passing);
+            names.fail(NamesUnavailable::Passing);
         }
         if self.pages.token.is_none() {
             self.pages = super::Pages::default();

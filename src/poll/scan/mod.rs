@@ -22,7 +22,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::aliyun::error::CallError;
 use crate::aliyun::rows::Page;
 use crate::clock::Now;
-use crate::record::{Findings, Record, Sweep, Trouble};
+use crate::record::{Findings, NamesUnavailable, Record, Sweep};
 use crate::result::{Identity, Row};
 use follow::OpenInvocation;
 use history::{HistoryCursor, HistoryRequest};
@@ -50,6 +50,8 @@ pub struct Scan {
     front: Option<usize>,
     /// What the pages and answers have shown.
     seen: HashSet<Identity>,
+    /// Of a sweep: what polls have looked at since it began.
+    newer: HashSet<Identity>,
     findings: Findings,
     /// What has become of asking DescribeInvocations.
     invocations: Invocations,
@@ -63,7 +65,7 @@ pub enum Invocations {
     /// It has answered.
     Answered,
     /// It has not.
-    Failed(Trouble),
+    Failed(NamesUnavailable),
 }
 
 #[derive(Debug)]
@@ -109,6 +111,7 @@ impl Scan {
             pages: Pages::default(),
             front: None,
             seen: HashSet::new(),
+            newer: HashSet::new(),
             findings: Findings {
                 began,
                 ..Findings::default()
@@ -144,6 +147,11 @@ impl Scan {
     /// Whether it was to ask which invocations are schedules.
     pub fn was_to_ask_schedules(&self) -> bool {
         self.was_to_ask_schedules
+    }
+
+    /// A poll that began after it, and has ended before it, has found this.
+    pub fn note_newer(&mut self, found: &Findings) {
+        self.newer.extend(found.looked_at());
     }
 
     /// When the scan began.
@@ -212,7 +220,10 @@ impl Scan {
     /// What the scan found, once [`Scan::next_request`] has nothing more to ask.
     pub fn findings(mut self) -> Findings {
         let front = self.front.unwrap_or(self.findings.pages.len());
-        self.findings.sweep = self.is_sweep.then_some(Sweep { front });
+        self.findings.sweep = self.is_sweep.then_some(Sweep {
+            front,
+            newer: self.newer,
+        });
         self.findings
     }
 

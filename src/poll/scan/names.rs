@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::record::{Lack, Naming, Record, Trouble};
-use crate::result::{Named, Row};
+use crate::record::{NameNeed, NamesUnavailable, Naming, Record};
+use crate::result::{InvocationSummary, Row};
 
 /// At most so many commands and schedules are asked for one by one in one poll; the others wait for the next.
 const MAX_ONE_BY_ONE: usize = 20;
@@ -58,9 +58,6 @@ impl Names {
         known: &Naming,
         sweep: bool,
     ) -> Option<Self> {
-        if !record.asks_for_names() {
-            return None;
-        }
         let mut names: BTreeSet<Box<str>> = record.awaited_names().map(Into::into).collect();
         let mut schedules = BTreeMap::new();
         let mut renewals = BTreeSet::new();
@@ -68,14 +65,14 @@ impl Names {
             let Some(command) = row.command.as_deref() else {
                 continue;
             };
-            match (record.lacks(row), &row.ids) {
-                (Some(Lack::Name), _) => {
+            match (record.name_need(row), &row.ids) {
+                (Some(NameNeed::Name), _) => {
                     names.insert(command.id.clone());
                 }
-                (Some(Lack::Schedule), Some(ids)) => {
+                (Some(NameNeed::Schedule), Some(ids)) => {
                     schedules.insert(ids.invoke_id.clone(), command.id.clone());
                 }
-                (Some(Lack::Schedule | Lack::Nothing), _) if sweep => {
+                (Some(NameNeed::Schedule | NameNeed::Nothing), _) if sweep => {
                     renewals.insert(command.id.clone());
                 }
                 _ => {}
@@ -111,7 +108,7 @@ impl Names {
     }
 
     /// Takes in an answer. Returns whether the same list is to be read on.
-    pub fn take(&mut self, found: Vec<Named>, has_more: bool) -> bool {
+    pub fn take(&mut self, found: Vec<InvocationSummary>, has_more: bool) -> bool {
         let before = self.missing() + self.renewals.len();
         for named in &found {
             self.names.remove(&named.command_id);
@@ -151,8 +148,8 @@ impl Names {
     }
 
     /// An answer could not be had. The rest is not asked for in this poll.
-    pub fn fail(&mut self, trouble: Trouble) {
-        self.naming.trouble = Some(trouble);
+    pub fn fail(&mut self, why: NamesUnavailable) {
+        self.naming.unavailable = Some(why);
         self.stage = Stage::OneByOne(VecDeque::new());
     }
 
@@ -204,8 +201,8 @@ mod tests {
         names
     }
 
-    fn found(ids: &[&str]) -> Vec<Named> {
-        let named = |id: &&str| Named {
+    fn found(ids: &[&str]) -> Vec<InvocationSummary> {
+        let named = |id: &&str| InvocationSummary {
             command_id: (*id).into(),
             invoke_id: "t".into(),
             name: "n".into(),
@@ -246,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn trouble_ends_the_asking() {
+    fn names_that_cannot_be_had_end_the_asking() {
         let mut names = names(&["a", "b"], &[]);
-        names.fail(Trouble::Refused);
+        names.fail(NamesUnavailable::Refused);
         assert_eq!(names.next(), None);
         let naming = names.naming();
         assert_eq!(
-            (naming.trouble, naming.missing.len()),
-            (Some(Trouble::Refused), 0)
+            (naming.unavailable, naming.missing.len()),
+            (Some(NamesUnavailable::Refused), 0)
         );
     }
 

@@ -53,6 +53,16 @@ impl Api {
         self.with(|state| state.cloud.settle(count, code));
     }
 
+    /// A command is run, and is still under way.
+    pub(crate) fn begin(&self) {
+        self.with(|state| state.cloud.run(1, true, false));
+    }
+
+    /// What is under way ends so.
+    pub(crate) fn end(&self, code: i64) {
+        self.with(|state| state.cloud.end(code));
+    }
+
     pub(crate) fn fail(&self, fault: impl FnMut(&Request) -> Option<CallError> + Send + 'static) {
         self.with(|state| state.fault = Box::new(fault));
     }

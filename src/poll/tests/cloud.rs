@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::aliyun::invocations::Scheduled;
+use crate::aliyun::invocations::InvocationsPage;
 use crate::aliyun::rows::Page;
 use crate::poll::scan::names::Lookup;
 use crate::poll::scan::{Question, Request};
-use crate::result::{CommandOfRow, Delivery, Identity, Ids, KnownStatus, Named, Row, Seconds, Status, Times};
+use crate::result::{
+    CommandOfRow, Delivery, Identity, Ids, InvocationSummary, KnownStatus, Row, Seconds, Status, Times,
+};
 
 /// Small pages, so that a few rows are many pages.
 pub(super) const ROWS_ON_A_PAGE: usize = 4;
@@ -87,6 +89,16 @@ impl Cloud {
         newest.for_each(|instance| instance.settled = Some(end));
     }
 
+    /// What is under way ends so.
+    pub(super) fn end(&mut self, code: i64) {
+        let end = End { code, at: self.now };
+        let open = self
+            .instances
+            .iter_mut()
+            .filter(|instance| instance.settled.is_none());
+        open.for_each(|instance| instance.settled = Some(end));
+    }
+
     /// What is settled: one-time results, and each run of a schedule.
     pub(super) fn settled(&self) -> BTreeMap<Identity, End> {
         self.instances.iter().flat_map(Instance::ends).collect()
@@ -145,11 +157,11 @@ impl Cloud {
     }
 
     /// DescribeInvocations: each invocation is of a command of its own, and few names are used.
-    pub(super) fn named(&self, request: &Request) -> Scheduled {
+    pub(super) fn named(&self, request: &Request) -> InvocationsPage {
         let Question::Names(lookup) = &request.question else {
-            return Scheduled::default();
+            return InvocationsPage::default();
         };
-        let named = |number: u32| Named {
+        let named = |number: u32| InvocationSummary {
             command_id: format!("c-{number}").into(),
             invoke_id: number.to_string().into(),
             name: name(number).into(),
@@ -159,13 +171,13 @@ impl Cloud {
             created: 1_600_000_000 + number,
         };
         let all = (1..=self.invocations).rev().map(named);
-        let all: Vec<Named> = match lookup {
+        let all: Vec<InvocationSummary> = match lookup {
             Lookup::Newest => all.collect(),
             Lookup::Command(id) => all.filter(|named| named.command_id == *id).collect(),
             Lookup::Invocation(id) => all.filter(|named| named.invoke_id == *id).collect(),
         };
         let (from, to, next_token) = cut(request, all.len());
-        Scheduled {
+        InvocationsPage {
             rows: Vec::new(),
             commands: all[from..to].to_vec(),
             next_token,

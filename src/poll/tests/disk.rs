@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::poll::records::Records;
-use crate::record::{Change, Key, Record, Settings};
+use crate::record::{Change, Record, Settings};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::state::StateError;
@@ -80,11 +80,8 @@ impl Records for Disk {
                 return Err(error("read"));
             }
             let saved = state.saved.get(scope).into_iter().flatten();
-            let pairs = saved.map(|((kind, number), value)| {
-                let key = Key::decode(*kind, *number).unwrap();
-                (key, value.as_slice())
-            });
-            Ok(Record::from_saved(settings.clone(), pairs, now).unwrap())
+            let pairs = saved.map(|(place, value)| (*place, value.as_slice()));
+            Ok(Record::from_pairs(settings, pairs, now).unwrap())
         })
     }
 

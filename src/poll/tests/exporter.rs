@@ -1,16 +1,14 @@
 //! The exporter of these tests: polls without a network, a record, and what of it has been saved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloud::Cloud;
 use crate::clock::Now;
 use crate::poll::scan::history::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
-use crate::record::{Applied, CommandSettings, Counts, Key, Looks, Pauses, Record, Settings, Trouble};
+use crate::record::{Applied, CommandSettings, Counts, Looks, NamesUnavailable, Pauses, Record, Settings};
 use crate::result::Seconds;
-use crate::selection::{NamePattern, Selection, Selector};
 
 /// Between looks in vain: few, so that a test sees the end of it.
 pub(super) const PAUSES: Pauses = Pauses {
@@ -24,21 +22,10 @@ const TOLERANCE: i64 = 900;
 pub(in crate::poll) fn settings() -> Settings {
     Settings {
         window: 10_000_000,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
         duration_buckets: vec![1.0, 60.0],
-        filter: 7,
         pauses: PAUSES,
-        commands: Some(CommandSettings {
-            selection: Arc::new(Selection::new(vec![Selector {
-                name: Some(NamePattern::parse("n0|n1").unwrap()),
-                id: None,
-                tag: None,
-            }])),
-            max_commands: 200,
-            durations: true,
-        }),
+        commands: Some(CommandSettings::by_name("n0|n1")),
+        ..Settings::default()
     }
 }
 
@@ -101,7 +88,7 @@ impl Exporter {
     /// Asks up to `cut` requests; a poll that is cut off changes nothing. Returns how many it took.
     pub(super) fn poll(&mut self, cloud: &mut Cloud, sweep: bool, cut: usize) -> usize {
         let began = self.now(cloud);
-        let sweep = sweep || self.record.needs_first_look();
+        let sweep = sweep || self.record.needs_baseline();
         let mut scan = match sweep {
             true => Scan::sweep(began, self.budget),
             false => Scan::poll(began, self.budget),
@@ -129,14 +116,12 @@ impl Exporter {
     pub(super) fn sweep_goes_on(&mut self, cloud: &mut Cloud, requests: usize) {
         // The first request of one that begins while the clock is wrong is refused.
         let is_refused = self.sweep.is_none() && self.clock_off.abs() > TOLERANCE;
-        if self.record.needs_first_look() || is_refused {
+        if self.record.needs_baseline() || is_refused {
             return;
         }
         let began = self.now(cloud);
-        let (mut scan, mut cursor) = self.sweep.take().unwrap_or_else(|| {
-            self.record.sweep_begins();
-            (Scan::sweep(began, self.budget), HistoryCursor::default())
-        });
+        let begin = || (Scan::sweep(began, self.budget), HistoryCursor::default());
+        let (mut scan, mut cursor) = self.sweep.take().unwrap_or_else(begin);
         for _ in 0..requests {
             if scan.next_request(&cursor).is_none() || self.clock_off.abs() > TOLERANCE {
                 break;
@@ -156,7 +141,7 @@ impl Exporter {
             Question::Schedules(_) | Question::Names(_) if cloud.nameless > 0 => {
                 cloud.nameless -= 1;
                 self.invocations.in_vain(self.steady, PAUSES);
-                scan.on_names_failed(record, cursor, Trouble::Passing);
+                scan.on_names_failed(record, cursor, NamesUnavailable::Passing);
             }
             Question::Schedules(_) | Question::Names(_) => {
                 self.invocations = Looks::default();
@@ -172,13 +157,14 @@ impl Exporter {
     }
 
     pub(super) fn abandon_sweep(&mut self) {
-        if self.sweep.take().is_some() {
-            self.record.sweep_abandoned();
-        }
+        self.sweep = None;
     }
 
     fn record_findings(&mut self, scan: Scan) {
         let findings = scan.findings();
+        if let Some((sweep, _)) = &mut self.sweep {
+            sweep.note_newer(&findings);
+        }
         let now = findings.began.until(self.steady);
         self.applied = self.record.apply(findings, now);
         self.save();
@@ -204,11 +190,8 @@ impl Exporter {
 
     /// A record read from what is saved: what is saved can always be read.
     fn loaded(&self, settings: &Settings, now: Seconds) -> Record {
-        let pairs = self.saved.iter().map(|((kind, number), value)| {
-            let key = Key::decode(*kind, *number).unwrap();
-            (key, value.as_slice())
-        });
-        Record::from_saved(settings.clone(), pairs, now).unwrap()
+        let pairs = self.saved.iter().map(|(place, value)| (*place, value.as_slice()));
+        Record::from_pairs(settings, pairs, now).unwrap()
     }
 
     /// Has to be true at every moment.

@@ -172,7 +172,7 @@ fn happen(cloud: &mut Cloud, exporter: &Exporter, event: &Event) {
                 one.running = false;
                 if lags {
                     one.lagging.insert(run);
-                } else if stuck && one.stuck.is_none() && !exporter.record.needs_first_look() {
+                } else if stuck && one.stuck.is_none() && !exporter.record.needs_baseline() {
                     one.stuck = Some(run);
                 }
             }
@@ -196,7 +196,7 @@ fn happen(cloud: &mut Cloud, exporter: &Exporter, event: &Event) {
         }
         Event::Spike { which } => {
             // In a first look it would be what the baseline is.
-            if !exporter.record.needs_first_look()
+            if !exporter.record.needs_baseline()
                 && let Some(one) = pick(cloud, which, |one| {
                     is_live_schedule(one) && exporter.record.knows(&one.row().identity)
                 })
@@ -344,7 +344,7 @@ proptest! {
             happen(&mut cloud, &exporter, event);
             let seen = Model::of(&cloud, cloud.now);
             act(&mut cloud, &mut exporter, event);
-            if model.is_none() && !exporter.record.needs_first_look() {
+            if model.is_none() && !exporter.record.needs_baseline() {
                 let began = (i64::from(cloud.now) + exporter.clock_off) as Seconds;
                 model = Some(Model { began, ..seen });
             }

@@ -301,6 +301,28 @@ async fn polls_go_on_while_a_sweep_waits_for_its_answers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_polls_find_is_newer_than_the_pages_of_a_sweep_under_way() {
+    let stage = Stage::looked(PollPlan {
+        sweep_interval: Some(INTERVAL * 10),
+        ..plan()
+    })
+    .await;
+    stage.api.settle(30, 1);
+    stage.api.begin();
+    stage.more(1).await;
+    stage.api.slow_down(INTERVAL);
+    // Its first page shows what is under way.
+    let has_read = |view: &ScopeView| matches!(view.progress, Some(progress) if !progress.is_baseline && progress.rows > 0);
+    stage.until("a page of a sweep", has_read).await;
+    stage.api.end(1);
+    let ended = stage.until("its end", |view| counted(view) == 31).await;
+    assert_eq!(ended.work.sweeps, 1, "the sweep is still under way");
+    let swept = stage.until("a sweep", |view| view.work.sweeps == 2).await;
+    let counts = swept.counts.as_ref().unwrap();
+    assert_eq!((counted(&swept), counts.open, counts.reclassified), (31, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_is_begun_again_soon_and_polls_do_not_mind() {
     let stage = Stage::looked(PollPlan {
         sweep_interval: Some(INTERVAL * 100),

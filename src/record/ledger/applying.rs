@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::identities::{EntryId, Identities};
 use crate::clock::Now;
 use crate::record::fact::{Context, Fact};
 use crate::record::findings::{Dated, Findings};
+use crate::record::identities::{EntryId, Identities};
 use crate::record::labels::Labels;
 use crate::result::{Identity, Row, Seconds};
 
@@ -26,8 +26,6 @@ pub(super) struct Applying<'a> {
     pub is_baseline: bool,
     /// What this poll's pages and answers have listed.
     pub listed: HashSet<EntryId>,
-    /// What it has looked for, and not seen.
-    pub missed: HashSet<EntryId>,
     /// Rows of schedules that this baseline has shown with a run under way.
     pub under_way: HashSet<EntryId>,
     /// Runs that this baseline has shown settled.
@@ -55,7 +53,6 @@ impl<'a> Applying<'a> {
             horizon: now.wall.saturating_sub(window),
             is_baseline,
             listed: HashSet::new(),
-            missed: HashSet::new(),
             under_way: HashSet::new(),
             settled_runs: HashSet::new(),
             histories_read: asked.map(|(identity, _)| *identity).collect(),

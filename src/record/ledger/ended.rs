@@ -2,9 +2,9 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::fact::How;
 use crate::record::findings::Dated;
+use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::result::{Row, Seconds};
 
 /// What is known of the run that the settled row of a schedule shows.
@@ -48,14 +48,14 @@ impl Ledger {
                 self.changed(at, id, row, labelled, finished);
                 return;
             }
-            LastRun::Apart if !entry.is_open() && entry.combination == labelled.combination => return,
+            LastRun::Apart if !entry.is_open() && entry.labels == labelled.labels => return,
             LastRun::Apart | LastRun::Numbered => How::Again,
             LastRun::New(how) => how,
         };
         let is_apart = last_run == LastRun::Apart;
         self.change(at, id, |entry| {
             entry.time = time;
-            entry.combination = labelled.combination;
+            entry.labels = labelled.labels;
             entry.flags.set(Flags::HIDDEN, is_apart);
             entry.flags.set(Flags::KNOWN, true);
             entry.flags.set(Flags::UNDATED, dated.own().is_none());

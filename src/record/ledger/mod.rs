@@ -4,8 +4,6 @@
 mod applying;
 pub(super) mod baseline;
 mod ended;
-pub(super) mod identities;
-pub(super) mod looks;
 pub(super) mod open;
 mod pages;
 mod rows;
@@ -13,18 +11,18 @@ mod runs;
 pub(super) mod schedule;
 mod sweeps;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use applying::{Applying, Tell};
 use baseline::Baseline;
-use identities::{Entry, EntryId, Flags, Identities, Kind};
-use looks::Pauses;
 use open::{ListDepth, Open};
 use schedule::Schedule;
 
 use super::fact::Fact;
 use super::findings::{Dated, Findings};
+use super::identities::{Entry, EntryId, Flags, Identities, Kind};
 use super::labels::{LabelTexts, Labels, StatusNumber};
+use super::looks::Pauses;
 use super::saved::{Change, Key};
 use super::settings::Settings;
 use super::table::{Table, decode};
@@ -46,8 +44,6 @@ pub(super) struct Ledger {
     pub schedules: Table<EntryId, Schedule>,
     /// Runs from histories, by their time: they are forgotten when they leave the window.
     runs: BTreeSet<(Seconds, EntryId)>,
-    /// While a sweep is under way: what polls have seen, or looked for in vain, since it began. Its pages are older.
-    newer_than_sweep: Option<HashSet<EntryId>>,
     depth: ListDepth,
     /// Rows of schedules that have settled with a run that nothing is known of: they wait until their history has been
     /// asked for. A crash forgets them, and the history tells of the run all the same.
@@ -66,7 +62,6 @@ impl Ledger {
             open: Table::default(),
             schedules: Table::default(),
             runs: BTreeSet::new(),
-            newer_than_sweep: None,
             depth: ListDepth::default(),
             ended: BTreeMap::new(),
         }
@@ -82,10 +77,8 @@ impl Ledger {
         at.tell(&Fact::Passed(now.wall), &self.identities);
         self.forget_runs(&mut at);
         at.tell(&Fact::Named(&findings.naming), &self.identities);
-        let newer = match findings.sweep {
-            Some(_) => self.newer_than_sweep.take().unwrap_or_default(),
-            None => HashSet::new(),
-        };
+        let newer = findings.sweep.iter().flat_map(|sweep| &sweep.newer);
+        let newer = newer.filter_map(|identity| self.find(identity)).collect();
         self.pages(&mut at, findings, &newer);
         for answer in &findings.answers {
             self.answer(&mut at, answer);
@@ -99,9 +92,6 @@ impl Ledger {
         }
         if findings.sweep.is_some() {
             self.swept(&mut at, &findings.pages, &newer);
-        } else if let Some(newer) = &mut self.newer_than_sweep {
-            newer.extend(&at.listed);
-            newer.extend(&at.missed);
         }
         self.baseline.recorded_at = now.wall;
     }
@@ -169,7 +159,7 @@ impl Ledger {
             return false;
         };
         let shown = self.schedules.get(id).map(|schedule| schedule.shown);
-        let status = self.identities.get(id).map(|entry| entry.combination.status);
+        let status = self.identities.get(id).map(|entry| entry.labels.status);
         let has_settled = status.is_some_and(StatusNumber::is_open) != row.status.is_open();
         let other = match row.status {
             Status::Known(known) => status != Some(StatusNumber::of(known)),
@@ -185,16 +175,6 @@ impl Ledger {
             *instances.entry(&*schedule.ids.invoke_id).or_default() += 1;
         }
         instances
-    }
-
-    /// A sweep begins: until it is taken in, what polls see in between is newer than what it reads.
-    pub(super) fn sweep_begins(&mut self) {
-        self.newer_than_sweep = Some(HashSet::new());
-    }
-
-    /// The sweep was given up.
-    pub(super) fn sweep_abandoned(&mut self) {
-        self.newer_than_sweep = None;
     }
 
     // === What is held ===
@@ -240,7 +220,7 @@ impl Ledger {
     pub(super) fn restore(&mut self, key: Key, bytes: &[u8], labels: &LabelTexts) -> bool {
         match key {
             Key::Entry(id) => {
-                let entry = decode(bytes).filter(|entry: &Entry| labels.has(entry.combination));
+                let entry = decode(bytes).filter(|entry: &Entry| labels.has(entry.labels));
                 entry.is_some_and(|entry| self.identities.restore(id, entry))
             }
             Key::Open(id) => self.open.restore(id, bytes),

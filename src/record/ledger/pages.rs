@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::EntryId;
 use crate::record::fact::Fact;
 use crate::record::findings::{Answer, Findings, times};
+use crate::record::identities::EntryId;
 use crate::result::Seconds;
 
 /// Runs of schedules are held for so many seconds longer than the window shows them: the machine's clock may be so far
@@ -24,7 +24,7 @@ impl Ledger {
         }
     }
 
-    /// The pages of the list; `newer` is what polls have seen, or looked for in vain, since a sweep has read them.
+    /// The pages of the list; of `newer`, polls have shown more than these, which a sweep has read.
     pub(super) fn pages(&mut self, at: &mut Applying<'_>, findings: &Findings, newer: &HashSet<EntryId>) {
         let rows = findings.pages.iter();
         let new = rows.filter(|row| self.find(&row.identity).is_none());
@@ -37,7 +37,7 @@ impl Ledger {
                 }
                 Some(id) => self.update_row(at, id, row, dated),
                 None => {
-                    let only_by_sweep = findings.sweep.is_some_and(|sweep| place >= sweep.front);
+                    let only_by_sweep = findings.sweep.as_ref().is_some_and(|sweep| place >= sweep.front);
                     if only_by_sweep && !at.is_baseline {
                         at.tell(&Fact::Late, &self.identities);
                     }

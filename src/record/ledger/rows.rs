@@ -2,10 +2,10 @@
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags, Kind};
 use super::open::Open;
 use crate::record::fact::{Changed, Details, Fact, How, Settled};
 use crate::record::findings::{Dated, duration, started};
+use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::labels::Labelled;
 use crate::result::{Identity, Ids, Row, Seconds};
 
@@ -50,7 +50,7 @@ impl Ledger {
         let entry = Entry {
             identity: row.identity,
             time,
-            combination: labelled.combination,
+            labels: labelled.labels,
             flags,
         };
         let id = self.hold(at, entry);
@@ -107,7 +107,7 @@ impl Ledger {
         if entry.flags.has(Flags::MISSED) {
             self.change(at, id, |entry| entry.flags.set(Flags::MISSED, false));
         }
-        if entry.combination.status != labelled.combination.status
+        if entry.labels.status != labelled.labels.status
             && let Some(schedule) = self.schedules.change_unsaved(id)
         {
             schedule.has_moved(schedule.shown);
@@ -120,7 +120,7 @@ impl Ledger {
                 let old_before = self.open.get(id).map_or(0, |open| open.old_before);
                 self.change(at, id, |entry| {
                     entry.time = time;
-                    entry.combination = labelled.combination;
+                    entry.labels = labelled.labels;
                     entry.flags.set(Flags::KNOWN, true);
                     entry.flags.set(Flags::HIDDEN, false);
                     entry.flags.set(Flags::UNDATED, dated.own().is_none());
@@ -148,9 +148,9 @@ impl Ledger {
         labelled: Labelled,
     ) {
         let is_hidden = matches!(before.kind(), Kind::GivenUp | Kind::Aside);
-        if before.combination != labelled.combination || is_hidden {
+        if before.labels != labelled.labels || is_hidden {
             self.change(at, id, |entry| {
-                entry.combination = labelled.combination;
+                entry.labels = labelled.labels;
                 entry.flags.set(Flags::HIDDEN, false);
             });
             let how = match before.kind() {
@@ -190,7 +190,7 @@ impl Ledger {
         let Some(before) = self.identities.get(id).copied() else {
             return;
         };
-        let how = match before.combination == labelled.combination {
+        let how = match before.labels == labelled.labels {
             true if time.is_none_or(|time| time == before.time) => return,
             true => Changed::Retimed,
             false => Changed::Relabelled,
@@ -203,7 +203,7 @@ impl Ledger {
         }
         self.change(at, id, |entry| {
             entry.time = time;
-            entry.combination = labelled.combination;
+            entry.labels = labelled.labels;
             if has_own {
                 entry.flags.set(Flags::UNDATED, false);
             }

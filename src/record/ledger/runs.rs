@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
-use super::looks::Looked;
-use super::schedule::{Schedule, Sought};
+use super::schedule::Schedule;
 use crate::record::fact::{Fact, How};
-use crate::record::findings::{Dated, History, times};
+use crate::record::findings::{Dated, History, Sought, times};
+use crate::record::identities::{Entry, EntryId, Flags};
+use crate::record::looks::Looked;
 use crate::result::{Identity, Ids, Row, Seconds};
 
 impl Ledger {
@@ -108,7 +108,7 @@ impl Ledger {
             let entry = Entry {
                 identity,
                 time,
-                combination: labelled.combination,
+                labels: labelled.labels,
                 flags,
             };
             self.hold_run(at, entry)

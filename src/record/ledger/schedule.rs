@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::looks::{Looked, Looks, Pauses};
+use crate::record::findings::Sought;
+use crate::record::looks::{Looked, Looks, Pauses};
 use crate::result::{Ids, Row, Seconds};
 
 /// More gaps than this in the numbers of runs are not kept; the lowest then count as known.
@@ -33,15 +34,6 @@ pub struct Schedule {
     /// The looks for runs that are missing among the known ones.
     #[serde(skip)]
     missing: Looks,
-}
-
-/// Which runs a history is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sought {
-    /// Those up to the one that Repeats shows.
-    Newest,
-    /// Those that are missing among the known ones.
-    Missing,
 }
 
 impl Schedule {
@@ -253,13 +245,7 @@ pub(in crate::record) mod tests {
     };
 
     pub(in crate::record) fn schedule(highest: u32) -> Schedule {
-        let ids = Ids {
-            invoke_id: "t".into(),
-            instance_id: "i".into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
-        Schedule::new(ids, highest, highest)
+        Schedule::new(Ids::of_test("t", "i"), highest, highest)
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::applying::Applying;
-use super::identities::{Entry, EntryId, Flags};
 use crate::record::fact::Fact;
 use crate::record::findings::times;
+use crate::record::identities::{Entry, EntryId, Flags};
 use crate::result::{Row, Seconds};
 
 /// Rule 6: two looks that miss an open result are so far apart, or they may be one trouble of the API's.
@@ -19,7 +19,6 @@ const LONGEST: Seconds = 35 * 86_400;
 impl Ledger {
     /// An open result is not listed although it should be.
     pub(super) fn miss(&mut self, at: &mut Applying<'_>, id: EntryId) {
-        at.missed.insert(id);
         let Some(open) = self.open.change_unsaved(id) else {
             return;
         };

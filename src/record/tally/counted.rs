@@ -1,16 +1,16 @@
 //! The results that a poll has counted, one by one: for the log, where they are asked for.
 
 use crate::record::fact::{Changed, Fact, How, Settled};
-use crate::record::findings::Trouble;
+use crate::record::findings::NamesUnavailable;
 use crate::record::labels::LabelTexts;
 use crate::result::{Ids, Seconds};
 
-/// So many results of a poll are told of; of the others only how many.
-pub const MAX_NEWS: usize = 200;
+/// So many counted results of a poll are listed; of the others only how many.
+pub const MAX_LISTED: usize = 200;
 
-/// Which counted results are told of.
+/// Which counted results are listed one by one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ListedResults {
     /// None.
     #[default]
     None,
@@ -20,10 +20,10 @@ pub enum Wanted {
     All,
 }
 
-/// What is told of one poll.
+/// The counted results of one poll, one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
-    /// In the order in which they were counted, at most [`MAX_NEWS`].
+pub struct CountedResults {
+    /// In the order in which they were counted, at most [`MAX_LISTED`].
     pub results: Vec<CountedResult>,
     /// Those above that.
     pub more: u64,
@@ -62,19 +62,19 @@ pub struct Applied {
     /// Identities forgotten.
     pub forgotten: u64,
     /// Why commands are labelled by their CommandIds from now on.
-    pub nameless: Option<Trouble>,
-    /// The counted results themselves, as far as they are wanted.
-    pub news: News,
+    pub names_unavailable: Option<NamesUnavailable>,
+    /// The counted results themselves, as far as they are listed.
+    pub listed: CountedResults,
 }
 
 impl Applied {
-    pub(super) fn on(&mut self, fact: &Fact<'_>, wanted: Wanted, labels: &LabelTexts) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, listed: ListedResults, labels: &LabelTexts) {
         match fact {
             Fact::Settled(settled) => match settled.how {
                 How::Counted => {
                     self.counted += 1;
-                    if wanted.takes(settled) {
-                        self.news.add(settled, labels);
+                    if listed.takes(settled) {
+                        self.listed.add(settled, labels);
                     }
                 }
                 How::Baseline => self.baseline += 1,
@@ -93,7 +93,7 @@ impl Applied {
     }
 }
 
-impl Wanted {
+impl ListedResults {
     fn takes(self, settled: &Settled<'_>) -> bool {
         match self {
             Self::None => false,
@@ -103,13 +103,13 @@ impl Wanted {
     }
 }
 
-impl News {
+impl CountedResults {
     fn add(&mut self, settled: &Settled<'_>, labels: &LabelTexts) {
-        if self.results.len() >= MAX_NEWS {
+        if self.results.len() >= MAX_LISTED {
             self.more += 1;
             return;
         }
-        let combination = settled.labelled.combination;
+        let combination = settled.labelled.labels;
         self.results.push(CountedResult {
             time: settled.time,
             ids: settled.ids.cloned(),
@@ -126,46 +126,23 @@ mod tests {
 
     use super::*;
     use crate::clock::Now;
-    use crate::record::{Findings, Pauses, Record, Settings, Sweep};
-    use crate::result::{Identity, KnownStatus, Row, Status, Times};
+    use crate::record::{Findings, Record, Settings, Sweep};
+    use crate::result::{KnownStatus, Row, Status, Times};
 
-    fn record(wanted: Wanted) -> Record {
-        let mut record = Record::new(Settings {
-            window: 86_400,
-            new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![1.0],
-            filter: 0,
-            pauses: Pauses::default(),
-            commands: None,
-        });
-        record.tell(wanted);
+    fn record(listed: ListedResults) -> Record {
+        let mut record = Record::new(Settings::default());
+        record.list_counted(listed);
         record
     }
 
     fn row(number: u32, status: KnownStatus) -> Row {
         Row {
-            identity: Identity([number, 0, 0, 0]),
-            status: Status::Known(status),
-            error_code: "".into(),
             exit_code: Some(7),
-            error_info: None,
-            repeats: 1,
             times: Times {
                 finished: NonZeroU32::new(1000 + number),
                 ..Times::default()
             },
-            dropped: 0,
-            delivery: None,
-            scheduled: false,
-            command: None,
-            ids: Some(Box::new(Ids {
-                invoke_id: format!("t-{number}").into(),
-                instance_id: "i-1".into(),
-                container_id: "".into(),
-                command_id: "c-1".into(),
-            })),
+            ..Row::numbered(number, Status::Known(status))
         }
     }
 
@@ -178,7 +155,10 @@ mod tests {
 
     fn poll(pages: Vec<Row>, sweep: bool) -> Findings {
         Findings {
-            sweep: sweep.then_some(Sweep { front: pages.len() }),
+            sweep: sweep.then_some(Sweep {
+                front: pages.len(),
+                ..Sweep::default()
+            }),
             pages,
             ..Findings::default()
         }
@@ -187,15 +167,19 @@ mod tests {
     #[test]
     fn only_counted_results_are_told_of_and_only_those_that_are_wanted() {
         let both = || vec![row(2, KnownStatus::Failed), row(1, KnownStatus::Success)];
-        for (wanted, told) in [(Wanted::None, 0), (Wanted::Failed, 1), (Wanted::All, 2)] {
-            let mut record = record(wanted);
-            let first_look = record.apply(poll(vec![row(0, KnownStatus::Failed)], true), at(2000));
-            assert_eq!(first_look.news, News::default());
+        for (listed, told) in [
+            (ListedResults::None, 0),
+            (ListedResults::Failed, 1),
+            (ListedResults::All, 2),
+        ] {
+            let mut record = record(listed);
+            let baseline = record.apply(poll(vec![row(0, KnownStatus::Failed)], true), at(2000));
+            assert_eq!(baseline.listed, CountedResults::default());
             let applied = record.apply(poll(both(), false), at(2060));
-            assert_eq!((applied.counted, applied.news.results.len()), (2, told));
+            assert_eq!((applied.counted, applied.listed.results.len()), (2, told));
             let again = record.apply(poll(both(), false), at(2120));
-            assert_eq!(again.news, News::default());
-            if let Some(first) = applied.news.results.first() {
+            assert_eq!(again.listed, CountedResults::default());
+            if let Some(first) = applied.listed.results.first() {
                 assert_eq!(&*first.ids.as_ref().unwrap().invoke_id, "t-2");
                 assert_eq!((&*first.invocation_status, &*first.exit_code), ("Failed", "7"));
                 assert_eq!(first.time, 1002);
@@ -205,11 +189,11 @@ mod tests {
 
     #[test]
     fn a_poll_tells_of_so_many_and_counts_the_rest() {
-        let mut record = record(Wanted::Failed);
+        let mut record = record(ListedResults::Failed);
         record.apply(poll(Vec::new(), true), at(2000));
         let rows = (0..250).map(|number| row(number, KnownStatus::Failed)).collect();
         let applied = record.apply(poll(rows, false), at(2060));
-        assert_eq!((applied.counted, applied.news.results.len()), (250, MAX_NEWS));
-        assert_eq!(applied.news.more, 50);
+        assert_eq!((applied.counted, applied.listed.results.len()), (250, MAX_LISTED));
+        assert_eq!(applied.listed.more, 50);
     }
 }

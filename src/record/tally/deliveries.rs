@@ -16,7 +16,7 @@ pub(in crate::record) struct Deliveries {
 }
 
 impl Deliveries {
-    pub(super) fn restore(&mut self, key: (bool, u16), bytes: &[u8]) -> bool {
+    pub(super) fn restore(&mut self, key: Outcome, bytes: &[u8]) -> bool {
         let counter = decode(bytes).filter(Counter::is_sound);
         counter.is_some_and(|counter| self.counters.restore_value(key, counter))
     }

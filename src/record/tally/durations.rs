@@ -35,7 +35,7 @@ impl Durations {
         else {
             return;
         };
-        let status = labelled.combination.status;
+        let status = labelled.labels.status;
         // The histogram of a known status is there at 0 from the start.
         let hold = match labels.is_zero_status(status) {
             true => Hold::Over,

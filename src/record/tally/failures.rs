@@ -79,7 +79,7 @@ impl Failures {
         let failure = Failure {
             identity: settled.identity,
             time: settled.time,
-            combination: settled.labelled.combination,
+            labels: settled.labelled.labels,
             run: details.run,
             duration: settled.duration,
             ids: PackedIds::of(ids),
@@ -88,7 +88,7 @@ impl Failures {
         };
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
-        *self.of_each.entry(failure.combination).or_default() += 1;
+        *self.of_each.entry(failure.labels).or_default() += 1;
         self.by_time.insert(key, Kept(Arc::new(failure)));
         self.shown = None;
         self.let_go_of_surplus();
@@ -117,7 +117,7 @@ impl Failures {
     /// The oldest one of a combination that there are many of, else the oldest.
     fn surplus(&self) -> Option<u64> {
         let is_frequent = |kept: &Kept| {
-            let count = self.of_each.get(&kept.0.combination);
+            let count = self.of_each.get(&kept.0.labels);
             count.is_some_and(|count| *count > KEPT_OF_EACH)
         };
         let mut kept = self.by_time.iter();
@@ -135,11 +135,11 @@ impl Failures {
 
     fn remove(&mut self, key: u64) {
         if let Some(Kept(failure)) = self.by_time.remove(key)
-            && let Some(count) = self.of_each.get_mut(&failure.combination)
+            && let Some(count) = self.of_each.get_mut(&failure.labels)
         {
             *count -= 1;
             if *count == 0 {
-                self.of_each.remove(&failure.combination);
+                self.of_each.remove(&failure.labels);
             }
         }
         self.shown = None;
@@ -148,13 +148,13 @@ impl Failures {
     pub(in crate::record) fn restore(&mut self, key: u64, bytes: &[u8], labels: &LabelTexts) -> bool {
         self.next = self.next.max((key as u32).wrapping_add(1));
         let kept: Option<Kept> = decode(bytes).or_else(|| Some(decode::<SavedFirst>(bytes)?.into()));
-        let Some(mut kept) = kept.filter(|kept| labels.has(kept.0.combination)) else {
+        let Some(mut kept) = kept.filter(|kept| labels.has(kept.0.labels)) else {
             return false;
         };
         if let Some(failure) = Arc::get_mut(&mut kept.0) {
             failure.error_info = self.text(String::from(&*failure.error_info));
         }
-        *self.of_each.entry(kept.0.combination).or_default() += 1;
+        *self.of_each.entry(kept.0.labels).or_default() += 1;
         self.by_time.restore_value(key, kept)
     }
 
@@ -226,7 +226,7 @@ mod tests {
             ids: Some(&ids),
             command: None,
             labelled: Labelled {
-                combination,
+                labels: combination,
                 folded: Folded::default(),
             },
             time,

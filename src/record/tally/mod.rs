@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use commands::Commands;
-use counted::{Applied, Wanted};
+use counted::{Applied, ListedResults};
 use deliveries::Deliveries;
 use durations::Durations;
 use failures::Failures;
@@ -29,8 +29,8 @@ use window::Window;
 use work::Work;
 
 use super::fact::{Context, Fact};
+use super::identities::Identities;
 use super::labels::{LabelTexts, ResultLabels};
-use super::ledger::identities::Identities;
 use super::saved::{Change, Key};
 use super::settings::Settings;
 use crate::result::Seconds;
@@ -50,7 +50,7 @@ pub(super) struct Tallies {
     /// None where no commands are selected.
     pub commands: Option<Commands>,
     /// Which counted results the log is told of.
-    pub wanted: Wanted,
+    pub listed: ListedResults,
     applied: Applied,
     /// What is saved of commands though none are selected any more: with the next save it goes.
     unselected: BTreeSet<Key>,
@@ -69,7 +69,7 @@ impl Tallies {
             work: Work::default(),
             failures: Failures::default(),
             commands: Commands::new(settings),
-            wanted: Wanted::default(),
+            listed: ListedResults::default(),
             applied: Applied::default(),
             unselected: BTreeSet::new(),
         }
@@ -85,12 +85,12 @@ impl Tallies {
         self.newest.on(fact, identities);
         self.work.on(fact);
         self.failures.on(fact);
-        self.applied.on(fact, self.wanted, labels);
+        self.applied.on(fact, self.listed, labels);
         if let Some(commands) = &mut self.commands {
-            let before = commands.trouble();
+            let before = commands.names_unavailable();
             commands.on(fact, context);
-            if commands.trouble() != before {
-                self.applied.nameless = commands.trouble();
+            if commands.names_unavailable() != before {
+                self.applied.names_unavailable = commands.names_unavailable();
             }
         }
     }
@@ -168,7 +168,7 @@ impl Tallies {
     pub(super) fn restored(&mut self, now: Seconds, identities: &Identities) -> Result<(), Key> {
         self.window.advance(now, std::iter::empty());
         for (_, entry) in identities.iter() {
-            self.window.add(entry.combination, entry);
+            self.window.add(entry.labels, entry);
         }
         match &mut self.commands {
             Some(commands) => commands.restored(now, identities),
@@ -194,22 +194,16 @@ impl Tallies {
 mod tests {
     use super::*;
     use crate::record::fact::{Changed, Details, How, Settled};
+    use crate::record::identities::{Entry, Flags};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
-    use crate::record::ledger::identities::{Entry, Flags};
     use crate::result::{Identity, Ids, KnownStatus};
 
     const NOW: Seconds = 1_000_000;
 
     fn tallies() -> Tallies {
         Tallies::new(&Settings {
-            window: 86_400,
             new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![5.0],
-            filter: 0,
-            pauses: crate::record::Pauses::default(),
-            commands: None,
+            ..Settings::default()
         })
     }
 
@@ -224,15 +218,10 @@ mod tests {
         let entry = Entry {
             identity: Identity([1; 4]),
             time: NOW - 10,
-            combination,
+            labels: combination,
             flags: Flags::KNOWN,
         };
-        let ids = Ids {
-            invoke_id: "t-1".into(),
-            instance_id: "i-1".into(),
-            container_id: "".into(),
-            command_id: "".into(),
-        };
+        let ids = Ids::of_test("t-1", "i-1");
         let folded = Folded {
             exit_code: true,
             ..Folded::default()
@@ -241,7 +230,10 @@ mod tests {
             identity: entry.identity,
             ids: Some(&ids),
             command: None,
-            labelled: Labelled { combination, folded },
+            labelled: Labelled {
+                labels: combination,
+                folded,
+            },
             time,
             duration: Some(3),
             dropped: 7,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::record::fact::Fact;
+use crate::record::identities::{Entry, Identities, Kind};
 use crate::record::labels::{LabelTexts, StatusNumber};
-use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// Time of the newest settled result by status.
@@ -24,7 +24,7 @@ impl Newest {
     pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
         match fact {
             Fact::Settled(settled) => {
-                let status = settled.labelled.combination.status;
+                let status = settled.labelled.labels.status;
                 let newest = self.by_status.entry(status).or_default();
                 *newest = settled.time.max(*newest);
             }
@@ -35,13 +35,13 @@ impl Newest {
 
     /// A settled result has left its status; if it was the newest with it, another one is now.
     fn renew(&mut self, before: &Entry, identities: &Identities) {
-        let status = before.combination.status;
+        let status = before.labels.status;
         if self.by_status.get(&status) != Some(&before.time) {
             return;
         }
         let entries = identities.iter().map(|(_, entry)| entry);
         let newest = entries
-            .filter(|entry| entry.combination.status == status && entry.kind() == Kind::Settled)
+            .filter(|entry| entry.labels.status == status && entry.kind() == Kind::Settled)
             .map(|entry| entry.time)
             .max();
         match newest {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::window::Beside;
+use crate::record::identities::{Entry, Flags};
 use crate::record::labels::{ResultLabels, StatusNumber};
-use crate::record::ledger::identities::{Entry, Flags};
 use crate::result::{KnownStatus, Seconds};
 
 /// So many columns are as long as the window.

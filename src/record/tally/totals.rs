@@ -22,7 +22,7 @@ impl Totals {
         if settled.how != How::Counted {
             return;
         }
-        let combination = settled.labelled.combination;
+        let combination = settled.labelled.labels;
         let hold = match labels.is_zero(combination) {
             true => Hold::Over,
             false => Hold::NEW,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::record::fact::Fact;
+use crate::record::identities::{Entry, Identities, Kind};
 use crate::record::labels::ResultLabels;
-use crate::record::ledger::identities::{Entry, Identities, Kind};
 use crate::result::Seconds;
 
 /// So many lists are made while the window moves by its length.
@@ -163,15 +163,15 @@ impl<B: Beside<ResultLabels>> Window<ResultLabels, B> {
     pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
         match fact {
             Fact::Passed(now) => {
-                let held = identities.iter().map(|(_, entry)| (entry.combination, entry));
+                let held = identities.iter().map(|(_, entry)| (entry.labels, entry));
                 self.advance(*now, held);
             }
             Fact::Moved { before, after, .. } => {
                 if let Some(before) = before {
-                    self.remove(before.combination, before);
+                    self.remove(before.labels, before);
                 }
                 if let Some(after) = after {
-                    self.add(after.combination, after);
+                    self.add(after.labels, after);
                 }
             }
             _ => {}
@@ -194,8 +194,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::identities::Flags;
     use crate::record::labels::StatusNumber;
-    use crate::record::ledger::identities::Flags;
     use crate::record::tally::timeline::{Column, Timeline};
     use crate::result::{Identity, KnownStatus};
 
@@ -208,7 +208,7 @@ mod tests {
         Entry {
             identity: Identity([0; 4]),
             time,
-            combination,
+            labels: combination,
             flags: match time % 3 {
                 0 => Flags::UNDATED,
                 _ => Flags::default(),
@@ -225,22 +225,22 @@ mod tests {
     impl Held {
         fn add(&mut self, status: KnownStatus, time: Seconds) {
             let one = entry(status, time);
-            self.window.add(one.combination, &one);
+            self.window.add(one.labels, &one);
             self.entries.push(one);
         }
 
         fn remove(&mut self, place: usize) {
             let one = self.entries.remove(place);
-            self.window.remove(one.combination, &one);
+            self.window.remove(one.labels, &one);
         }
 
         fn advance(&mut self, now: Seconds) {
-            let held = self.entries.iter().map(|entry| (entry.combination, entry));
+            let held = self.entries.iter().map(|entry| (entry.labels, entry));
             self.window.advance(now, held);
         }
 
         fn count(&self, status: KnownStatus) -> Option<u64> {
-            self.window.counts().get(&entry(status, 0).combination).copied()
+            self.window.counts().get(&entry(status, 0).labels).copied()
         }
     }
 
@@ -321,9 +321,9 @@ mod tests {
                 }
                 let horizon = held.window.horizon;
                 for status in [KnownStatus::Success, KnownStatus::Running] {
-                    let combination = entry(status, 0).combination;
+                    let combination = entry(status, 0).labels;
                     let seen = held.entries.iter().filter(|one| {
-                        one.combination == combination && (one.is_open() || one.time >= horizon)
+                        one.labels == combination && (one.is_open() || one.time >= horizon)
                     });
                     let seen = seen.count() as u64;
                     prop_assert_eq!(held.count(status).unwrap_or(0), seen);

@@ -1,13 +1,8 @@
 //! The tables of the file, and the versions of their format.
 
-use std::path::Path;
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
-
-use super::revision::LastRevision;
-use super::upgrade::{self, FromVersion1};
 use crate::result::Seconds;
-use crate::state::StateError;
 
 /// The version of the format that this program writes.
 ///
@@ -26,7 +21,7 @@ pub(super) const SCOPES: TableDefinition<'_, (&str, &str), (u32, Seconds)> = Tab
 pub(super) const RECORD: TableDefinition<'_, (u32, u8, u64), &[u8]> = TableDefinition::new("record");
 
 /// In `format`: how many saves there have been.
-const REVISION: &str = "revision";
+pub(super) const REVISION: &str = "revision";
 
 /// Makes the tables of a new file.
 pub(super) fn begin(database: &Database) -> Result<(), redb::Error> {
@@ -45,51 +40,4 @@ pub(super) fn next_revision(transaction: &WriteTransaction) -> Result<u64, redb:
     let revision = format.get(REVISION)?.map_or(0, |found| found.value()) + 1;
     format.insert(REVISION, revision)?;
     Ok(revision)
-}
-
-/// Takes files of this version that lack nothing; those of earlier versions are brought up to it.
-pub(super) fn check(
-    database: &Database,
-    path: &Path,
-    last: &LastRevision,
-    from_version_1: &FromVersion1,
-) -> Result<Result<(), StateError>, redb::Error> {
-    let path = path.to_path_buf();
-    let table = match database.begin_read()?.open_table(FORMAT) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Err(StateError::Foreign { path })),
-        Err(error) => return Err(error.into()),
-    };
-    let version = table.get("version")?.map(|found| found.value());
-    match version {
-        Some(VERSION | 1) => {}
-        Some(version) if version > VERSION => {
-            return Ok(Err(StateError::Newer {
-                path,
-                version,
-                supported: VERSION,
-            }));
-        }
-        _ => {
-            return Ok(Err(StateError::Damaged {
-                path,
-                what: "it has no version".to_owned(),
-            }));
-        }
-    }
-    let revision = table.get(REVISION)?.map_or(0, |found| found.value());
-    if revision < last.revision() {
-        return Ok(Err(StateError::Behind {
-            path,
-            revision,
-            last: last.revision(),
-            witness: last.path().to_path_buf(),
-        }));
-    }
-    if version == Some(1)
-        && let Err(what) = upgrade::from_1(database, from_version_1)?
-    {
-        return Ok(Err(StateError::Damaged { path, what }));
-    }
-    Ok(Ok(()))
 }

@@ -6,6 +6,7 @@
 //! a damaged one is refused instead of counted from. Saves are numbered, and a file that lacks the last is refused too.
 
 mod catch_panic;
+mod check;
 mod failure;
 mod file;
 mod format;
@@ -99,7 +100,7 @@ impl Redb {
             if last_revision.revision() > 0 {
                 return Err(StateError::Missing {
                     path: file,
-                    witness: last_revision.path().to_path_buf(),
+                    revision_file: last_revision.path().to_path_buf(),
                 });
             }
             file::create(directory, &file)?;
@@ -160,7 +161,7 @@ impl Redb {
                 Some(database) => database,
                 None => {
                     let database = (self.opener.0)().map_err(failed("opened"))?;
-                    format::check(&database, &self.path, &self.last_revision, &self.from_version_1)
+                    check::check(&database, &self.path, &self.last_revision, &self.from_version_1)
                         .map_err(failed("opened"))??;
                     database
                 }

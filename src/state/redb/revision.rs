@@ -42,7 +42,7 @@ impl LastRevision {
         let revision = match fs::read(&path) {
             // Cut off by a power failure as it was made, or of its length and never written.
             Ok(bytes) if bytes.iter().all(|byte| *byte == 0) => 0,
-            Ok(bytes) => parse(&bytes).ok_or_else(|| StateError::Witness { path: path.clone() })?,
+            Ok(bytes) => parse(&bytes).ok_or_else(|| StateError::Revision { path: path.clone() })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => {
                 return Err(StateError::Disk {

@@ -4,6 +4,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
 use super::schema::Tls;
+use crate::shown::cut;
 
 /// The suites of Go's `tls.CipherSuites()` that TLS 1.2 uses and rustls has.
 const TLS12_SUITES: [(&str, SupportedCipherSuite); 6] = [
@@ -109,7 +110,7 @@ impl Preferences {
                     None if CBC_SUITES.contains(&name.as_str()) => {
                         preferences.warn(format!("cipher suite {name} does not exist here, and is ignored"));
                     }
-                    None => return Err(format!("unknown cipher: {name}")),
+                    None => return Err(format!("unknown cipher: {}", cut(name))),
                 }
             }
             preferences.suites = Some(suites);
@@ -124,7 +125,7 @@ impl Preferences {
                     "CurveP521" => {
                         preferences.warn("CurveP521 does not exist here, and is ignored".to_owned());
                     }
-                    _ => return Err(format!("unknown curve: {name}")),
+                    _ => return Err(format!("unknown curve: {}", cut(name))),
                 }
             }
             preferences.curves = Some(curves);
@@ -198,8 +199,12 @@ impl Preferences {
         self.keeps_order && self.suites.is_some()
     }
 
+    /// Once, however often it is in the file.
     fn warn(&mut self, text: String) {
-        self.warnings.push(format!("tls_server_config: {text}"));
+        let text = format!("tls_server_config: {text}");
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
     }
 }
 
@@ -207,5 +212,5 @@ fn version_of(name: &str) -> Result<usize, String> {
     VERSIONS
         .iter()
         .position(|known| *known == name)
-        .ok_or_else(|| format!("unknown TLS version: {name}"))
+        .ok_or_else(|| format!("unknown TLS version: {}", cut(name)))
 }

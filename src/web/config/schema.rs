@@ -7,6 +7,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::secret::Secret;
+use crate::shown::cut;
 use crate::yaml;
 
 /// The whole file. Every key is optional; one that does not exist, or stands twice, is an error at every level, but
@@ -51,7 +52,7 @@ impl<'de> Visitor<'de> for FileVisitor {
                 "basic_auth_users" => file.basic_auth_users = value(&mut items)?,
                 "rate_limit" => file.rate_limit = value(&mut items)?,
                 key if key.starts_with("x-") => drop(items.next_value::<IgnoredAny>()?),
-                key => return Err(A::Error::unknown_field(key, &KEYS)),
+                key => return Err(A::Error::unknown_field(&cut(key), &KEYS)),
             }
         }
         Ok(file)
@@ -150,7 +151,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
                 let place = yaml::location(&error).map(|at| format!(" at line {}", at.line()));
                 return format!("YAML error{}: {refusal}", place.unwrap_or_default());
             }
-            let shown = without_values(&error.without_snippet().to_string());
+            let shown = with_short_names(&without_values(&error.without_snippet().to_string()));
             if shown.contains("$2") || shown.contains("-----BEGIN") {
                 let place = error
                     .location()
@@ -180,9 +181,61 @@ fn without_values(message: &str) -> String {
     format!("{}{}", &message[..begin], message.get(end..).unwrap_or_default())
 }
 
+/// Cuts the name in serde's `unknown field `…`, expected …`, and whatever else a parser quotes so.
+fn with_short_names(message: &str) -> String {
+    let name = message.find('`').zip(message.rfind("`, "));
+    match name.filter(|(begin, end)| begin < end) {
+        Some((begin, end)) => format!(
+            "{}{}{}",
+            &message[..=begin],
+            cut(&message[begin + 1..end]),
+            &message[end..]
+        ),
+        None => message.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_short_whatever_is_wrong() {
+        let long = "é".repeat(20_000);
+        for text in [
+            format!("{long}: 1\n"),
+            format!("tls_server_config: {{{long}: 1}}\n"),
+            format!("rate_limit: {{{long}: 1}}\n"),
+            format!("rate_limit: {{burst: {long}}}\n"),
+            format!("rate_limit: {{burst: [{long}]}}\n"),
+            format!("http_server_config: {{http2: {long}}}\n"),
+            format!("tls_server_config: {long}\n"),
+            format!("tls_server_config: {{min_version: [{long}]}}\n"),
+            format!("{long}: 1\n{long}: 1\n"),
+            format!("basic_auth_users: {{{long}: a, {long}: b}}\n"),
+            format!("rate_limit: *{}\n", "a".repeat(20_000)),
+            format!("rate_limit: !{} a\n", "a".repeat(20_000)),
+            format!("{long}\n"),
+            format!("a: b: {long}\n"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.len() < 1000, "{} bytes: {error:.300}", error.len());
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_mapping() {
+        for text in [
+            "[a, b, c, d]\n",
+            "tls_server_config: []\n",
+            "tls_server_config: [a, b]\n",
+            "http_server_config: [true, {}]\n",
+            "rate_limit: [1s, 1]\n",
+            "basic_auth_users: [a]\n",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn anchors_are_as_many_as_one_likes_and_tags_are_none() {

@@ -12,6 +12,7 @@ use rustls::{
 };
 
 use super::names;
+use crate::shown::cut;
 
 /// `client_auth_type`, with Go's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl Policy {
             "RequireAnyClientCert" | "RequireClientCert" => Self::RequireAny,
             "VerifyClientCertIfGiven" => Self::VerifyIfGiven,
             "RequireAndVerifyClientCert" => Self::RequireAndVerify,
-            other => return Err(format!("invalid ClientAuth: {other}")),
+            other => return Err(format!("invalid ClientAuth: {}", cut(other))),
         })
     }
 

@@ -10,7 +10,7 @@ use cloud_assistant_exporter::aliyun::error::{Head, Reason, classify};
 use cloud_assistant_exporter::aliyun::{invocations, regions};
 use cloud_assistant_exporter::result::Identity;
 use cloud_assistant_exporter::timestamp;
-use cloud_assistant_exporter_fuzz::{Input, json};
+use cloud_assistant_exporter_fuzz::{Input, json, label};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
@@ -224,12 +224,8 @@ fn check_invocations(body: &[u8]) {
             }
         }
         if is_plain && !text("InvokeId").is_empty() && !text("CommandId").is_empty() {
-            let cut = |text: &str| match text.len() > 256 {
-                true => text.chars().take(64).collect(),
-                false => text.to_owned(),
-            };
             commands
-                .push(["CommandId", "CommandName", "RepeatMode", "Frequency"].map(|name| cut(text(name))));
+                .push(["CommandId", "CommandName", "RepeatMode", "Frequency"].map(|name| label(text(name))));
         }
     }
     assert!(is_within(&sure, &plain.rows), "a row is missing: {value}");
@@ -273,10 +269,18 @@ fn check_regions(body: &[u8]) {
         return;
     };
     let of = |region: &Value| -> (Option<String>, Option<String>) {
-        let text = |name: &str| region[name].as_str().map(str::to_owned);
+        let text = |name: &str, longest: usize, may_hold: fn(char) -> bool| {
+            let text = region[name].as_str()?;
+            let is_right = !text.is_empty() && text.len() <= longest && text.chars().all(may_hold);
+            is_right.then(|| text.to_owned())
+        };
         (
-            text("RegionId").filter(|id| !id.is_empty()),
-            text("RegionEndpoint"),
+            text("RegionId", 64, |c| matches!(c, 'a'..='z' | '0'..='9' | '-')),
+            text(
+                "RegionEndpoint",
+                255,
+                |c| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' | ':'),
+            ),
         )
     };
     for (id, endpoint) in list.iter().map(of) {
@@ -311,7 +315,7 @@ fn check_error(status: u16, retry_after: Option<&str>, request_id: Option<&str>,
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = error.to_string();
     assert!(text.len() < 2048, "an error of {} bytes", text.len());
-    assert!(!text.contains(char::is_control), "{text:?}");
+    assert!(!text.contains(breaks_lines), "{text:?}");
     let elsewhere = ["Code", "code", "RequestId", "requestId", "request_id"];
     if value.is_object()
         && !elsewhere
@@ -331,14 +335,14 @@ fn check_error(status: u16, retry_after: Option<&str>, request_id: Option<&str>,
     }
     // An answer whose Code is no code has none, and keeps its RequestId.
     if let (Some(code), true) = (value["Code"].as_str(), value["code"].is_null()) {
-        let code: String = code.chars().filter(|c| !c.is_control()).take(128).collect();
+        let code: String = code.chars().filter(|c| !breaks_lines(*c)).take(128).collect();
         assert_eq!(error.code.as_deref().unwrap_or_default(), code, "{value}");
     }
     if let (Some(id), true) = (
         value["RequestId"].as_str(),
         value["requestId"].is_null() && value["request_id"].is_null(),
     ) {
-        let id: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
+        let id: String = id.chars().filter(|c| !breaks_lines(*c)).take(128).collect();
         let has_id = error.request_id.as_deref() == Some(&id) || id.is_empty();
         assert!(has_id, "the request id is lost: {value}");
     }
@@ -364,14 +368,18 @@ fn check_error(status: u16, retry_after: Option<&str>, request_id: Option<&str>,
         Reason::Throttled
     } else if status >= 500 {
         Reason::Unavailable
-    } else if status < 400 {
-        Reason::Malformed
     } else if denied.iter().any(|prefix| code.starts_with(prefix)) {
         Reason::Denied
+    } else if status < 400 {
+        Reason::Malformed
     } else {
         Reason::Rejected
     };
     assert_eq!(error.reason, expected, "status {status}, code {code:?}");
+}
+
+fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Against the `time` crate, one form after another.

@@ -9,7 +9,7 @@ use cloud_assistant_exporter::aliyun::rows::{Page, decode, decode_with_ids};
 use cloud_assistant_exporter::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
 use cloud_assistant_exporter::selection::{Selection, Selector, Tag};
 use cloud_assistant_exporter::timestamp;
-use cloud_assistant_exporter_fuzz::{Input, json};
+use cloud_assistant_exporter_fuzz::{Input, json, label};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -148,7 +148,7 @@ fn check(body: &[u8]) {
         let command = selected
             .command
             .as_ref()
-            .map(|command| (&*command.id, command.tagged));
+            .map(|command| (command.id.to_string(), command.tagged));
         assert_eq!(command, wanted);
     }
 }
@@ -165,12 +165,7 @@ fn without(page: &Page, mut change: impl FnMut(&mut Row)) -> Page {
 
 fn naive(row: &Value) -> Option<Row> {
     let text = |name: &str| row[name].as_str().unwrap_or_default();
-    let code = |name: &str| -> Box<str> {
-        match text(name) {
-            long if long.len() > 256 => long.chars().take(64).collect::<String>().into(),
-            code => code.into(),
-        }
-    };
+    let code = |name: &str| -> Box<str> { label(text(name)).into() };
     let number = |name: &str| match &row[name] {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.trim().parse().ok(),
@@ -218,7 +213,7 @@ fn naive(row: &Value) -> Option<Row> {
 }
 
 /// The command of a row that a selector may take, with the selectors that ask for its tags.
-fn command(row: &Value) -> Option<(&str, u64)> {
+fn command(row: &Value) -> Option<(String, u64)> {
     let id = row["CommandId"]
         .as_str()
         .filter(|id| !id.is_empty() && id.len() <= 256)?;
@@ -237,5 +232,5 @@ fn command(row: &Value) -> Option<(&str, u64)> {
     };
     let tagged = u64::from(has("v")) << 1 | u64::from(has("")) << 2;
     let taken = id == "c-1" || has("v") || id == "c-2" && has("");
-    taken.then_some((id, tagged))
+    taken.then_some((label(id), tagged))
 }

@@ -3,10 +3,10 @@
 
 #![no_main]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use arbitrary::{Result, Unstructured};
-use cloud_assistant_exporter::record::{Answer, Findings, History, Key, Record, Settings, Sought, Sweep};
+use cloud_assistant_exporter::record::{Answer, Findings, History, Record, Settings, Sought, Sweep};
 use cloud_assistant_exporter::result::{Identity, KnownStatus, Row, Status};
 use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;
@@ -98,8 +98,10 @@ struct World {
     model: Model,
     shown: Picture,
     /// The rows of a sweep under way, and what polls have seen since it began.
-    sweep: Option<(Vec<Row>, BTreeSet<Identity>)>,
+    sweep: Option<(Vec<Row>, HashSet<Identity>)>,
     has_schedules: bool,
+    /// When the look-back window was moved last.
+    looked_back_at: u32,
     /// What has happened, for a finding.
     told: Vec<String>,
 }
@@ -117,6 +119,7 @@ fn run(choices: &mut Unstructured<'_>) -> Result<()> {
         shown: Picture::default(),
         sweep: None,
         has_schedules: false,
+        looked_back_at: 0,
         told: Vec::new(),
     };
     let most = choices.int_in_range(4..=80)?;
@@ -152,15 +155,14 @@ impl World {
             9 => self.hide(choices)?,
             10 | 11 => self.restart(),
             12 => {
-                if self.sweep.is_none() && !self.record.needs_first_look() {
+                if self.sweep.is_none() && !self.record.needs_baseline() {
                     self.told.push("a sweep begins".to_owned());
-                    self.record.sweep_begins();
-                    self.sweep = Some((self.listed().map(Invoked::row).collect(), BTreeSet::new()));
+                    self.sweep = Some((self.listed().map(Invoked::row).collect(), HashSet::new()));
                 }
             }
             13 => {
-                if let Some((rows, touched)) = self.sweep.take() {
-                    self.apply(rows, true, Vec::new(), Vec::new(), &touched, false);
+                if let Some((rows, newer)) = self.sweep.take() {
+                    self.apply(rows, true, Vec::new(), Vec::new(), newer, false);
                 }
             }
             14 | 15 => self.poll(choices, true, false)?,
@@ -268,7 +270,7 @@ impl World {
 
     /// A hole in the list, or its end; a hole closes again.
     fn hide(&mut self, choices: &mut Unstructured<'_>) -> Result<()> {
-        if !self.cloud.is_empty() && !self.record.needs_first_look() {
+        if !self.cloud.is_empty() && !self.record.needs_baseline() {
             let place = choices.choose_index(self.cloud.len())?;
             self.cloud[place].is_listed ^= true;
             self.told.push(format!(
@@ -281,7 +283,7 @@ impl World {
 
     /// A hole that sweeps see, and that closes again; what stood in it may have gone on meanwhile.
     fn hole(&mut self, choices: &mut Unstructured<'_>) -> Result<()> {
-        if self.cloud.is_empty() || self.record.needs_first_look() {
+        if self.cloud.is_empty() || self.record.needs_baseline() {
             return Ok(());
         }
         let place = choices.choose_index(self.cloud.len())?;
@@ -301,14 +303,14 @@ impl World {
 
     /// A poll: from the front until a page ends with what is known, or everything.
     fn poll(&mut self, choices: &mut Unstructured<'_>, sweep: bool, crashes: bool) -> Result<()> {
-        let first_look = self.record.needs_first_look();
+        let first_look = self.record.needs_baseline();
         if first_look {
             // A clock that is further off is refused by the API.
             self.skew = self.skew.clamp(-600, 600);
         }
         let sweep = sweep || first_look;
-        if sweep && self.sweep.take().is_some() {
-            self.record.sweep_abandoned();
+        if sweep {
+            self.sweep = None;
         }
         let rows: Vec<Row> = self.listed().map(Invoked::row).collect();
         let page = choices.int_in_range(1..=4)?;
@@ -340,7 +342,7 @@ impl World {
                 });
             }
         }
-        self.apply(pages, sweep, answers, histories, &BTreeSet::new(), crashes);
+        self.apply(pages, sweep, answers, histories, HashSet::new(), crashes);
         Ok(())
     }
 
@@ -350,15 +352,15 @@ impl World {
         is_sweep: bool,
         answers: Vec<Answer>,
         histories: Vec<History>,
-        touched: &BTreeSet<Identity>,
+        newer: HashSet<Identity>,
         crashes: bool,
     ) {
-        let first_look = self.record.needs_first_look();
+        let first_look = self.record.needs_baseline();
         let now = self.clock();
         let mut model = self.model.clone();
         let on_pages: BTreeSet<Identity> = pages.iter().map(|row| row.identity).collect();
         let is_known = |identity: &Identity| self.record.knows(identity) || on_pages.contains(identity);
-        for row in pages.iter().filter(|row| !touched.contains(&row.identity)) {
+        for row in pages.iter().filter(|row| !newer.contains(&row.identity)) {
             if first_look {
                 // A schedule's runs are known up to its Repeats, but for one that is still open.
                 let known = match (row.scheduled, row.status.is_open()) {
@@ -373,10 +375,7 @@ impl World {
             }
         }
         let answered = answers.iter().flat_map(|answer| &answer.rows);
-        for row in answered
-            .clone()
-            .filter(|row| is_known(&row.identity) && !row.status.is_open())
-        {
+        for row in answered.filter(|row| is_known(&row.identity) && !row.status.is_open()) {
             model.settled(row.identity, row.run());
         }
         for row in histories.iter().flat_map(|history| &history.rows) {
@@ -384,7 +383,6 @@ impl World {
                 model.settled(row.identity, row.run());
             }
         }
-        let seen: Vec<Identity> = pages.iter().chain(answered).map(|row| row.identity).collect();
         let front = pages.len().min(2);
         let numbers = |rows: &[Row]| -> Vec<String> {
             let ids = rows.iter().filter_map(|row| row.ids.as_ref());
@@ -405,13 +403,15 @@ impl World {
             if crashes { ", not saved" } else { "" },
         ));
         let findings = Findings {
-            sweep: is_sweep.then_some(Sweep { front }),
+            sweep: is_sweep.then_some(Sweep { front, newer }),
             pages,
             answers,
             histories,
             ..Findings::default()
         };
+        let looked_at: Vec<Identity> = findings.looked_at().collect();
         self.record.apply(findings, at(now));
+        self.looked_back_at = now;
         if crashes {
             // Not saved, not shown.
             self.reload();
@@ -419,7 +419,7 @@ impl World {
         }
         self.model = model;
         match &mut self.sweep {
-            Some((_, touched)) if !is_sweep => touched.extend(seen),
+            Some((_, newer)) if !is_sweep => newer.extend(looked_at),
             _ => {}
         }
         if is_sweep {
@@ -470,32 +470,34 @@ impl World {
 
     /// The record as it was saved.
     fn reload(&mut self) {
-        let pairs = self.pairs.iter().map(|((kind, number), value)| {
-            let key = Key::decode(*kind, *number).expect("a key of ours");
-            (key, value.as_slice())
-        });
+        let pairs = self.pairs.iter().map(|(place, value)| (*place, value.as_slice()));
         let now = self.clock();
-        let record = Record::from_saved(self.settings.clone(), pairs, now);
+        let record = Record::from_pairs(&self.settings, pairs, now);
         self.record = record.expect("what was saved is accepted");
+        self.looked_back_at = now;
         self.sweep = None;
     }
 
     fn restart(&mut self) {
-        if self.record.needs_first_look() {
+        if self.record.needs_baseline() {
             return;
         }
         let now = self.clock();
         self.told.push(format!("a restart at {now}"));
-        let before = self
-            .record
-            .counts(at(now).steady)
-            .map(|counts| Picture::of(&counts));
+        let is_as_old = self.looked_back_at == now;
+        let picture = |record: &mut Record| {
+            let counts = record.counts(at(now).steady)?;
+            let mut picture = Picture::of(&counts);
+            if !is_as_old {
+                // Only the record that is read again knows how late it is.
+                picture.gauges.retain(|name, _| !name.starts_with("recent "));
+            }
+            Some(picture)
+        };
+        let before = picture(&mut self.record);
         self.save();
         self.reload();
-        let after = self
-            .record
-            .counts(at(now).steady)
-            .map(|counts| Picture::of(&counts));
+        let after = picture(&mut self.record);
         if let (Some(before), Some(after)) = (before, after) {
             // A series that is held at 0 is so for longer after a restart.
             if self.settings.new_series_hold == 0 {

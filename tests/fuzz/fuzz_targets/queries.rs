@@ -4,7 +4,6 @@
 #![no_main]
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,13 +13,13 @@ use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::aliyun::error::{CallError, Reason};
 use cloud_assistant_exporter::expose::{Exposition, Process};
 use cloud_assistant_exporter::pages::{Site, routes};
-use cloud_assistant_exporter::record::{Findings, Pauses, Record, Settings, Sweep};
+use cloud_assistant_exporter::record::{Findings, Record, Sweep};
 use cloud_assistant_exporter::requests::Requests;
-use cloud_assistant_exporter::result::{Identity, Ids, Row, Seconds, Status, Times};
+use cloud_assistant_exporter::result::{Identity, Ids, Row, Seconds, Status};
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::view::{Board, Failed, LastPoll, ScopeView};
 use cloud_assistant_exporter::web::{Body, Routes};
-use cloud_assistant_exporter_fuzz::record::at;
+use cloud_assistant_exporter_fuzz::record::{at, row, settings};
 use cloud_assistant_exporter_fuzz::{Input, html};
 use hyper::body::Body as _;
 use hyper::{Request, Response};
@@ -84,41 +83,27 @@ fn view(choices: &mut Unstructured<'_>) -> Result<(Vec<ScopeView>, bool)> {
         let region_id = format!("{}{}", text(choices)?, if region == 0 { "" } else { "-1" });
         let mut rows = Vec::new();
         for number in 0..choices.int_in_range(0..=15_u32)? {
+            let status = Status::parse(&text(choices)?);
+            let finished = NOW - choices.int_in_range(0..=20)?;
             rows.push(Row {
                 identity: Identity([number, region, 0, 0]),
-                status: Status::parse(&text(choices)?),
                 error_code: text(choices)?,
                 exit_code: choices.ratio(1_u8, 2)?.then_some(i64::from(number)),
-                error_info: None,
-                repeats: 1,
-                times: Times {
-                    finished: NonZeroU32::new(NOW - choices.int_in_range(0..=20)?),
-                    ..Times::default()
-                },
-                dropped: 0,
-                delivery: None,
-                scheduled: false,
-                command: None,
                 ids: Some(Box::new(Ids {
                     invoke_id: format!("t-{number}").into(),
                     instance_id: text(choices)?,
                     container_id: text(choices)?,
                     command_id: text(choices)?,
                 })),
+                ..row(number, status, 0, finished, Some(finished))
             });
         }
-        let mut record = Record::new(Settings {
-            window: 86_400,
-            new_series_hold: 90,
-            max_error_codes: 100,
-            max_exit_codes: 100,
-            duration_buckets: vec![1.0],
-            filter: 0,
-            pauses: Pauses::default(),
-            commands: None,
-        });
+        let mut record = Record::new(settings(90));
         let findings = Findings {
-            sweep: Some(Sweep { front: rows.len() }),
+            sweep: Some(Sweep {
+                front: rows.len(),
+                ..Sweep::default()
+            }),
             pages: rows,
             ..Findings::default()
         };

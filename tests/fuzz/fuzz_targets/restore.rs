@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::record::{
-    Answer, Change, CommandSettings, Findings, History, Key, Naming, Record, Settings, Sought, Sweep,
+    Answer, Change, CommandSettings, Findings, History, Naming, Record, Settings, Sought, Sweep,
 };
-use cloud_assistant_exporter::result::{CommandOfRow, KnownStatus, Named, Row, Status};
+use cloud_assistant_exporter::result::{CommandOfRow, KnownStatus, InvocationSummary, Row, Status};
 use cloud_assistant_exporter::selection::{NamePattern, Selection, Selector};
 use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;
@@ -85,7 +85,7 @@ fn findings(choices: &mut Unstructured<'_>, now: u32, is_sweep: bool) -> Result<
     };
     let naming = match choices.ratio(1_u8, 2)? {
         true => Naming {
-            found: vec![Named {
+            found: vec![InvocationSummary {
                 command_id: "c-1".into(),
                 invoke_id: "t-1".into(),
                 name: (*choices.choose(&["backup", "backup-2", "other", ""])?).into(),
@@ -100,7 +100,10 @@ fn findings(choices: &mut Unstructured<'_>, now: u32, is_sweep: bool) -> Result<
         false => Naming::default(),
     };
     let front = choices.int_in_range(0..=pages.len())?;
-    let sweep = (is_sweep || choices.ratio(1_u8, 4)?).then_some(Sweep { front });
+    let sweep = (is_sweep || choices.ratio(1_u8, 4)?).then_some(Sweep {
+        front,
+        ..Sweep::default()
+    });
     Ok(Findings {
         sweep,
         pages,
@@ -203,12 +206,8 @@ fn damage(choices: &mut Unstructured<'_>, pairs: &mut Pairs) -> Result<()> {
 }
 
 fn read(settings: &Settings, pairs: &Pairs, now: u32) -> std::result::Result<Record, String> {
-    let mut decoded = Vec::new();
-    for ((kind, number), value) in pairs {
-        let key = Key::decode(*kind, *number).ok_or("an unknown kind")?;
-        decoded.push((key, value.as_slice()));
-    }
-    Record::from_saved(settings.clone(), decoded, now).map_err(|damaged| damaged.to_string())
+    let pairs = pairs.iter().map(|(place, value)| (*place, value.as_slice()));
+    Record::from_pairs(settings, pairs, now).map_err(|damaged| damaged.to_string())
 }
 
 fn shown(record: &mut Record, now: u32) -> Picture {

@@ -26,6 +26,16 @@ impl<'a> Input<'a> {
     }
 }
 
+/// A text of the cloud as a label: short, and in one line for whoever reads it.
+pub fn label(text: &str) -> String {
+    let most = if text.len() > 256 { 64 } else { usize::MAX };
+    let shown = text.chars().take(most).map(|character| match character {
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+        other => other,
+    });
+    shown.collect()
+}
+
 /// The parts of a text that holds several: `-- name --` on a line of its own stands before each.
 pub fn parts(text: &str) -> Vec<(&str, &str)> {
     let mut parts = Vec::new();

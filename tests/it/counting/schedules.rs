@@ -122,10 +122,7 @@ fn a_run_under_way_at_the_first_look_counts_although_its_history_was_denied_then
         cloud.mark_baseline();
         schedule
     };
-    let denied = FaultKind::documented("Forbidden.RAM");
-    simulator
-        .faults()
-        .add(Fault::forever(denied).having("IncludeHistory"));
+    deny_histories(&simulator);
     let stage = Stage::on(simulator, directory, "");
     stage.region(|region| region.finish_run(&schedule, 0, Outcome::failed(3)));
     stage.exporter.polled();
@@ -155,18 +152,26 @@ fn runs_that_overlap_count_when_each_of_them_settles() {
     assert_eq!(stage.truth().total(), 2);
 }
 
-#[test]
-fn a_history_that_is_denied_is_left_out_and_asked_again() {
+/// A schedule whose history is denied from after the first look on.
+fn denied(name: &str, instances: usize) -> (Stage, InvokeId) {
     let mut schedule = None;
     let stage = Stage::new("", |region| {
-        schedule = Some(region.schedule("denied", "rate(1h)", 2));
+        schedule = Some(region.schedule(name, "rate(1h)", instances));
     });
-    let schedule = schedule.unwrap();
+    deny_histories(&stage.simulator);
+    (stage, schedule.unwrap())
+}
+
+fn deny_histories(simulator: &Simulator) {
     let denied = FaultKind::documented("Forbidden.RAM");
-    stage
-        .simulator
+    simulator
         .faults()
         .add(Fault::forever(denied).having("IncludeHistory"));
+}
+
+#[test]
+fn a_history_that_is_denied_is_left_out_and_asked_again() {
+    let (stage, schedule) = denied("denied", 2);
     stage.region(|region| {
         region.run_once(&schedule, 0, Outcome::failed(1));
         region.run_once(&schedule, 0, Outcome::failed(2));
@@ -181,16 +186,7 @@ fn a_history_that_is_denied_is_left_out_and_asked_again() {
 
 #[test]
 fn a_schedule_that_ends_while_its_history_is_denied_loses_no_run() {
-    let mut schedule = None;
-    let stage = Stage::new("", |region| {
-        schedule = Some(region.schedule("ending", "rate(1h)", 1));
-    });
-    let schedule = schedule.unwrap();
-    let denied = FaultKind::documented("Forbidden.RAM");
-    stage
-        .simulator
-        .faults()
-        .add(Fault::forever(denied).having("IncludeHistory"));
+    let (stage, schedule) = denied("ending", 1);
     stage.region(|region| {
         for exit_code in 1..4 {
             region.run_once(&schedule, 0, Outcome::failed(exit_code));

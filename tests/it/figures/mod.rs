@@ -3,3 +3,4 @@
 mod accounts;
 mod load;
 mod schedules;
+mod stuck;

@@ -11,16 +11,8 @@ async fn asked(file: &str, variables: &[(&str, &str)]) -> Result<String, String>
     fs::write(&path, file.replace("TOKEN", token.to_str().unwrap())).unwrap();
     let sts = Server::start(|_| (200, session("STS.1")));
     let imds = Server::start(metadata);
-    let endpoints = Endpoints {
-        sts: Some(sts.address.clone()),
-        metadata: Some(imds.address.clone()),
-        ..Endpoints::default()
-    };
-    let origin = Origin::Profile {
-        name: None,
-        file: Some(path),
-    };
-    let key = try_obtain(origin, endpoints, variables).await?.credentials;
+    let obtained = try_profile(&path, None, (&sts, &imds), variables).await?;
+    let key = obtained.credentials;
     let token = key.security_token.as_ref().map_or("", Secret::expose);
     Ok(match sts.requests().last() {
         Some(request) => request.body.clone(),
@@ -203,6 +195,67 @@ async fn what_is_not_honoured_is_refused_by_name() {
     let others = format!("[client1]   # for: staging\n{key}torn\n{key}[default]\n{mine}");
     let of_default = asked(&others, &[]).await.unwrap();
     assert!(of_default.starts_with("mine "), "{of_default}");
+}
+
+/// Foreign values are shown only as far as it takes to recognise them.
+#[tokio::test]
+async fn a_message_is_short_whatever_is_wrong() {
+    let long = "é".repeat(20_000);
+    let oidc = format!(
+        "\"ram_role_arn\":\"{long}\",\"oidc_provider_arn\":\"{long}\",\"oidc_token_file\":\"{long}\""
+    );
+    for file in [
+        cli(&format!(r#""mode":"{long}""#)),
+        cli(&format!(
+            r#""mode":"ChainableRamRoleArn","ram_role_arn":"a","source_profile":"{long}""#
+        )),
+        cli(&format!(r#""mode":"OIDC",{oidc}"#)),
+        cli(&format!(r#""mode":"EcsRamRole","ram_role_name":"{long}""#)),
+        cli(&format!(
+            r#""mode":"CredentialsURI","credentials_uri":"http://{}.invalid/""#,
+            "a".repeat(20_000)
+        )),
+        format!(r#"{{"current":"{long}","profiles":[]}}"#),
+        format!(r#"{{"current":"{long}","profiles":[{{"name":"{long}","mode":"AK"}}]}}"#),
+        format!(
+            r#"{{"current":"{long}","profiles":[{{"name":"{long}","mode":"ChainableRamRoleArn","source_profile":"{long}"}}]}}"#
+        ),
+        format!("[default]\ntype = {long}\n"),
+        format!("[default]\ntype = access_key\n\"{long} = a\n"),
+        format!("[default]\n{long}\n"),
+        format!(
+            "[default]\ntype = oidc_role_arn\nrole_arn = {long}\noidc_provider_arn = a\noidc_token_file_path = {long}\n"
+        ),
+    ] {
+        let Err(error) = asked(&file, &[]).await else {
+            panic!("{file:.200} is taken");
+        };
+        assert!(error.len() < 3000, "{} bytes: {error:.500}", error.len());
+    }
+    let named = [("ALIBABA_CLOUD_PROFILE", long.as_str())];
+    for file in [cli("\"mode\":\"AK\""), String::from("[default]\ntype = sts\n")] {
+        let error = asked(&file, &named).await.unwrap_err();
+        assert!(error.len() < 1000, "{} bytes: {error:.500}", error.len());
+    }
+    // Of STS, whose refusal is told with what to grant.
+    let sts = Server::start(|_| (403, refusal("NoPermission")));
+    let origin = Origin::AssumeRole {
+        role_arn: long.clone(),
+        session_name: None,
+        external_id: None,
+        policy: None,
+        duration: Duration::from_secs(900),
+        source: Box::new(config::Credentials {
+            origin: access_key(),
+            endpoints: Endpoints::default(),
+        }),
+    };
+    let error = try_obtain(origin, at_sts(&sts.address), &[]).await.unwrap_err();
+    assert!(
+        error.contains("grant the RAM action") && error.len() < 1500,
+        "{} bytes",
+        error.len()
+    );
 }
 
 #[tokio::test]

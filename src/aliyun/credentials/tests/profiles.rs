@@ -33,18 +33,7 @@ async fn cli_profiles() {
     fs::write(&file, cli_file(&token_file)).unwrap();
     let sts = Server::start(|_| (200, session("STS.1")));
     let imds = Server::start(metadata);
-    let obtain = |name: Option<&str>| {
-        let origin = Origin::Profile {
-            name: name.map(str::to_owned),
-            file: Some(file.clone()),
-        };
-        let endpoints = Endpoints {
-            sts: Some(sts.address.clone()),
-            metadata: Some(imds.address.clone()),
-            ..Endpoints::default()
-        };
-        async move { try_obtain(origin, endpoints, &[]).await }
-    };
+    let obtain = async |name: Option<&str>| try_profile(&file, name, (&sts, &imds), &[]).await;
     for (name, id) in [
         (None, "LTAI1"),
         (Some("sts"), "STS.0"),
@@ -92,12 +81,36 @@ async fn cli_profiles() {
         let error = obtain(Some(name)).await.unwrap_err();
         assert!(error.contains(expected), "{error}\nexpected {expected}");
     }
-    fs::write(&file, "{\"profiles\": \"hunter2\"}").unwrap();
-    let error = obtain(None).await.unwrap_err();
-    assert!(
-        error.contains("not the JSON of a CLI configuration, at line 1 column "),
-        "{error}"
-    );
+    for (text, expected) in [
+        (
+            "{\"profiles\": \"hunter2\"",
+            "not the JSON of a CLI configuration, at line 1 column ",
+        ),
+        (
+            "[\"ak\", [{\"name\": \"ak\"}]]",
+            "not the JSON of a CLI configuration, at line 1 column 1;",
+        ),
+        (
+            "{\"current\": \"ak\", \"profiles\": \"hunter2\"}",
+            "its profiles are not a list; repair",
+        ),
+        (
+            "{\"current\": 1e999, \"profiles\": [[\"ak\"], {\"name\": \"ak\"}]}",
+            "profile: no default profile in ",
+        ),
+    ] {
+        // Only so is it read as the CLI's, whatever is in it.
+        let variables = [("ALIBABA_CLOUD_CONFIG_FILE", file.to_str().unwrap())];
+        fs::write(&file, text).unwrap();
+        let origin = Origin::Profile {
+            name: None,
+            file: None,
+        };
+        let error = try_obtain(origin, at_both(&sts, &imds), &variables)
+            .await
+            .unwrap_err();
+        assert!(error.contains(expected), "{error}\nexpected {expected}");
+    }
     fs::remove_file(&file).unwrap();
     let error = obtain(None).await.unwrap_err();
     assert!(
@@ -170,17 +183,8 @@ async fn ini_profiles() {
     fs::write(&file, text).unwrap();
     let sts = Server::start(|_| (200, session("STS.1")));
     let imds = Server::start(metadata);
-    let obtain = |name: Option<&str>, variables: &'static [(&str, &str)]| {
-        let origin = Origin::Profile {
-            name: name.map(str::to_owned),
-            file: Some(file.clone()),
-        };
-        let endpoints = Endpoints {
-            sts: Some(sts.address.clone()),
-            metadata: Some(imds.address.clone()),
-            ..Endpoints::default()
-        };
-        async move { try_obtain(origin, endpoints, variables).await }
+    let obtain = async |name: Option<&str>, variables: &[(&str, &str)]| {
+        try_profile(&file, name, (&sts, &imds), variables).await
     };
     let default = obtain(None, &[]).await.unwrap().credentials;
     assert_eq!(
@@ -237,11 +241,7 @@ async fn the_chain_goes_on_to_what_is_set_up_next() {
     let sts = Server::start(|_| (200, session("STS.oidc")));
     let imds = Server::start(metadata);
     let uri = Server::start(|_| (200, wire("STS.uri")));
-    let endpoints = Endpoints {
-        sts: Some(sts.address.clone()),
-        metadata: Some(imds.address.clone()),
-        ..Endpoints::default()
-    };
+    let endpoints = at_both(&sts, &imds);
     let mut variables = vec![
         ("HOME", home.path().to_str().unwrap()),
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", "environment"),

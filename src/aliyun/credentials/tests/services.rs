@@ -80,6 +80,63 @@ async fn what_sts_refuses_is_said_with_what_to_do() {
     }
 }
 
+/// The values of an object of texts, in a list.
+fn as_list(object: &str) -> String {
+    let members = object.trim_matches(['{', '}']).split(',');
+    let values: Vec<&str> = members.map(|member| member.split_once(':').unwrap().1).collect();
+    format!("[{}]", values.join(","))
+}
+
+#[tokio::test]
+async fn of_a_refusal_what_can_be_read_is_shown() {
+    for (status, body, expected) in [
+        (
+            400,
+            r#"{"Code":7,"RequestId":"4-5-6"}"#,
+            "refused with 7 (status 400, request id 4-5-6); ",
+        ),
+        (
+            400,
+            r#"{"Code":null,"RequestId":"4-5-6"}"#,
+            "with no error code (status 400, request id 4-5-6); ",
+        ),
+        (
+            400,
+            r#"{"Code":"NoPermission","RequestId":["x"]}"#,
+            "refused with NoPermission (status 400); grant ",
+        ),
+        (
+            403,
+            r#"{"Code":"NoPermission","Message":1e999,"RequestId":8"#,
+            "NoPermission (status 403, request id 8); grant ",
+        ),
+        (
+            400,
+            r#"["NoPermission","4-5-6"]"#,
+            "refused with no error code (status 400); ",
+        ),
+        (
+            400,
+            "<?xml version='1.0'?><Error><RequestId>4-5-6</RequestId><HostId>sts</HostId><Code>NoPermission</Code>\
+             <Message>hunter2</Message></Error>",
+            "refused with NoPermission (status 400, request id 4-5-6); grant ",
+        ),
+    ] {
+        let server = Server::start(move |_| (status, body.to_owned()));
+        let of_sts = try_obtain(assume_role(access_key()), at_sts(&server.address), &[]);
+        let uri = Secret::new(server.address.clone());
+        let of_uri = try_obtain(Origin::CredentialsUri { uri }, Endpoints::default(), &[]);
+        let advised = expected.split("; ").next().unwrap();
+        for (error, expected) in [(of_sts.await, expected), (of_uri.await, advised)] {
+            let error = error.unwrap_err();
+            assert!(
+                error.contains(expected) && !error.contains(MARK),
+                "{error}\nexpected {expected}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_sts_is_told() {
     let huge = "x".repeat(70_000);
@@ -92,6 +149,22 @@ async fn what_is_not_sts_is_told() {
         (
             200,
             String::from(r#"{"Credentials":"hunter2"}"#),
+            "its Credentials are not an object",
+        ),
+        (
+            200,
+            format!(r#"{{"Credentials":{}}}"#, as_list(&wire("STS.1"))),
+            "its Credentials are not an object",
+        ),
+        (
+            200,
+            format!("[{}]", wire("STS.1")),
+            "not the JSON that was expected",
+        ),
+        (200, String::from("{}"), "it has no Credentials"),
+        (
+            200,
+            format!("{}}}", session("STS.1")),
             "not the JSON that was expected",
         ),
         (
@@ -397,6 +470,12 @@ async fn credentials_uri() {
         "/no-code" => (200, wire("STS.uri").replace(r#""Code":"Success","#, "")),
         "/no-token" => (200, wire("STS.uri").replace("SecurityToken", "Token")),
         "/html" => (200, String::from("<html>hunter2</html>")),
+        "/list" => (200, as_list(&wire("STS.uri"))),
+        "/number" => (200, wire("STS.uri").replace(r#""Success""#, "200")),
+        "/odd" => (
+            200,
+            wire("STS.uri").replace('}', r#","Other":1e999,"More":"\ud800"}"#),
+        ),
         _ => (401, String::from("who is hunter2?")),
     });
     let obtain = |path: &str| {
@@ -408,6 +487,14 @@ async fn credentials_uri() {
         "STS.uri"
     );
     assert!(obtain("/no-code").await.is_ok());
+    assert!(obtain("/odd").await.is_ok());
+    for (path, expected) in [
+        ("/list", "not the JSON that was expected, at line 1 column 1 of "),
+        ("/number", "its Code is 200, not Success"),
+    ] {
+        let error = obtain(path).await.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
     assert!(
         obtain("/no-token")
             .await

@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use super::hold::OnHold;
 use super::window::Window;
 use crate::record::fact::{Context, Fact, Settled};
-use crate::record::findings::{Naming, Trouble};
+use crate::record::findings::{NamesUnavailable, Naming};
+use crate::record::identities::{Entry, EntryId, Identities};
 use crate::record::labels::StatusNumber;
-use crate::record::ledger::identities::{Entry, EntryId, Identities};
 use crate::record::saved::{Change, Key};
 use crate::record::settings::Settings;
 use crate::record::table::Table;
 use crate::result::{CommandOfRow, Identity, Row, Seconds};
-use crate::selection::Chosen;
+use crate::selection::SelectorSet;
 use names::{KnownCommands, Name};
 use series::{AllSeries, CommandResult, SeriesNumber};
 
-/// After so many polls in a row whose questions for names had trouble, what has no name is taken by its CommandId.
+/// After so many polls in a row that could not have names, what has no name is taken by its CommandId.
 const PATIENCE: u8 = 3;
 
 /// So many results wait for names at most.
@@ -42,11 +42,11 @@ pub(in crate::record) struct Commands {
     /// Counted results whose command's name is still being asked for.
     unnamed: Table<u32, Unnamed>,
     /// Why what has no name is taken by its CommandId, until an answer comes.
-    trouble: Option<Trouble>,
-    /// Polls in a row that had trouble with names.
-    troubled: u8,
+    names_unavailable: Option<NamesUnavailable>,
+    /// Polls in a row that could not have names.
+    polls_without_names: u8,
     /// Series by CommandId and tags, until a name changes.
-    resolved: HashMap<(Box<str>, Chosen), Option<SeriesNumber>>,
+    resolved: HashMap<(Box<str>, SelectorSet), Option<SeriesNumber>>,
 }
 
 /// A counted result that waits.
@@ -55,7 +55,7 @@ pub(in crate::record) struct Unnamed {
     identity: Identity,
     command_id: Box<str>,
     /// Under the selection with this fingerprint.
-    tagged: Chosen,
+    tagged: SelectorSet,
     selection: u64,
     settled: CommandResult,
 }
@@ -71,7 +71,7 @@ enum Resolved {
 
 /// What is to be asked about a row's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub enum NameNeed {
     /// Its name.
     Name,
     /// How the schedule that the row belongs to repeats.
@@ -90,8 +90,8 @@ impl Commands {
             of: Table::default(),
             window: Window::new(settings.window),
             unnamed: Table::default(),
-            trouble: None,
-            troubled: 0,
+            names_unavailable: None,
+            polls_without_names: 0,
             resolved: HashMap::new(),
         })
     }
@@ -102,7 +102,7 @@ impl Commands {
                 let Self { window, of, .. } = self;
                 let held = of.iter().filter_map(|(id, number)| {
                     let entry = context.identities.get(*id)?;
-                    Some(((*number, entry.combination.status), entry))
+                    Some(((*number, entry.labels.status), entry))
                 });
                 window.advance(*now, held);
             }
@@ -138,8 +138,8 @@ impl Commands {
     }
 
     /// Why commands are labelled by CommandIds, if they are.
-    pub(in crate::record) fn trouble(&self) -> Option<Trouble> {
-        self.trouble
+    pub(in crate::record) fn names_unavailable(&self) -> Option<NamesUnavailable> {
+        self.names_unavailable
     }
 
     /// The name of a CommandId, where it is known.
@@ -156,10 +156,10 @@ impl Commands {
     }
 
     /// What is to be asked about a row's command; none where that is not selected.
-    pub(in crate::record) fn lacks(&self, row: &Row) -> Option<Lack> {
+    pub(in crate::record) fn name_need(&self, row: &Row) -> Option<NameNeed> {
         let command = row.command.as_deref()?;
         if self.known.name(&command.id) == Name::Unknown {
-            return Some(Lack::Name);
+            return Some(NameNeed::Name);
         }
         let selection = &self.series.settings.selection;
         if selection.choose(&command.id, command.tagged, self.name(&command.id)) == 0 {
@@ -171,9 +171,9 @@ impl Commands {
                     && row.status.is_open()
                     && self.known.repeats(&command.id, &ids.invoke_id).is_none() =>
             {
-                Some(Lack::Schedule)
+                Some(NameNeed::Schedule)
             }
-            _ => Some(Lack::Nothing),
+            _ => Some(NameNeed::Nothing),
         }
     }
 
@@ -188,7 +188,7 @@ impl Commands {
     }
 
     fn resolve(&mut self, command: &CommandOfRow) -> Resolved {
-        let is_awaited = self.known.name(&command.id) == Name::Unknown && self.trouble.is_none();
+        let is_awaited = self.known.name(&command.id) == Name::Unknown && self.names_unavailable.is_none();
         if is_awaited && self.unnamed.len() < MAX_UNNAMED {
             return Resolved::Unnamed;
         }
@@ -196,10 +196,7 @@ impl Commands {
         if let Some(number) = self.resolved.get(&key) {
             return number.map_or(Resolved::Unselected, Resolved::To);
         }
-        let name = match self.known.name(&command.id) {
-            Name::Is(name) => Some(name),
-            Name::Gone | Name::Unknown => None,
-        };
+        let name = self.name(&command.id);
         let selection = &self.series.settings.selection;
         let chosen = selection.choose(&command.id, command.tagged, name);
         let label: Box<str> = name.filter(|name| !name.is_empty()).unwrap_or(&command.id).into();
@@ -227,10 +224,10 @@ impl Commands {
     fn moved(&mut self, id: EntryId, before: Option<&Entry>, after: Option<&Entry>) {
         let Some(number) = self.of(id) else { return };
         if let Some(before) = before {
-            self.window.remove((number, before.combination.status), before);
+            self.window.remove((number, before.labels.status), before);
         }
         match after {
-            Some(after) => self.window.add((number, after.combination.status), after),
+            Some(after) => self.window.add((number, after.labels.status), after),
             None => {
                 self.of.remove(id);
             }
@@ -241,7 +238,7 @@ impl Commands {
         let Some(command) = settled.command else { return };
         let counts = settled.counts();
         let result = CommandResult {
-            status: settled.labelled.combination.status,
+            status: settled.labelled.labels.status,
             time: settled.time,
             duration: settled.duration,
         };
@@ -275,7 +272,7 @@ impl Commands {
 
     /// Takes in names, and counts what has waited for them.
     fn learn_names(&mut self, naming: &Naming, identities: &Identities) {
-        self.note_trouble(naming);
+        self.note_unavailable(naming);
         if self.known.learn(naming) {
             self.resolved.clear();
         }
@@ -304,23 +301,23 @@ impl Commands {
         }
     }
 
-    fn note_trouble(&mut self, naming: &Naming) {
-        let before = self.trouble;
-        match naming.trouble {
-            Some(Trouble::Refused) => self.trouble = naming.trouble,
-            Some(Trouble::Passing) => {
-                self.troubled = self.troubled.saturating_add(1);
-                if self.troubled >= PATIENCE {
-                    self.trouble = self.trouble.or(naming.trouble);
+    fn note_unavailable(&mut self, naming: &Naming) {
+        let before = self.names_unavailable;
+        match naming.unavailable {
+            Some(NamesUnavailable::Refused) => self.names_unavailable = naming.unavailable,
+            Some(NamesUnavailable::Passing) => {
+                self.polls_without_names = self.polls_without_names.saturating_add(1);
+                if self.polls_without_names >= PATIENCE {
+                    self.names_unavailable = self.names_unavailable.or(naming.unavailable);
                 }
             }
             None if naming.is_answered() => {
-                self.trouble = None;
-                self.troubled = 0;
+                self.names_unavailable = None;
+                self.polls_without_names = 0;
             }
             None => {}
         }
-        if self.trouble != before {
+        if self.names_unavailable != before {
             self.resolved.clear();
         }
     }
@@ -367,7 +364,7 @@ impl Commands {
         self.window.advance(now, std::iter::empty());
         for (id, number) in self.of.iter() {
             let entry = identities.get(*id).ok_or(Key::CommandOf(*id))?;
-            self.window.add((*number, entry.combination.status), entry);
+            self.window.add((*number, entry.labels.status), entry);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::findings::Naming;
 use crate::record::table::{Table, decode};
-use crate::result::{Named, Seconds};
+use crate::result::{InvocationSummary, Seconds};
 
 /// A CommandId that DescribeInvocations was asked for so often, and did not list, has no name. Once is not enough:
 /// the two lists need not be of the same moment.
@@ -96,7 +96,7 @@ impl KnownCommands {
     pub(super) fn learn(&mut self, naming: &Naming) -> bool {
         let mut renamed = false;
         // What older invocations are called has passed; of equally old ones the list has the newest first.
-        let mut newest: HashMap<&str, &Named> = HashMap::new();
+        let mut newest: HashMap<&str, &InvocationSummary> = HashMap::new();
         for named in &naming.found {
             newest
                 .entry(&named.command_id)
@@ -206,7 +206,7 @@ impl KnownCommands {
 }
 
 impl Known {
-    fn add_schedule(&mut self, named: &Named) {
+    fn add_schedule(&mut self, named: &InvocationSummary) {
         if !matches!(&*named.repeat_mode, "Period" | "EveryReboot") {
             return;
         }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::identities::Entry;
 use crate::record::labels::{OTHER, StatusNumber};
-use crate::record::ledger::identities::Entry;
 use crate::record::settings::CommandSettings;
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
 use crate::record::tally::hold::{Counter, Hold, OnHold};
 use crate::result::{KnownStatus, Seconds, label_text};
-use crate::selection::Chosen;
+use crate::selection::SelectorSet;
 
 /// A series by its order; the first is what the commands beyond the bound share.
 pub(in crate::record) type SeriesNumber = u32;
@@ -77,7 +77,7 @@ impl AllSeries {
 
     /// The series of a label that selectors have taken: the one that there is, a new one where there is room, or the
     /// shared one.
-    pub(super) fn of_label(&mut self, label: &str, chosen: Chosen) -> SeriesNumber {
+    pub(super) fn of_label(&mut self, label: &str, chosen: SelectorSet) -> SeriesNumber {
         let found = self.by_label.get(label).copied();
         let own = self.series.len() - usize::from(self.series.contains(SHARED));
         let number = match found {
@@ -140,13 +140,13 @@ impl AllSeries {
         before: &Entry,
         left: impl Iterator<Item = Entry>,
     ) {
-        let status = before.combination.status;
+        let status = before.labels.status;
         let series = self.series.change_unsaved(number);
         if series.is_none_or(|series| *series.newest(status) != Some(before.time)) {
             return;
         }
         let alike =
-            |entry: &Entry| !entry.is_open() && entry.combination.status.is_success() == status.is_success();
+            |entry: &Entry| !entry.is_open() && entry.labels.status.is_success() == status.is_success();
         if let Some(series) = self.series.change(number) {
             *series.newest(status) = left.filter(alike).map(|entry| entry.time).max();
         }

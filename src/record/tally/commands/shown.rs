@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Commands;
 use super::series::{Series, SeriesNumber};
-use crate::record::findings::Trouble;
+use crate::record::findings::NamesUnavailable;
+use crate::record::identities::EntryId;
 use crate::record::labels::StatusNumber;
-use crate::record::ledger::identities::EntryId;
 use crate::result::{Ids, Seconds};
 
 /// All series of commands of one scope.
@@ -17,7 +17,7 @@ pub struct ShownCommands {
     /// Results whose command was folded into `other`.
     pub overflow: u64,
     /// Why commands that are new are labelled by their CommandIds, if they are.
-    pub trouble: Option<Trouble>,
+    pub names_unavailable: Option<NamesUnavailable>,
 }
 
 /// What is counted under one value of `command`.
@@ -76,7 +76,7 @@ impl Commands {
         ShownCommands {
             commands: shown.collect(),
             overflow: self.series.overflow(),
-            trouble: self.trouble(),
+            names_unavailable: self.names_unavailable(),
         }
     }
 

@@ -18,7 +18,7 @@ pub(in crate::record) struct Failure {
     /// Its time.
     pub time: Seconds,
     /// Its newest state.
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
     /// Which run of a schedule it is; 0 for a result that is none.
     pub run: u32,
     /// FinishedTime − StartTime.
@@ -107,7 +107,7 @@ pub(super) struct SavedFirst {
     identity: Identity,
     time: Seconds,
     ids: Ids,
-    combination: ResultLabels,
+    labels: ResultLabels,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,7 +134,7 @@ impl From<Saved> for Kept {
         Self(Arc::new(Failure {
             identity: saved.first.identity,
             time: saved.first.time,
-            combination: saved.first.combination,
+            labels: saved.first.labels,
             run: saved.run,
             duration: saved.duration,
             ids: PackedIds::of(&saved.first.ids),
@@ -157,7 +157,7 @@ impl From<Kept> for Saved {
                 identity: failure.identity,
                 time: failure.time,
                 ids: failure.ids.unpacked(),
-                combination: failure.combination,
+                labels: failure.labels,
             },
             run: failure.run,
             duration: failure.duration,
@@ -188,7 +188,7 @@ mod tests {
                 container_id: "".into(),
                 command_id: "c-1".into(),
             },
-            combination: LabelTexts::default().reserved(KnownStatus::Failed, "ExitCodeNonzero", "1"),
+            labels: LabelTexts::default().reserved(KnownStatus::Failed, "ExitCodeNonzero", "1"),
         }
     }
 

@@ -238,8 +238,8 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
         refused.contains("is missing, although it has been saved before"),
         "{refused}"
     );
-    let witness = directory.path().join("revision");
-    fs::write(&witness, "00000000000000000009 00000000\n").unwrap();
+    let revision_file = directory.path().join("revision");
+    fs::write(&revision_file, "00000000000000000009 00000000\n").unwrap();
     let refused = open(directory.path()).unwrap_err().to_string();
     println!("{refused}");
     assert!(
@@ -247,9 +247,9 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
         "{refused}"
     );
     // As each message says.
-    fs::remove_file(&witness).unwrap();
+    fs::remove_file(&revision_file).unwrap();
     let store = Arc::new(open(directory.path()).unwrap());
-    assert!(load(&store, &scope("a")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("a")).unwrap().needs_baseline());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::runtime;
 use super::format::{FORMAT, VERSION};
 use super::*;
 use crate::clock::Now;
-use crate::record::{Findings, History, Pauses, Record, Settings, Sought, Sweep, pairs_from_version_1};
+use crate::record::{Findings, History, Record, Settings, Sought, Sweep, pairs_from_version_1};
 use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
 use crate::state::Store;
 
@@ -38,14 +38,8 @@ fn scope(region_id: &str) -> Scope {
 
 fn settings() -> Settings {
     Settings {
-        window: 86_400,
-        new_series_hold: 0,
-        max_error_codes: 100,
-        max_exit_codes: 100,
         duration_buckets: vec![1.0, 10.0, 60.0],
-        filter: 7,
-        pauses: Pauses::default(),
-        commands: None,
+        ..Settings::default()
     }
 }
 
@@ -54,30 +48,20 @@ fn row(n: u32, status: KnownStatus) -> Row {
     let (invoke_id, instance_id) = (format!("t-{n}"), format!("i-{}", n % 100));
     Row {
         identity: Identity::of_row(&invoke_id, &instance_id, ""),
-        status: Status::Known(status),
         error_code: if status == KnownStatus::Failed {
             "ExitCodeNonzero".into()
         } else {
             "".into()
         },
         exit_code: (!status.is_open()).then_some(i64::from(status == KnownStatus::Failed)),
-        error_info: None,
-        repeats: 1,
         times: Times {
             started: NonZeroU32::new(NOW - 100),
             finished: NonZeroU32::new(NOW - 95).filter(|_| !status.is_open()),
             stopped: None,
         },
         dropped: 3,
-        delivery: None,
-        scheduled: false,
-        ids: Some(Box::new(Ids {
-            invoke_id: invoke_id.as_str().into(),
-            instance_id: instance_id.as_str().into(),
-            container_id: "".into(),
-            command_id: "c-1".into(),
-        })),
-        command: None,
+        ids: Some(Box::new(Ids::of_test(&invoke_id, &instance_id))),
+        ..Row::numbered(n, Status::Known(status))
     }
 }
 
@@ -90,7 +74,10 @@ fn poll(rows: impl IntoIterator<Item = Row>) -> Findings {
 
 fn sweep(rows: impl IntoIterator<Item = Row>) -> Findings {
     Findings {
-        sweep: Some(Sweep { front: 0 }),
+        sweep: Some(Sweep {
+            front: 0,
+            ..Sweep::default()
+        }),
         ..poll(rows)
     }
 }
@@ -154,7 +141,7 @@ fn what_is_saved_is_there_again() {
     let store = Arc::new(open(&path).unwrap());
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (30, 50));
-    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("b")).unwrap().needs_baseline());
     let mut other = Record::new(settings());
     record(
         &store,
@@ -227,7 +214,7 @@ fn a_scope_is_forgotten_thirty_days_after_its_last_use() {
     assert_eq!(forgotten, [scope("b")]);
     assert_eq!(store.scopes().unwrap(), [scope("a")]);
     assert_eq!(counted(&mut load(&store, &scope("a")).unwrap()), (0, 1));
-    assert!(load(&store, &scope("b")).unwrap().needs_first_look());
+    assert!(load(&store, &scope("b")).unwrap().needs_baseline());
 }
 
 #[test]

@@ -7,20 +7,11 @@ use flate2::read::GzDecoder;
 
 use super::*;
 use crate::record::{CommandSettings, Counts, ShownCommand};
-use crate::selection::{NamePattern, Selection, Selector};
 
 fn selecting() -> Settings {
     Settings {
         new_series_hold: 90,
-        commands: Some(CommandSettings {
-            selection: Arc::new(Selection::new(vec![Selector {
-                name: Some(NamePattern::parse("backup").unwrap()),
-                id: None,
-                tag: None,
-            }])),
-            max_commands: 10,
-            durations: true,
-        }),
+        commands: Some(CommandSettings::by_name("backup")),
         ..settings()
     }
 }

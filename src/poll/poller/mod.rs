@@ -3,24 +3,27 @@
 //! Each poll is planned, fetched, applied, saved, and then shown. Between polls a sweep goes on in the background,
 //! request by request; what polls find meanwhile is newer than its pages, and the record knows.
 
+mod one_poll;
+mod sweeping;
+
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::cloud::Cloud;
-use super::error::PollEnd;
-use super::held::Held;
-use super::invocations::AskingInvocations;
-use super::plan::PollPlan;
-use super::records::Records;
-use super::scan::history::HistoryCursor;
-use super::showing::Showing;
-use super::sweep::Sweeps;
-use super::timetable::Timetable;
 use crate::aliyun::client::Action;
 use crate::clock::Clock;
+use crate::poll::cloud::Cloud;
+use crate::poll::error::PollEnd;
+use crate::poll::held::Held;
+use crate::poll::invocations::AskingInvocations;
+use crate::poll::plan::PollPlan;
+use crate::poll::records::Records;
+use crate::poll::scan::history::HistoryCursor;
+use crate::poll::showing::Showing;
+use crate::poll::sweep::Sweeps;
+use crate::poll::timetable::Timetable;
 use crate::scope::Scope;
 use crate::view::{Board, Work};
 
@@ -56,18 +59,18 @@ pub struct Start {
 /// The poller of one scope: it asks `C`, and saves in `R`.
 #[derive(Debug)]
 pub struct Poller<C, R> {
-    pub(super) scope: Scope,
-    pub(super) plan: PollPlan,
-    pub(super) cloud: Arc<C>,
-    pub(super) records: R,
-    pub(super) held: Held,
-    pub(super) showing: Showing,
-    pub(super) clock: Clock,
-    pub(super) cursor: HistoryCursor,
-    pub(super) invocations: AskingInvocations,
-    pub(super) sweeps: Sweeps,
-    /// First looks in a row that have lost the rest of their list.
-    pub(super) lists_cut_off: u32,
+    scope: Scope,
+    plan: PollPlan,
+    cloud: Arc<C>,
+    records: R,
+    held: Held,
+    showing: Showing,
+    clock: Clock,
+    cursor: HistoryCursor,
+    invocations: AskingInvocations,
+    sweeps: Sweeps,
+    /// Baselines in a row that have lost the rest of their list.
+    lists_cut_off: u32,
     first_poll: Instant,
 }
 
@@ -76,7 +79,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
         Self {
             showing: Showing::new(scope.clone(), board, start.work, plan.interval),
-            sweeps: Sweeps::new(start.held.record(), &plan),
+            sweeps: Sweeps::new(&scope, start.held.record(), &plan),
             scope,
             plan,
             cloud: Arc::new(cloud),
@@ -166,7 +169,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     }
 
     /// Puts up what is known now. Rule 3: that a series is no longer held at 0 is saved first.
-    pub(super) async fn show(&mut self, next: Instant) {
+    async fn show(&mut self, next: Instant) {
         if let Held::Loaded(record) = &mut self.held
             && record.release(self.clock.now().steady)
             && let Err(error) = self.save().await

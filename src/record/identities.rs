@@ -10,32 +10,32 @@ use crate::record::table::{Saving, encode};
 use crate::result::{Identity, Seconds};
 
 /// The place of a held result; stays the same for as long as it is held, restarts included.
-pub(in crate::record) type EntryId = u32;
+pub(super) type EntryId = u32;
 
 /// No scope holds more: the API lists 200,000 results at most, and runs are held while they are in the window.
 const MAX_HELD: EntryId = 1 << 24;
 
 /// What is known of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::record) struct Entry {
+pub(super) struct Entry {
     /// Of the row, or of one run of a schedule.
     pub identity: Identity,
     /// Rule 10's time of a settled result; when it was first seen for an open one.
     pub time: Seconds,
     /// Its newest state.
-    pub combination: ResultLabels,
+    pub labels: ResultLabels,
     /// What else is known.
     pub flags: Flags,
 }
 
 impl Entry {
     /// Whether the newest state is still to settle.
-    pub(in crate::record) fn is_open(&self) -> bool {
-        self.combination.status.is_open()
+    pub(super) fn is_open(&self) -> bool {
+        self.labels.status.is_open()
     }
 
     /// What it is to the gauges, and to those who ask.
-    pub(in crate::record) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match (self.is_open(), self.flags.has(Flags::HIDDEN)) {
             (true, false) => Kind::Followed,
             (true, true) => Kind::GivenUp,
@@ -47,7 +47,7 @@ impl Entry {
 
 /// The four kinds of held results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::record) enum Kind {
+pub(super) enum Kind {
     /// Open, and waited for: in the gauges always.
     Followed,
     /// Open, and no longer waited for: known, and in no gauge.
@@ -60,32 +60,32 @@ pub(in crate::record) enum Kind {
 
 /// Yes-or-no facts about a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(in crate::record) struct Flags(u8);
+pub(super) struct Flags(u8);
 
 impl Flags {
     /// Its first run has settled: it is counted, or was settled before the baseline, and is not counted again.
-    pub(in crate::record) const KNOWN: Self = Self(1);
+    pub(super) const KNOWN: Self = Self(1);
     /// It is one run of a schedule, found in a history; sweeps do not list it.
-    pub(in crate::record) const RUN: Self = Self(2);
+    pub(super) const RUN: Self = Self(2);
     /// The delivery of its output is counted, or had ended before the baseline.
-    pub(in crate::record) const DELIVERED: Self = Self(4);
+    pub(super) const DELIVERED: Self = Self(4);
     /// In no gauge: the row of a schedule that has ended, whose last run is held by itself, or an open result that
     /// was given up.
-    pub(in crate::record) const HIDDEN: Self = Self(8);
+    pub(super) const HIDDEN: Self = Self(8);
     /// The last complete sweep did not list it.
-    pub(in crate::record) const MISSED: Self = Self(16);
+    pub(super) const MISSED: Self = Self(16);
     /// Its time is not its own: that of a neighbour in the list, or when it was first seen.
-    pub(in crate::record) const UNDATED: Self = Self(32);
+    pub(super) const UNDATED: Self = Self(32);
     /// Nothing is held here.
     const VACANT: Self = Self(128);
 
     /// Whether all of `other` is set.
-    pub(in crate::record) fn has(self, other: Self) -> bool {
+    pub(super) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Sets or clears `other`.
-    pub(in crate::record) fn set(&mut self, other: Self, on: bool) {
+    pub(super) fn set(&mut self, other: Self, on: bool) {
         if on {
             self.0 |= other.0;
         } else {
@@ -94,7 +94,7 @@ impl Flags {
     }
 
     /// With `other` set.
-    pub(in crate::record) fn with(self, other: Self) -> Self {
+    pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -102,7 +102,7 @@ impl Flags {
 const VACANT: Entry = Entry {
     identity: Identity([0; 4]),
     time: 0,
-    combination: ResultLabels {
+    labels: ResultLabels {
         status: StatusNumber(0),
         error_code: 0,
         exit_code: 0,
@@ -112,7 +112,7 @@ const VACANT: Entry = Entry {
 
 /// All held results of a scope.
 #[derive(Debug, Default)]
-pub(in crate::record) struct Identities {
+pub(super) struct Identities {
     entries: Vec<Entry>,
     vacant: Vec<EntryId>,
     by_identity: HashTable<EntryId>,
@@ -121,12 +121,12 @@ pub(in crate::record) struct Identities {
 
 impl Identities {
     /// How many are held.
-    pub(in crate::record) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_identity.len()
     }
 
     /// Where `identity` is held.
-    pub(in crate::record) fn find(&self, identity: &Identity) -> Option<EntryId> {
+    pub(super) fn find(&self, identity: &Identity) -> Option<EntryId> {
         self.by_identity
             .find(hash(identity), |id| {
                 self.entries[*id as usize].identity == *identity
@@ -135,14 +135,14 @@ impl Identities {
     }
 
     /// What is known of a held result.
-    pub(in crate::record) fn get(&self, id: EntryId) -> Option<&Entry> {
+    pub(super) fn get(&self, id: EntryId) -> Option<&Entry> {
         self.entries
             .get(id as usize)
             .filter(|entry| !entry.flags.has(Flags::VACANT))
     }
 
     /// Holds an identity that is not held yet.
-    pub(in crate::record) fn insert(&mut self, entry: Entry) -> EntryId {
+    pub(super) fn insert(&mut self, entry: Entry) -> EntryId {
         let id = match self.vacant.pop() {
             Some(id) => {
                 self.entries[id as usize] = entry;
@@ -159,7 +159,7 @@ impl Identities {
     }
 
     /// Puts a saved entry back where it was. `false` where its id or identity is taken, as no sound state has it.
-    pub(in crate::record) fn restore(&mut self, id: EntryId, entry: Entry) -> bool {
+    pub(super) fn restore(&mut self, id: EntryId, entry: Entry) -> bool {
         let is_vacant = entry.flags.has(Flags::VACANT);
         if id >= MAX_HELD || is_vacant || self.get(id).is_some() || self.find(&entry.identity).is_some() {
             return false;
@@ -173,7 +173,7 @@ impl Identities {
     }
 
     /// After the last [`Identities::restore`]: finds the places that are free.
-    pub(in crate::record) fn restored(&mut self) {
+    pub(super) fn restored(&mut self) {
         self.vacant = (0..self.entries.len() as EntryId)
             .rev()
             .filter(|id| self.get(*id).is_none())
@@ -181,11 +181,7 @@ impl Identities {
     }
 
     /// Changes what is known of a result; its identity stays. Returns what was known, and what is.
-    pub(in crate::record) fn change(
-        &mut self,
-        id: EntryId,
-        change: impl FnOnce(&mut Entry),
-    ) -> Option<(Entry, Entry)> {
+    pub(super) fn change(&mut self, id: EntryId, change: impl FnOnce(&mut Entry)) -> Option<(Entry, Entry)> {
         let before = *self.get(id)?;
         let entry = &mut self.entries[id as usize];
         change(entry);
@@ -194,7 +190,7 @@ impl Identities {
     }
 
     /// Forgets a result. Returns what was known of it.
-    pub(in crate::record) fn remove(&mut self, id: EntryId) -> Option<Entry> {
+    pub(super) fn remove(&mut self, id: EntryId) -> Option<Entry> {
         let entry = *self.get(id)?;
         if let Ok(found) = self
             .by_identity
@@ -209,13 +205,13 @@ impl Identities {
     }
 
     /// What has changed since the last call.
-    pub(in crate::record) fn changes(&mut self) -> impl Iterator<Item = Saving<EntryId>> {
+    pub(super) fn changes(&mut self) -> impl Iterator<Item = Saving<EntryId>> {
         let unsaved = std::mem::take(&mut self.unsaved);
         unsaved.into_iter().map(|id| (id, self.get(id).map(encode)))
     }
 
     /// Every held result.
-    pub(in crate::record) fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
         self.entries
             .iter()
             .enumerate()
@@ -237,7 +233,7 @@ fn hash(identity: &Identity) -> u64 {
 }
 
 #[cfg(test)]
-pub(in crate::record) mod tests {
+pub(super) mod tests {
     use super::*;
 
     pub(in crate::record) fn entry(n: u32) -> Entry {

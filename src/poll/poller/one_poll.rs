@@ -5,26 +5,26 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::cloud::{Cloud, Reply};
-use super::conversation::{INVOCATIONS_TIMEOUT, take};
-use super::error::{PollEnd, PollError};
-use super::held::Held;
-use super::poller::Poller;
-use super::records::Records;
-use super::result_log;
-use super::scan::Scan;
-use super::showing::Recorded;
-use super::sweep::Sweeps;
+use super::Poller;
 use crate::aliyun::client::Action;
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
+use crate::poll::cloud::{Cloud, Reply};
+use crate::poll::conversation::{INVOCATIONS_TIMEOUT, take};
+use crate::poll::error::{PollEnd, PollError};
+use crate::poll::held::Held;
+use crate::poll::records::Records;
+use crate::poll::result_log;
+use crate::poll::scan::Scan;
+use crate::poll::showing::Recorded;
+use crate::poll::sweep::Sweeps;
 use crate::record::{Applied, Findings, Record};
 use crate::timestamp;
 
 /// What the API answers in a region where there is no Cloud Assistant.
 const NOT_SUPPORTED: &str = "RegionId.ApiNotSupported";
 
-/// So many first looks in a row lose the rest of their list before one is content with what it has. A NextToken that
+/// So many baselines in a row lose the rest of their list before one is content with what it has. A NextToken that
 /// lives shorter than the list is long would else begin it anew for ever.
 const LISTS_CUT_OFF: u32 = 2;
 
@@ -78,15 +78,15 @@ impl<C: Cloud, R: Records> Poller<C, R> {
 
     /// Asks until the poll is complete.
     async fn find(&mut self, record: &Record, started: Instant) -> Result<Findings, CallError> {
-        let is_first_look = record.needs_first_look();
+        let is_baseline = record.needs_baseline();
         let (began, budget) = (self.clock.now(), self.plan.history_budget);
-        let scan = match is_first_look {
+        let scan = match is_baseline {
             true => Scan::sweep(began, budget),
             false => Scan::poll(began, budget),
         };
         let paused = self.cloud.paused_for(Action::DescribeInvocations);
         let mut scan = self.invocations.prepare(scan, paused, self.plan.settings.pauses);
-        let deadline = (!is_first_look).then(|| started + self.plan.timeout);
+        let deadline = (!is_baseline).then(|| started + self.plan.timeout);
         let asking_since = Instant::now();
         let mut invocations_until = None;
         while let Some(request) = scan.next_request(&self.cursor) {
@@ -97,7 +97,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
                 deadline
             };
             let reply = self.cloud.ask(&request, Priority::Poll, deadline).await;
-            if is_first_look && self.is_cut_off_again(&scan, &reply) {
+            if is_baseline && self.is_cut_off_again(&scan, &reply) {
                 scan.end_list(record, &mut self.cursor);
                 continue;
             }
@@ -105,7 +105,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             if asking_since.elapsed() >= self.plan.for_histories() {
                 scan.enough_histories(record);
             }
-            if is_first_look {
+            if is_baseline {
                 self.showing.progress(scan.rows(), record, true);
             }
         }
@@ -113,7 +113,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         Ok(scan.findings())
     }
 
-    /// Whether this first look is to end with the rows that it has. What was settled on the pages that it could not
+    /// Whether this baseline is to end with the rows that it has. What was settled on the pages that it could not
     /// have is later known by its time (rule 2).
     fn is_cut_off_again(&mut self, scan: &Scan, reply: &Result<Reply, CallError>) -> bool {
         let Err(error) = reply else {
@@ -146,14 +146,15 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     ) -> Result<Applied, PollError> {
         let now = findings.began.until(self.clock.now().steady);
         let recorded = Recorded::of(&findings, &record);
-        record.tell(result_log::wanted(self.plan.logged_results));
+        self.sweeps.note_newer(&findings);
+        record.list_counted(result_log::listed(self.plan.logged_results));
         record.bound_failures(self.showing.share_of_failures());
         let mut applied = record.apply(findings, now);
-        let news = std::mem::take(&mut applied.news);
+        let listed = std::mem::take(&mut applied.listed);
         let record = self.saved(record).await?;
         self.showing.recorded(&recorded, &applied, &record);
         self.held = Held::Loaded(record);
-        result_log::write(&news);
+        result_log::write(&listed);
         if recorded.is_sweep {
             self.sweeps.done();
         }
@@ -185,7 +186,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let now = timestamp::seconds(SystemTime::now());
         let record = self.records.load(&self.scope, &self.plan.settings, now).await?;
         // What a sweep has read belongs to the record that is gone.
-        self.sweeps = Sweeps::new(Some(&record), &self.plan);
+        self.sweeps = Sweeps::new(&self.scope, Some(&record), &self.plan);
         Ok(Box::new(record))
     }
 }

@@ -1,0 +1,141 @@
+//! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Of the whole process: what that many answers take in memory is bounded, and a network is not flooded.
+const OF_PROCESS: usize = 256;
+
+/// Of all accounts together whose last request was not answered in time. Each of them holds its place for a whole
+/// timeout: hundreds of them would otherwise hold all places, and those that answer would wait for one.
+const OF_UNANSWERED: usize = OF_PROCESS / 4;
+
+/// Of one account: enough for all its regions, but for hanging ones.
+const OF_ACCOUNT: usize = 32;
+
+/// But not fewer, however many accounts there are.
+const LEAST_OF_ACCOUNT: usize = 4;
+
+/// The places of the whole process.
+#[derive(Debug, Clone)]
+pub struct Places {
+    all: Arc<Semaphore>,
+    unanswered: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(OF_PROCESS)),
+            unanswered: Arc::new(Semaphore::new(OF_UNANSWERED)),
+        }
+    }
+}
+
+/// The places of one account among those of the process.
+#[derive(Debug)]
+pub struct InFlight {
+    places: Places,
+    account: Semaphore,
+    /// Whether the last request that ended was not answered in time.
+    unanswered: AtomicBool,
+}
+
+/// A request in flight. Its places are free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    of: &'a InFlight,
+    _permits: [Option<SemaphorePermit<'a>>; 3],
+}
+
+impl InFlight {
+    /// Those of one of so many accounts.
+    pub fn new(places: Places, accounts: usize) -> Self {
+        Self {
+            places,
+            account: Semaphore::new(of_one(accounts)),
+            unanswered: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for a place, in the order of asking.
+    pub(super) async fn enter(&self) -> Place<'_> {
+        // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
+        let account = self.account.acquire().await.ok();
+        let unanswered = match self.unanswered.load(Ordering::Relaxed) {
+            true => self.places.unanswered.acquire().await.ok(),
+            false => None,
+        };
+        let all = self.places.all.acquire().await.ok();
+        Place {
+            of: self,
+            _permits: [account, unanswered, all],
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The request has ended.
+    pub(super) fn leave(self, answered_in_time: bool) {
+        self.of.unanswered.store(!answered_in_time, Ordering::Relaxed);
+    }
+}
+
+/// An account's share of the places of the process, so that accounts whose requests all hang leave the others theirs.
+fn of_one(accounts: usize) -> usize {
+    (OF_PROCESS / accounts.max(1)).clamp(LEAST_OF_ACCOUNT, OF_ACCOUNT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+
+    #[test]
+    fn accounts_that_hang_leave_the_others_their_share() {
+        assert_eq!([1, 8, 20, 1000].map(of_one), [32, 32, 12, 4]);
+        for accounts in 1..=64 {
+            assert!(of_one(accounts) * accounts <= OF_PROCESS, "{accounts}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hundreds_of_accounts_that_hang_hold_all_places_once_only() {
+        const TIMEOUT: Duration = Duration::from_secs(20);
+        let places = Places::default();
+        let account = || Arc::new(InFlight::new(places.clone(), 1000));
+        for _ in 0..200 {
+            let hanging = account();
+            for _ in 0..of_one(1000) {
+                let hanging = Arc::clone(&hanging);
+                tokio::spawn(async move {
+                    loop {
+                        let place = hanging.enter().await;
+                        let answer = timeout(TIMEOUT, pending::<()>()).await;
+                        place.leave(answer.is_ok());
+                    }
+                });
+            }
+        }
+        // By then each of them has hung once: 800 requests, 256 at a time.
+        sleep(TIMEOUT * 5).await;
+        let fine = account();
+        let began = Instant::now();
+        for _ in 0..100 {
+            let place = fine.enter().await;
+            sleep(Duration::from_millis(10)).await;
+            place.leave(true);
+        }
+        assert_eq!(
+            began.elapsed(),
+            Duration::from_secs(1),
+            "one that answers waits for none of them"
+        );
+    }
+}
