@@ -94,7 +94,10 @@ impl App {
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
         let shared = shared(&environment, Arc::clone(&requests))?;
+        let accounts = config.accounts.len();
         let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
+        // Regions that are discovered come later.
+        tracing::info!(accounts, scopes = board.view().scopes.len(), "polling begins");
         let (sender, reloads) = mpsc::channel(1);
         let exposition = Exposition::new(registry.clone(), Process::new(started), Arc::clone(&requests));
         let exposition = Arc::new(exposition);

@@ -80,9 +80,7 @@ pub(super) fn table(html: &mut Html, overview: &Overview<'_>, asked: &Asked, fou
     if with_account {
         html.markup("<th role=\"columnheader\" scope=\"col\">Account</th>");
     }
-    html.markup(
-        "<th role=\"columnheader\" scope=\"col\">Invocation</th></tr></thead>\n<tbody role=\"rowgroup\">\n",
-    );
+    html.markup("</tr></thead>\n<tbody role=\"rowgroup\">\n");
     for invocation in all.iter().skip((page - 1) * ROWS).take(ROWS) {
         row(html, asked, invocation, with_account);
     }
