@@ -10,7 +10,7 @@ pub const MAX_FAILURES_OF_ALL: usize = 100_000;
 const LEAST: usize = 20;
 
 /// The most that a scope may keep: what few have, they keep; those with more give up what is too much.
-pub(super) fn of_failures(view: &View) -> usize {
+pub fn of_failures(view: &View) -> usize {
     let counts = view.scopes.values().filter_map(|scope| scope.counts.as_ref());
     level(counts.map(|counts| counts.failures().len()), MAX_FAILURES_OF_ALL)
 }

@@ -17,6 +17,13 @@ use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
 /// How often the progress of a long scan is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
+/// What has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Poll,
+    Sweep,
+}
+
 /// The view of a scope, which one poller makes.
 #[derive(Debug)]
 pub(super) struct Showing {
@@ -24,7 +31,8 @@ pub(super) struct Showing {
     board: Board,
     /// When the progress of a long scan was last logged.
     progress_logged: Instant,
-    telling: Telling,
+    /// What the log knows of polls that fail, and of sweeps: one goes on failing while the other does not.
+    telling: [Telling; 2],
 }
 
 impl Showing {
@@ -38,7 +46,7 @@ impl Showing {
             },
             board,
             progress_logged: Instant::now(),
-            telling: Telling::default(),
+            telling: Default::default(),
         }
     }
 
@@ -108,16 +116,16 @@ impl Showing {
     }
 
     /// A poll or sweep has failed: a line in the log where that is new, one reason in the metrics.
-    pub(super) fn failed(&mut self, error: &PollError) {
+    pub(super) fn failed(&mut self, of: Of, error: &PollError) {
         let failed = error.failed(timestamp::seconds(SystemTime::now()));
         let (reason, code) = (failed.reason.as_str(), failed.code.as_deref());
         let (request_id, error) = (failed.request_id.as_deref(), &failed.what);
-        match self.telling.failed(&failed, Instant::now()) {
+        match self.telling[of as usize].failed(&failed, Instant::now()) {
             News::Fails => tracing::warn!(reason, code, request_id, error, "poll failed"),
             News::StillFails(polls) => {
                 tracing::warn!(reason, code, request_id, error, polls, "polls still fail");
             }
-            News::None => tracing::debug!(reason, code, request_id, error, "poll failed again"),
+            News::None => tracing::debug!(reason, code, request_id, error, "the poll fails as before"),
         }
         self.view.work.outcomes.failed(failed.at);
         self.view.work.polls += 1;
@@ -133,8 +141,13 @@ impl Showing {
         self.view.work.successes += 1;
         self.view.work.outcomes.succeeded();
         self.view.error = None;
-        if let Some(polls) = self.telling.succeeded() {
+        if let Some(polls) = self.telling[Of::Poll as usize].succeeded() {
             tracing::info!(polls, "polls succeed again, after so many that failed");
+        }
+        if of.is_sweep
+            && let Some(sweeps) = self.telling[Of::Sweep as usize].succeeded()
+        {
+            tracing::info!(sweeps, "a sweep has succeeded again, after so many that failed");
         }
         if of.is_baseline {
             let (open, settled) = (record.open().count(), applied.baseline);

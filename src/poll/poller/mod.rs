@@ -21,7 +21,7 @@ use crate::poll::invocations::AskingInvocations;
 use crate::poll::plan::PollPlan;
 use crate::poll::records::Records;
 use crate::poll::scan::history::HistoryCursor;
-use crate::poll::showing::Showing;
+use crate::poll::showing::{Of, Showing};
 use crate::poll::sweep::Sweeps;
 use crate::poll::timetable::Timetable;
 use crate::scope::Scope;
@@ -174,7 +174,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             && record.release(self.clock.now().steady)
             && let Err(error) = self.save().await
         {
-            self.showing.failed(&error);
+            self.showing.failed(Of::Poll, &error);
             self.showing.swept(false);
         }
         self.picture();
