@@ -27,6 +27,7 @@
 //! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
 //! | [`aliyun`] | the wire: signing, credentials, retries, JSON | what a result means |
 //! | [`poll`] | when and what to ask | how results add up |
+//! | [`events`] | that something has happened, and where | what |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
 //! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
 //! | [`view`] | the immutable picture of everything | where it comes from |
@@ -41,7 +42,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
 //! | `cli`, `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
@@ -53,6 +54,7 @@
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
 //! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `events` | `config`, `secret`, `shown`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
 //! | `state` | `result`, `scope` |
@@ -101,6 +103,7 @@ pub mod selection;
 pub mod timestamp;
 
 pub mod aliyun;
+pub mod events;
 pub mod poll;
 pub mod record;
 pub mod state;

@@ -1,5 +1,6 @@
 //! What can be seen of the exporter at one instant: immutable, and swapped whole.
 
+mod events;
 mod outcomes;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+pub use events::{EventsView, Outcome, QueueFailed, QueueView, ScopeEvents, Source};
 pub use outcomes::Outcomes;
 
 use crate::record::Counts;
@@ -22,6 +24,8 @@ pub struct View {
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
     /// Each account, by name.
     pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+    /// What has been received of events.
+    pub events: Arc<EventsView>,
     /// Why the configuration was not taken when it was last read, if it was not.
     pub refused_reload: Option<Arc<RefusedReload>>,
 }
@@ -92,6 +96,8 @@ pub struct Work {
     pub successes: u64,
     /// Those that failed, by the place of their reason in [`Reason::ALL`].
     pub failures: [u64; Reason::ALL.len()],
+    /// Polls that began before their time because of events.
+    pub event_polls: u64,
     /// Sweeps that were completed.
     pub sweeps: u64,
     /// Rows without ids.

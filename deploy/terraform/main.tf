@@ -74,6 +74,11 @@ resource "alicloud_ram_role_policy_attachment" "this" {
   policy_type = "Custom"
 }
 
+output "role_name" {
+  description = "For role_name of the module in events."
+  value       = alicloud_ram_role.this.role_name
+}
+
 output "role_arn" {
   description = "For rrsa.roleArn of the chart."
   value       = alicloud_ram_role.this.arn

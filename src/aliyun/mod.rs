@@ -12,6 +12,7 @@ pub mod in_flight;
 pub mod invocations;
 pub(crate) mod limit;
 pub(crate) mod pause;
+pub mod queue;
 pub mod regions;
 pub mod rows;
 mod sign;

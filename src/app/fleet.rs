@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
+use super::events::Events;
 use super::plan::Plan;
 use super::ways::Ways;
 use crate::aliyun::error::CallError;
@@ -43,6 +44,7 @@ pub(super) struct Fleet<W, R> {
     ways: W,
     records: R,
     board: Board,
+    events: Events,
     accounts: BTreeMap<String, Account>,
     pollers: BTreeMap<Scope, Running>,
     /// What pollers that have ended had done for their scopes.
@@ -77,12 +79,19 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     ///
     /// # Errors
     /// When the saved record of a scope is damaged: counting must not begin from nothing.
-    pub(super) async fn start(config: Config, ways: W, records: R, board: Board) -> Result<Self, StateError> {
+    pub(super) async fn start(
+        config: Config,
+        ways: W,
+        records: R,
+        seen: (Board, Events),
+    ) -> Result<Self, StateError> {
+        let (board, events) = seen;
         let mut fleet = Self {
             config: config.clone(),
             ways,
             records,
             board,
+            events,
             accounts: BTreeMap::new(),
             pollers: BTreeMap::new(),
             past_work: BTreeMap::new(),
@@ -244,6 +253,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             held,
             work: self.past_work.get(&scope).copied().unwrap_or_default(),
             first_poll: self.first_polls.next(Instant::now()),
+            inbox: self.events.hints.open(&scope),
         };
         let first_view = match account.tried_again.contains(&scope.region_id) {
             true => FirstView::AfterPoll,
@@ -271,6 +281,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         match ended {
             Ok((_, (scope, end))) => {
                 self.pollers.remove(&scope);
+                self.events.hints.close(&scope);
                 if let Some(view) = self.board.remove(&scope) {
                     self.past_work.insert(scope.clone(), view.work);
                 }
@@ -332,6 +343,8 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     }
 
     fn publish_accounts(&self) {
+        self.events
+            .configure(&self.config, &self.accounts, &self.ways.shared().http);
         let accounts = self
             .accounts
             .iter()

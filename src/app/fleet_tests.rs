@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Finder, Shared};
+use super::events::Events;
 use super::fleet::{Fleet, Reload};
 use super::plan::Plan;
 use super::ways::Ways;
@@ -100,7 +101,10 @@ impl Stage {
             slowness: Arc::clone(&slowness),
         };
         let board = Board::new();
-        let fleet = Fleet::start(config, sky, disk.clone(), board.clone()).await?;
+        let fleet = {
+            let seen = (board.clone(), Events::new(board.clone()));
+            Fleet::start(config, sky, disk.clone(), seen).await?
+        };
         let (reloads, asked) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod check;
+mod events;
 mod fleet;
 mod plan;
 mod reload;
@@ -36,6 +37,7 @@ use crate::version;
 use crate::view::Board;
 use crate::web::{self, Server, notify};
 use account::Shared;
+use events::Events;
 use fleet::Fleet;
 use reload::Reloader;
 
@@ -60,6 +62,7 @@ pub struct App {
     site: Site,
     exposition: Arc<Exposition>,
     board: Board,
+    events: Events,
     fleet: Fleet<Shared, Arc<Store>>,
     reloader: Reloader,
     reloads: mpsc::Receiver<fleet::Reload>,
@@ -95,7 +98,8 @@ impl App {
         let board = Board::new();
         let shared = shared(&environment, Arc::clone(&requests))?;
         let accounts = config.accounts.len();
-        let fleet = Fleet::start(config.clone(), shared, store, board.clone()).await?;
+        let events = Events::new(board.clone());
+        let fleet = Fleet::start(config.clone(), shared, store, (board.clone(), events.clone())).await?;
         // Regions that are discovered come later.
         tracing::info!(accounts, scopes = board.view().scopes.len(), "polling begins");
         let (sender, reloads) = mpsc::channel(1);
@@ -122,6 +126,7 @@ impl App {
             site,
             exposition,
             board,
+            events,
             fleet,
             reloader,
             reloads,
@@ -160,7 +165,18 @@ impl App {
             }
         }));
         parts.spawn(named("polling", self.fleet.run(stop.clone(), self.reloads)));
-        let server = self.server.run(pages::routes(self.site), stop.clone());
+        let Events {
+            endpoint, receivers, ..
+        } = self.events;
+        parts.spawn(named("taking events", {
+            let receiving = receivers.run(stop.clone());
+            async move {
+                receiving.await;
+                Ok(())
+            }
+        }));
+        let routes = endpoint.on(pages::routes(self.site));
+        let server = self.server.run(routes, stop.clone());
         parts.spawn(named("the web server", async move { Ok(server.await?) }));
         parts.spawn(named("the systemd watchdog", {
             let watchdog = notify::watchdog(polls_move(board), stop.clone());

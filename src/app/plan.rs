@@ -57,6 +57,7 @@ impl Plan {
             request_timeout: poll.request_timeout,
             poll: PollPlan {
                 interval: poll.interval,
+                min_interval: config.events.min_interval,
                 sweep_interval: Some(poll.sweep_interval).filter(|interval| !interval.is_zero()),
                 timeout: poll.timeout,
                 history_budget: ((per_interval * HISTORY_SHARE) as u64).max(LEAST_HISTORY_BUDGET),

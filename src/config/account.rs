@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::credentials::{Credentials, Endpoints};
+use super::events::{QueueSource, account_id};
 use super::fields::{Fields, Item, Value};
-use super::home::{Home, Network, base_url};
+use super::home::{Home, Network, base_url, is_region_id};
 use crate::result::breaks_lines;
 use crate::shown::shown;
 
@@ -28,6 +29,10 @@ pub struct Account {
     pub resource_group_id: Option<String>,
     /// `tags`: only results that have all these tags; at most 20 (request parameters Tag.N.Key and Tag.N.Value).
     pub tags: BTreeMap<String, String>,
+    /// `account_id`: the account's number, as its events name it. Default: STS is asked, where events are used.
+    pub account_id: Option<String>,
+    /// `events`: the queue that its events are taken from. Default: none.
+    pub events: Option<QueueSource>,
 }
 
 /// Longer names make dashboards unreadable and series large.
@@ -46,6 +51,8 @@ impl Default for Account {
             endpoint: None,
             resource_group_id: None,
             tags: BTreeMap::new(),
+            account_id: None,
+            events: None,
         }
     }
 }
@@ -110,6 +117,11 @@ impl Account {
         if let Some(value) = fields.part("tags") {
             account.tags = tags(&value);
         }
+        account.account_id = fields.read("account_id", account_id).flatten();
+        account.events = fields
+            .part("events")
+            .and_then(|value| value.mapping(QueueSource::read))
+            .flatten();
         account
     }
 }
@@ -147,14 +159,6 @@ fn regions<'a>(value: &Value<'a>) -> Vec<Item<'a>> {
 
 fn no_region_id(text: &str) -> String {
     format!("expected a region id such as cn-hangzhou, found {}", shown(text))
-}
-
-/// Whether a text can be the id of a region, and so a part of a host.
-pub fn is_region_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Source: the limits of Tag.N.Key and Tag.N.Value of DescribeInvocationResults.

@@ -26,6 +26,14 @@ pub enum Network {
     Vpc,
 }
 
+/// Whether a text can be the id of a region, and so a part of a host.
+pub fn is_region_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 /// Reads `http(s)://host[:port]`, and takes an empty text for absent. Wrong ones are not shown, for they may hold a
 /// password.
 pub(super) fn base_url(value: &Value<'_>, may_hold_region: bool) -> Result<Option<String>, String> {

@@ -9,6 +9,7 @@ mod commands;
 mod credentials;
 mod document;
 mod error;
+mod events;
 mod fields;
 mod home;
 mod log;
@@ -20,10 +21,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ::config::{Environment, Source};
-pub use account::{Account, is_region_id};
+pub use account::Account;
 pub use credentials::{Credentials, Endpoints, Given, Origin};
 pub use error::{ConfigError, Place, Problem};
-pub use home::{Home, Network};
+pub use events::{Events, Queue, QueueSource, is_account_id};
+pub use home::{Home, Network, is_region_id};
 pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};
@@ -61,6 +63,8 @@ pub struct Config {
     pub log: Log,
     /// `metrics`: bounds and shapes of the series.
     pub metrics: Metrics,
+    /// `events`: task events that bring the next poll forward.
+    pub events: Events,
 }
 
 /// `state`: where the record of results is kept.
@@ -168,6 +172,7 @@ impl Default for Config {
             state: State::default(),
             log: Log::default(),
             metrics: Metrics::default(),
+            events: Events::default(),
         }
     }
 }
@@ -183,6 +188,7 @@ impl Config {
             state: section(fields, "state", State::read),
             log: section(fields, "log", Log::read),
             metrics: section(fields, "metrics", Metrics::read),
+            events: section(fields, "events", Events::read),
         }
     }
 
@@ -196,22 +202,22 @@ impl Config {
     /// One problem for each file that cannot be opened and read. Nothing of their content is shown.
     pub fn check_files(&self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
-        for (index, account) in self.accounts.iter().enumerate() {
-            for (key, path) in account
+        let accounts = self.accounts.iter().enumerate().flat_map(|(index, account)| {
+            account
                 .credentials
                 .files(&format!("accounts[{index}].credentials"))
-            {
-                if let Err(error) = regular_file::read(path, LONGEST_FILE) {
-                    let message = format!(
-                        "{} cannot be read: {error}; check the path, and that the exporter's user may read it",
-                        shown::path(path)
-                    );
-                    problems.push(Problem {
-                        place: Place::File,
-                        key,
-                        message,
-                    });
-                }
+        });
+        for (key, path) in accounts.chain(self.events.files()) {
+            if let Err(error) = regular_file::read(path, LONGEST_FILE) {
+                let message = format!(
+                    "{} cannot be read: {error}; check the path, and that the exporter's user may read it",
+                    shown::path(path)
+                );
+                problems.push(Problem {
+                    place: Place::File,
+                    key,
+                    message,
+                });
             }
         }
         if problems.is_empty() {

@@ -8,7 +8,7 @@ use crate::requests::Requests;
 use crate::result::{Seconds, Status};
 use crate::scope::Scope;
 use crate::timestamp;
-use crate::view::{ScopeView, View};
+use crate::view::{QueueFailed, ScopeView, View};
 
 /// Everything that a page is made of, at one instant.
 #[derive(Debug)]
@@ -129,6 +129,16 @@ impl<'a> Overview<'a> {
     /// The state of a scope.
     pub(super) fn state(&self, scope: &ScopeView) -> State {
         State::of(scope, self.now)
+    }
+
+    /// When the last event for a scope came.
+    pub(super) fn last_event(&self, scope: &Scope) -> Option<Seconds> {
+        self.view.events.scopes.get(scope)?.last
+    }
+
+    /// Why the queue of a scope's events cannot be read, if it has one that cannot.
+    pub(super) fn queue_error(&self, scope: &Scope) -> Option<&QueueFailed> {
+        self.view.events.scopes.get(scope)?.queue.as_ref()?.error.as_ref()
     }
 
     /// Results in the window by InvocationStatus, of all scopes; known statuses at 0 included.

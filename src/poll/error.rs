@@ -36,7 +36,10 @@ impl PollError {
 #[derive(Debug)]
 pub(super) enum PollEnd {
     /// What it found is saved.
-    Done,
+    Done {
+        /// Whether there was anything that had not been known.
+        is_new: bool,
+    },
     /// It changed nothing.
     Failed(PollError),
     /// The region's API does not know Cloud Assistant, and never has.

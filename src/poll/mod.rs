@@ -1,9 +1,11 @@
 //! When to ask and what.
 
+pub mod agenda;
 pub mod cloud;
 mod conversation;
 mod error;
 mod held;
+pub mod inbox;
 mod invocations;
 pub mod plan;
 pub mod poller;

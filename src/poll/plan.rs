@@ -13,6 +13,8 @@ const LEAST_FOR_HISTORIES: Duration = Duration::from_secs(1);
 pub struct PollPlan {
     /// `poll.interval`.
     pub interval: Duration,
+    /// `events.min_interval`.
+    pub min_interval: Duration,
     /// `poll.sweep_interval`; none for 0.
     pub sweep_interval: Option<Duration>,
     /// `poll.timeout`.

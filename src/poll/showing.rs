@@ -103,6 +103,11 @@ impl Showing {
         self.view.progress = None;
     }
 
+    /// A poll begins, perhaps before its time because of events.
+    pub(super) fn begins(&mut self, is_of_events: bool) {
+        self.view.work.event_polls += u64::from(is_of_events);
+    }
+
     /// A poll has ended.
     pub(super) fn polled(&mut self, up: bool, took: Duration) {
         self.view.last_poll = Some(LastPoll { up, took });

@@ -5,6 +5,7 @@
 mod action;
 mod failure;
 mod last_hour;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use prometheus::{HistogramOpts, HistogramVec, Registry};
 pub use action::Action;
 pub use failure::{Failure, Reason};
 pub use last_hour::LastHour;
+pub use queue::QueueReason;
 
 use crate::result::Seconds;
 use crate::scope::Scope;

@@ -26,13 +26,13 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// Reads files, and remembers what each looked like before.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     seen: Vec<Seen>,
 }
 
 impl Reader {
     /// The bytes of a file. Errors do not name it.
-    pub(super) fn read(&mut self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&mut self, path: &Path, longest: u64) -> io::Result<Vec<u8>> {
         let (bytes, seen) = Seen::read(path, longest);
         self.seen.push(seen);
         bytes
@@ -43,7 +43,7 @@ impl Reader {
 type Load<T> = Box<dyn Fn(&mut Reader) -> Result<Arc<T>, String> + Send + Sync>;
 
 /// A value that follows its files.
-pub(super) struct Live<T> {
+pub(crate) struct Live<T> {
     followed: Arc<Followed<T>>,
     /// What was answered last, for when the files do not.
     known: ArcSwapOption<T>,
@@ -72,7 +72,7 @@ struct NotYet;
 
 impl<T: Send + Sync + 'static> Live<T> {
     /// `what` names the value in logs.
-    pub(super) fn new(
+    pub(crate) fn new(
         what: &'static str,
         load: impl Fn(&mut Reader) -> Result<Arc<T>, String> + Send + Sync + 'static,
     ) -> Self {
@@ -91,7 +91,7 @@ impl<T: Send + Sync + 'static> Live<T> {
     ///
     /// Where the files can be neither read nor said to be wrong, because their file system does not answer, it is
     /// the value of before.
-    pub(super) async fn get(&self) -> Option<Arc<T>> {
+    pub(crate) async fn get(&self) -> Option<Arc<T>> {
         let deadline = Instant::now() + LONGEST_LOOK;
         loop {
             let look = async {

@@ -9,10 +9,11 @@
 //! - `connection`: HTTP/1 or HTTP/2 with the deadlines of `progress`, seen through `watched`;
 //! - `site`: the order of work around each answer: `config` (read again when `files` sees a change), a
 //!   token bucket, `auth`;
-//! - `routes`: paths, methods, `--web.max-requests`; `body`: answers that share their bytes.
+//! - `routes`: paths, methods, `--web.max-requests`; `upload`: the bodies of the few requests that have one; `body`:
+//!   answers that share their bytes.
 //!
 //! Absent on purpose: the pages themselves, reload of the main configuration, compression (the pages are made
-//! compressed), bodies of requests (nothing takes one).
+//! compressed).
 
 mod server;
 
@@ -36,12 +37,15 @@ mod site;
 mod body;
 mod error;
 mod routes;
+mod upload;
 
 pub mod notify;
 
 pub use body::Body;
 pub use check::check;
 pub use error::WebError;
+pub(crate) use files::Live;
 pub use listener::{Address, check_address};
 pub use routes::{Routes, error};
 pub use server::{Options, Server};
+pub use upload::Upload;

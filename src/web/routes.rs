@@ -5,23 +5,26 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
+use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::Body;
+use super::upload::Room;
+use super::{Body, Upload};
 
 /// A boxed answer that is being made.
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// The table of paths. Paths match exactly; an unknown one is 404, a wrong method is 405 with `Allow`.
 ///
-/// A handler gets the head of the request only: bodies of requests are never read. It is asked for HEAD as for GET,
+/// A handler gets the head of the request only, but for those of [`Routes::upload`]. It is asked for HEAD as for GET,
 /// and its body is then left out.
 #[derive(Default)]
 pub struct Routes {
     by_path: BTreeMap<String, Route>,
+    room: Room,
 }
 
 /// What is known of one path.
@@ -29,7 +32,13 @@ struct Route {
     takes: Takes,
     /// Requests that may be answered at the same time; none where there is no limit.
     slots: Option<Slots>,
-    handler: Box<dyn Fn(Parts) -> Answer + Send + Sync>,
+    handler: Handler,
+}
+
+/// Who answers.
+enum Handler {
+    OfHead(Box<dyn Fn(Parts) -> Answer + Send + Sync>),
+    OfUpload(Box<dyn Fn(Parts, Upload) -> Answer + Send + Sync>),
 }
 
 /// The limit of `--web.max-requests`.
@@ -86,12 +95,30 @@ impl Routes {
         self.with(path, Takes::Post, None, handler)
     }
 
+    /// Answers POST of a path, with the body of the request: the handler reads it, or does not where it refuses the
+    /// request for its head.
+    #[must_use]
+    pub fn upload<H, F>(mut self, path: &str, handler: H) -> Self
+    where
+        H: Fn(Parts, Upload) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let handler = Box::new(move |parts, upload| Box::pin(handler(parts, upload)) as Answer);
+        self.add(path, Takes::Post, None, Handler::OfUpload(handler));
+        self
+    }
+
     fn with<H, F>(mut self, path: &str, takes: Takes, slots: Option<Slots>, handler: H) -> Self
     where
         H: Fn(Parts) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let handler = Box::new(move |parts| Box::pin(handler(parts)) as Answer);
+        self.add(path, takes, slots, Handler::OfHead(handler));
+        self
+    }
+
+    fn add(&mut self, path: &str, takes: Takes, slots: Option<Slots>, handler: Handler) {
         self.by_path.insert(
             path.to_owned(),
             Route {
@@ -100,11 +127,18 @@ impl Routes {
                 handler,
             },
         );
-        self
     }
 
-    /// The answer to one request.
-    pub async fn answer(&self, mut parts: Parts) -> Response<Body> {
+    /// Whether the body of this request is for a handler to read.
+    pub(super) fn takes_body(&self, parts: &Parts) -> bool {
+        let route = self.by_path.get(parts.uri.path());
+        route.is_some_and(|route| {
+            matches!(route.handler, Handler::OfUpload(_)) && route.takes.includes(&parts.method)
+        })
+    }
+
+    /// The answer to one request; `body` is there where [`Routes::takes_body`] says that it is wanted.
+    pub async fn answer(&self, mut parts: Parts, body: Option<Incoming>) -> Response<Body> {
         let Some(route) = self.by_path.get(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
         };
@@ -126,7 +160,15 @@ impl Routes {
         if parts.method == Method::HEAD {
             parts.method = Method::GET;
         }
-        without_panic(&route.handler, parts).await
+        let path = parts.uri.path().to_owned();
+        match (&route.handler, body) {
+            (Handler::OfHead(handler), _) => without_panic(&path, || handler(parts)).await,
+            (Handler::OfUpload(handler), Some(body)) => {
+                let upload = Upload::new(body, &self.room);
+                without_panic(&path, || handler(parts, upload)).await
+            }
+            (Handler::OfUpload(_), None) => plain(StatusCode::BAD_REQUEST),
+        }
     }
 }
 
@@ -187,10 +229,9 @@ pub fn error(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
 }
 
 /// Runs a handler; one that panics costs its own request only, which gets 500.
-async fn without_panic(handler: &(dyn Fn(Parts) -> Answer + Send + Sync), parts: Parts) -> Response<Body> {
-    let path = parts.uri.path().to_owned();
+async fn without_panic(path: &str, handle: impl FnOnce() -> Answer) -> Response<Body> {
     // A handler that panicked is not polled again, and what handlers share is immutable or guarded by locks.
-    let begun = std::panic::catch_unwind(AssertUnwindSafe(|| handler(parts)));
+    let begun = std::panic::catch_unwind(AssertUnwindSafe(handle));
     let answer = match begun {
         Err(_) => None,
         Ok(mut answer) => {

@@ -19,7 +19,7 @@ use super::routes::plain;
 use super::{Body, Routes};
 use crate::token_bucket::TokenBucket;
 
-/// The body of a request is thrown away, up to here; no request needs one.
+/// The body of a request that needs none is thrown away, up to here.
 const REQUEST_BODY_BYTES: usize = 64 * 1024;
 /// How long its bytes are waited for.
 const REQUEST_BODY_TIME: Duration = Duration::from_secs(5);
@@ -44,7 +44,11 @@ impl Site {
         // connection can be trusted to be a request of its own.
         let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
         let is_http1 = parts.version < Version::HTTP_2;
-        let drained = drain(body).await;
+        // Of those that the web configuration refuses nothing is read: hyper then closes the connection by itself.
+        let (body, drained) = match self.routes.takes_body(&parts) {
+            true => (Some(body), Ok(())),
+            false => (None, drain(body).await),
+        };
         let has_host = parts.version != Version::HTTP_11 || parts.headers.get_all(HOST).iter().count() == 1;
         // RFC 9112 section 3.2.
         let sound = if has_host {
@@ -53,7 +57,7 @@ impl Site {
             Err(StatusCode::BAD_REQUEST)
         };
         let mut answer = match sound {
-            Ok(()) => self.admit(parts).await,
+            Ok(()) => self.admit(parts, body).await,
             Err(status) => plain(status),
         };
         if is_http1 && (is_chunked || sound.is_err()) {
@@ -66,7 +70,7 @@ impl Site {
 
     /// The order of the exporter-toolkit, on which hangs which answers carry the configured headers: those of
     /// handlers and 401, not 500 and 429.
-    async fn admit(&self, parts: Parts) -> Response<Body> {
+    async fn admit(&self, parts: Parts, body: Option<Incoming>) -> Response<Body> {
         let settings = match &self.settings {
             None => None,
             Some(live) => match live.get().await {
@@ -82,12 +86,12 @@ impl Site {
             return plain(StatusCode::TOO_MANY_REQUESTS);
         }
         let Some(settings) = settings else {
-            return self.routes.answer(parts).await;
+            return self.routes.answer(parts, body).await;
         };
         let authorization = parts.headers.get(AUTHORIZATION);
         let mut answer =
             if settings.users.is_empty() || self.auth.admits(&settings.users, authorization).await {
-                self.routes.answer(parts).await
+                self.routes.answer(parts, body).await
             } else {
                 let mut answer = plain(StatusCode::UNAUTHORIZED);
                 answer

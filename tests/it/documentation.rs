@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::exporter::{Exporter, command, config_path};
-use crate::fleet::account;
+use crate::fleet::{account, account_with};
 
 type Words = BTreeSet<String>;
 
@@ -76,14 +76,17 @@ fn families() -> Families {
     let key =
         format!("{{type: access_key, access_key_id: {ACCOUNT}-key, access_key_secret: {ACCOUNT}-secret}}");
     let uri = format!("{{type: credentials_uri, uri: {url}/credentials}}");
+    // Of which there is none.
+    let queue = format!("events: {{queue: q, endpoint: '{url}'}}");
     let config = format!(
         "accounts:\n{}{}poll: {{interval: 100ms}}\nrate_limit: {{requests_per_second: 1000, burst: 1000}}\n\
-         state: {{path: ''}}\nmetrics: {{command_durations: true, commands: [{{name: heartbeat}}]}}\n",
-        account(ACCOUNT, &url, &[REGION], &key),
+         state: {{path: ''}}\nmetrics: {{command_durations: true, commands: [{{name: heartbeat}}]}}\nevents: {{http: true}}\n",
+        account_with(ACCOUNT, &url, &[REGION], &key, &queue),
         account("other", &url, &[REGION], &uri)
     );
     let exporter = Exporter::start(directory.path(), &config);
     exporter.looked();
+    assert_eq!(exporter.request("POST", "/api/v1/events", "").status, 200);
     let schedule = {
         let mut cloud = simulator.cloud();
         let region = cloud.region(ACCOUNT, REGION);
@@ -236,10 +239,10 @@ fn named(text: &str, prefix: &str) -> Words {
 /// The keys that the program knows, by where they stand, as its message about an unknown one lists them.
 fn keys() -> Words {
     let mut text = "nope: 1\n".to_owned();
-    for section in ["poll", "rate_limit", "state", "log"] {
+    for section in ["poll", "rate_limit", "state", "log", "events"] {
         text.push_str(&format!("{section}: {{nope: 1}}\n"));
     }
-    text.push_str("metrics: {nope: 1, commands: [{name: a, nope: 1, tag: {key: a, nope: 1}}]}\naccounts:\n- {nope: 1}\n");
+    text.push_str("metrics: {nope: 1, commands: [{name: a, nope: 1, tag: {key: a, nope: 1}}]}\naccounts:\n- {nope: 1, events: {nope: 1}}\n");
     let kinds = [
         "default",
         "access_key",

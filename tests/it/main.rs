@@ -18,6 +18,7 @@ mod counting;
 mod crash;
 mod credentials;
 mod documentation;
+mod events;
 mod exporter;
 mod exposition;
 mod faults;

@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod commands;
+mod events;
 mod process;
 mod registered;
 mod results;
@@ -49,6 +50,7 @@ pub(super) fn all(view: &View, requests: &Requests, to: &mut dyn Sink) {
     of_scopes(view, &results::FAMILIES, to);
     commands::all(view, to);
     of_scopes(view, &scope::FAMILIES, to);
+    events::all(view, to);
     api::all(view, requests, to);
     account::all(view, to);
 }

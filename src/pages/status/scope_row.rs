@@ -8,7 +8,7 @@ use crate::pages::overview::{Overview, Share, State, recent};
 use crate::pages::parameters::encode;
 use crate::record::NamesUnavailable;
 use crate::result::Seconds;
-use crate::view::{Failed, Progress, ScopeView};
+use crate::view::{Failed, Progress, QueueFailed, ScopeView};
 
 /// So many scopes of a folded row are named.
 const MAX_NAMED: usize = 300;
@@ -32,6 +32,9 @@ pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
         .text(cut(&scope.scope.account))
         .markup("</td><td role=\"cell\" class=\"state\">");
     state(html, overview, scope);
+    if let Some(error) = overview.queue_error(&scope.scope) {
+        queue(html, error, now);
+    }
     html.markup("</td><td role=\"cell\" class=\"outcomes\" data-label=\"Last polls\">");
     spark::outcomes(html, scope.work.outcomes);
     html.markup("</td><td role=\"cell\" class=\"time\" data-label=\"Last success\">");
@@ -44,6 +47,13 @@ pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
         Some(time) if time > now => relative_time(html, time, now),
         Some(_) => none(html, "polling"),
         None => none(html, "none"),
+    }
+    if overview.view.events.is_on() {
+        html.markup("</td><td role=\"cell\" class=\"time\" data-label=\"Last event\">");
+        match overview.last_event(&scope.scope) {
+            Some(time) => relative_time(html, time, now),
+            None => none(html, "never"),
+        }
     }
     html.markup("</td><td role=\"cell\" class=\"spark\" data-label=\"Results\">");
     spark::results(html, overview, scope);
@@ -64,7 +74,7 @@ pub(super) fn folded(html: &mut Html, overview: &Overview<'_>, scopes: &[&ScopeV
     let Some(first) = scopes.first() else { return };
     html.markup("<tr role=\"row\" class=\"folded\"><th role=\"rowheader\" scope=\"row\">")
         .text(Number(scopes.len() as u64))
-        .markup(" regions</th><td role=\"cell\" colspan=\"11\" class=\"state\"><span class=\"badge bad\">Down</span>");
+        .markup(" regions</th><td role=\"cell\" colspan=\"12\" class=\"state\"><span class=\"badge bad\">Down</span>");
     if let Some(failed) = &first.error {
         error(html, failed, overview.now);
     }
@@ -184,6 +194,15 @@ fn progress(html: &mut Html, scope: &ScopeView, progress: Progress) {
             .markup("></progress>"),
     };
     html.markup("</p>");
+}
+
+/// Why the queue of the scope's events cannot be read.
+fn queue(html: &mut Html, error: &QueueFailed, now: Seconds) {
+    html.markup("<p class=\"detail\">The queue of its events cannot be read, <strong>")
+        .text(error.reason.as_str())
+        .markup("</strong>, ");
+    relative_time(html, error.at, now);
+    html.markup(": ").text(cut(&error.what)).markup("</p>");
 }
 
 /// A failure, with all that helps to ask about it.

@@ -46,8 +46,13 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
          <th role=\"columnheader\" scope=\"col\">State</th>\
          <th role=\"columnheader\" scope=\"col\">Last 60 polls</th>\
          <th role=\"columnheader\" scope=\"col\">Last success</th>\
-         <th role=\"columnheader\" scope=\"col\">Next poll</th>\
-         <th role=\"columnheader\" scope=\"col\">Results<small> of the window</small></th>\
+         <th role=\"columnheader\" scope=\"col\">Next poll</th>",
+    );
+    if overview.view.events.is_on() {
+        html.markup("<th role=\"columnheader\" scope=\"col\">Last event</th>");
+    }
+    html.markup(
+        "<th role=\"columnheader\" scope=\"col\">Results<small> of the window</small></th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Failed</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Tracked</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th>\

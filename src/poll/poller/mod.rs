@@ -14,9 +14,11 @@ use tracing::Instrument;
 
 use crate::aliyun::client::Action;
 use crate::clock::Clock;
+use crate::poll::agenda::{Agenda, Ended};
 use crate::poll::cloud::Cloud;
 use crate::poll::error::PollEnd;
 use crate::poll::held::Held;
+use crate::poll::inbox::Inbox;
 use crate::poll::invocations::AskingInvocations;
 use crate::poll::plan::PollPlan;
 use crate::poll::records::Records;
@@ -54,6 +56,8 @@ pub struct Start {
     pub work: Work,
     /// When the first poll begins, since others begin now.
     pub first_poll: Instant,
+    /// Where it is told of events.
+    pub inbox: Inbox,
 }
 
 /// The poller of one scope: it asks `C`, and saves in `R`.
@@ -72,6 +76,7 @@ pub struct Poller<C, R> {
     /// Baselines in a row that have lost the rest of their list.
     lists_cut_off: u32,
     first_poll: Instant,
+    inbox: Inbox,
 }
 
 impl<C: Cloud, R: Records> Poller<C, R> {
@@ -90,6 +95,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             invocations: AskingInvocations::default(),
             lists_cut_off: 0,
             first_poll: start.first_poll,
+            inbox: start.inbox,
         }
     }
 
@@ -112,29 +118,37 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     async fn go_on(&mut self, stop: &CancellationToken, first_view: FirstView) -> End {
         let now = Instant::now();
         let timetable = Timetable::new(&self.scope, self.plan.interval, now);
-        let mut next = self.first_poll.max(self.unpaused());
+        let looked = self.held.record().is_some_and(|record| !record.needs_baseline());
+        let intervals = (self.plan.interval, self.plan.min_interval);
+        let mut agenda = Agenda::new(timetable, intervals, self.first_poll, looked);
+        let mut next = agenda.next().max(self.unpaused());
         if first_view == FirstView::AtOnce {
             self.show(next).await;
         }
         loop {
-            if !self.wait(next, stop).await {
+            if !self.wait(&mut agenda, next, stop).await {
                 return End::Stopped;
             }
+            let hinted = self.inbox.take();
+            self.showing.begins(agenda.begin(Instant::now(), hinted));
             // Boxed: most of the time there is no poll, and room for it would be kept by hundreds of pollers.
-            match Box::pin(self.poll(stop)).await {
-                PollEnd::Done | PollEnd::Failed(_) => {}
+            let ended = match Box::pin(self.poll(stop)).await {
+                PollEnd::Done { is_new: true } => Ended::New,
+                PollEnd::Done { is_new: false } => Ended::Nothing,
+                PollEnd::Failed(_) => Ended::Failed,
                 PollEnd::Stopped => return End::Stopped,
                 PollEnd::NotSupported => return End::NotSupported,
-            }
+            };
+            agenda.end(Instant::now(), ended);
             // What the API has asked to wait for comes before our own rhythm.
-            next = timetable.next(Instant::now()).max(self.unpaused());
+            next = agenda.next().max(self.unpaused());
             self.show(next).await;
         }
     }
 
-    /// Waits for the next poll, and does meanwhile what has its own time: sweeps, and series that were held at 0.
-    /// `false` when stopped.
-    async fn wait(&mut self, next: Instant, stop: &CancellationToken) -> bool {
+    /// Waits for the next poll, which a hint may bring forward, and does meanwhile what has its own time: sweeps, and
+    /// series that were held at 0. `false` when stopped.
+    async fn wait(&mut self, agenda: &mut Agenda, mut next: Instant, stop: &CancellationToken) -> bool {
         loop {
             self.begin_sweep_if_due();
             let change = self.next_change();
@@ -143,6 +157,12 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             tokio::select! {
                 () = stop.cancelled() => return false,
                 () = sleep_until(next) => return true,
+                () = self.inbox.hinted(), if agenda.listens() => {
+                    agenda.hint();
+                    next = next.min(agenda.next().max(self.unpaused()));
+                    self.showing.next_poll(next);
+                    self.showing.publish();
+                }
                 () = sleep_until(change.unwrap_or(next)), if change.is_some() => self.show(next).await,
                 answered = self.sweeps.answered() => Box::pin(self.sweep_goes_on(answered, next)).await,
             }

@@ -37,7 +37,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             Err(error) => PollEnd::Failed(error),
         };
         match &end {
-            PollEnd::Done => self.showing.polled(true, started.elapsed()),
+            PollEnd::Done { .. } => self.showing.polled(true, started.elapsed()),
             PollEnd::Failed(error) => {
                 self.showing.failed(Of::Poll, error);
                 self.showing.polled(false, started.elapsed());
@@ -57,7 +57,9 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let error = match found {
             Some(Ok(findings)) => {
                 return match self.keep(record, findings).await {
-                    Ok(_) => PollEnd::Done,
+                    Ok(applied) => PollEnd::Done {
+                        is_new: applied.counted + applied.reclassified > 0,
+                    },
                     Err(error) => PollEnd::Failed(error),
                 };
             }

@@ -82,6 +82,11 @@ impl Api {
         self.with(|state| state.pause = pause);
     }
 
+    /// How many requests there were.
+    pub(super) fn requests(&self) -> usize {
+        self.with(|state| state.asked.len())
+    }
+
     /// When pages of the list were asked for, and as what.
     pub(crate) fn first_pages(&self) -> Vec<(Instant, Priority)> {
         self.with(|state| {

@@ -3,8 +3,10 @@
 
 pub(crate) mod api;
 mod cloud;
+mod day;
 pub(crate) mod disk;
 pub(super) mod exporter;
+mod hints;
 mod histories;
 mod known;
 mod property;

@@ -13,6 +13,7 @@ use super::exporter::settings;
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::config::LoggedResults;
+use crate::poll::inbox::Inbox;
 use crate::poll::plan::PollPlan;
 use crate::poll::poller::{End, FirstView, Poller, Start};
 use crate::poll::records::Records;
@@ -20,7 +21,8 @@ use crate::poll::scan::{Question, Request};
 use crate::scope::Scope;
 use crate::view::{Board, ScopeView, Work};
 
-const INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const FIRST_VIEW: FirstView = FirstView::AtOnce;
+pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
 fn scope() -> Scope {
     Scope::new("a", "r")
@@ -29,6 +31,7 @@ fn scope() -> Scope {
 pub(super) fn plan() -> PollPlan {
     PollPlan {
         interval: INTERVAL,
+        min_interval: Duration::from_secs(5),
         sweep_interval: None,
         timeout: Duration::from_secs(1800),
         history_budget: 60,
@@ -39,21 +42,24 @@ pub(super) fn plan() -> PollPlan {
 }
 
 /// A poller, what it asks, and where it saves.
-struct Stage {
-    api: Api,
+pub(super) struct Stage {
+    pub(super) api: Api,
     disk: Disk,
-    board: Board,
+    pub(super) board: Board,
     stop: CancellationToken,
+    pub(super) inbox: Inbox,
     task: JoinSet<End>,
 }
 
 impl Stage {
-    async fn begin(api: Api, disk: Disk, plan: PollPlan, first_view: FirstView) -> Self {
+    pub(super) async fn begin(api: Api, disk: Disk, plan: PollPlan, first_view: FirstView) -> Self {
         let record = disk.load(&scope(), &plan.settings, 0).await.unwrap();
+        let inbox = Inbox::default();
         let start = Start {
             held: record.into(),
             work: Work::default(),
             first_poll: Instant::now(),
+            inbox: inbox.clone(),
         };
         let (board, stop) = (Board::new(), CancellationToken::new());
         let ways = (api.clone(), disk.clone(), board.clone());
@@ -64,19 +70,20 @@ impl Stage {
             disk,
             board,
             stop,
+            inbox,
             task,
         }
     }
 
     /// After the first look at an empty cloud.
-    async fn looked(plan: PollPlan) -> Self {
+    pub(super) async fn looked(plan: PollPlan) -> Self {
         let stage = Self::begin(Api::new(), Disk::default(), plan, FirstView::AtOnce).await;
         stage.until("the first look", |view| view.work.polls == 1).await;
         stage
     }
 
     /// The view, once that is so.
-    async fn until(&self, what: &str, is_so: impl Fn(&ScopeView) -> bool) -> Arc<ScopeView> {
+    pub(super) async fn until(&self, what: &str, is_so: impl Fn(&ScopeView) -> bool) -> Arc<ScopeView> {
         let mut board = self.board.subscribe();
         let seen = board.wait_for(|view| view.scopes.get(&scope()).is_some_and(|view| is_so(view)));
         let seen = timeout(Duration::from_secs(86_400), seen).await;
@@ -85,19 +92,19 @@ impl Stage {
     }
 
     /// So many more polls and sweeps have ended.
-    async fn more(&self, polls: u64) -> Arc<ScopeView> {
+    pub(super) async fn more(&self, polls: u64) -> Arc<ScopeView> {
         let before = self.board.view().scopes[&scope()].work.polls;
         self.until("more polls", |view| view.work.polls >= before + polls)
             .await
     }
 
-    async fn end(mut self) -> End {
+    pub(super) async fn end(mut self) -> End {
         self.stop.cancel();
         self.task.join_next().await.unwrap().unwrap()
     }
 }
 
-fn counted(view: &ScopeView) -> u64 {
+pub(super) fn counted(view: &ScopeView) -> u64 {
     let counts = view.counts.iter();
     counts
         .flat_map(|counts| counts.totals().map(|shown| shown.value).collect::<Vec<_>>())

@@ -193,8 +193,8 @@ fn naive(row: &Value) -> Option<Row> {
             stopped: timestamp::parse(text("StopTime")),
         },
         dropped: number("Dropped")
-            .and_then(|bytes| u64::try_from(bytes).ok())
-            .unwrap_or(0),
+            .filter(|bytes| (0..=i64::from(i32::MAX)).contains(bytes))
+            .unwrap_or(0) as u64,
         delivery: matches!(&*delivery, "finished" | "failed").then(|| {
             Box::new(Delivery {
                 finished: delivery == "finished",

@@ -256,7 +256,7 @@ fn site(board: &Board) -> Routes {
 /// Pages wait for nothing: one look at the answer is enough.
 fn answer(routes: &Routes, parts: hyper::http::request::Parts) -> (u16, Vec<u8>) {
     let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(response) = pin!(routes.answer(parts)).poll(&mut context) else {
+    let Poll::Ready(response) = pin!(routes.answer(parts, None)).poll(&mut context) else {
         panic!("a page that waits");
     };
     let response: Response<Body> = response;

@@ -10,7 +10,7 @@ use arbitrary::{Result, Unstructured};
 use cloud_assistant_exporter::record::{
     Answer, Change, CommandSettings, Findings, History, Naming, Record, Settings, Sought, Sweep,
 };
-use cloud_assistant_exporter::result::{CommandOfRow, KnownStatus, InvocationSummary, Row, Status};
+use cloud_assistant_exporter::result::{CommandOfRow, InvocationSummary, KnownStatus, Row, Status};
 use cloud_assistant_exporter::selection::{NamePattern, Selection, Selector};
 use cloud_assistant_exporter_fuzz::record::{Picture, at, row, settings};
 use libfuzzer_sys::fuzz_target;

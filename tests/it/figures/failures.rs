@@ -102,7 +102,10 @@ fn six_hundred_thousand_failures() {
             let mut record = Record::new(settings());
             record.apply(
                 Findings {
-                    sweep: Some(Sweep { front: 0 }),
+                    sweep: Some(Sweep {
+                        front: 0,
+                        newer: Default::default(),
+                    }),
                     ..Findings::default()
                 },
                 Now {
@@ -174,7 +177,7 @@ fn look(board: &Board) {
             let (parts, ()) = request.body(()).unwrap().into_parts();
             let began = Instant::now();
             let mut context = Context::from_waker(Waker::noop());
-            let Poll::Ready(response) = pin!(routes.answer(parts)).poll(&mut context) else {
+            let Poll::Ready(response) = pin!(routes.answer(parts, None)).poll(&mut context) else {
                 panic!("a page that waits");
             };
             println!(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::{Clock, utc};
 use crate::keys::KnownKey;
-use crate::{CredentialsUri, Metadata, Region, Role, Truth};
+use crate::{CredentialsUri, Emission, Metadata, Queue, Region, Role, Truth};
 
 /// Changes a cloud as time goes on.
 pub trait Driver: Send + std::fmt::Debug {
@@ -37,6 +37,9 @@ pub struct Cloud {
     pub(crate) keys_issued: u64,
     pub(crate) roles: BTreeMap<String, Role>,
     pub(crate) credentials_uris: BTreeMap<String, CredentialsUri>,
+    pub(crate) emission: Option<Emission>,
+    pub(crate) account_ids: BTreeMap<String, String>,
+    pub(crate) queues: BTreeMap<(String, String), Queue>,
     regions: BTreeMap<(String, String), Region>,
     denied: BTreeSet<(String, String, Option<String>)>,
     unsupported: BTreeSet<String>,
@@ -58,6 +61,9 @@ impl Cloud {
             keys_issued: 0,
             roles: BTreeMap::new(),
             credentials_uris: BTreeMap::new(),
+            emission: None,
+            account_ids: BTreeMap::new(),
+            queues: BTreeMap::new(),
             regions: BTreeMap::new(),
             denied: BTreeSet::new(),
             unsupported: BTreeSet::new(),
@@ -97,10 +103,15 @@ impl Cloud {
             panic!("there is no account {account}")
         };
         let (count, clock) = (self.regions.len() + 1, self.clock);
+        let emits = self.emission.is_some();
         let held = self
             .regions
             .entry((account.to_owned(), region.to_owned()))
-            .or_insert_with(|| Region::new(account, region, format!("sim{number:x}{count:02x}"), clock));
+            .or_insert_with(|| {
+                let mut new = Region::new(account, region, format!("sim{number:x}{count:02x}"), clock);
+                new.emitted = emits.then(Vec::new);
+                new
+            });
         held.clock = clock;
         held.now = clock.now();
         held
@@ -110,6 +121,10 @@ impl Cloud {
     pub fn find_region(&self, account: &str, region: &str) -> Option<&Region> {
         let held = self.regions.get(&(account.to_owned(), region.to_owned()));
         held.filter(|region| region.used)
+    }
+
+    pub(crate) fn regions_mut(&mut self) -> impl Iterator<Item = &mut Region> {
+        self.regions.values_mut()
     }
 
     /// (account, region) of all that are used.

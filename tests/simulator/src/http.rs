@@ -24,7 +24,7 @@ use crate::received::Received;
 use crate::shared::Shared;
 use crate::signature::{self, Verifier};
 use crate::sts::{self, StsCall};
-use crate::{Cloud, control};
+use crate::{Cloud, control, queue};
 
 /// More than any request of ours.
 const BODY_LIMIT: usize = 4 << 20;
@@ -72,6 +72,9 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     };
     if request.path.starts_with("/simulator/") {
         return Ok(control::answer(&shared, &request));
+    }
+    if request.path.starts_with("/queues") {
+        return queue::http::answer(request, shared).await;
     }
     Call::new(request, shared).answer().await
 }

@@ -33,6 +33,8 @@
 //!   a thread of its own. `control` is the unsigned plane for scripts.
 //! - `keys`, `roles`, `sts` and `metadata` give out temporary keys: by AssumeRole, for an OIDC token, as the metadata
 //!   service of an instance, or at a credentials URI.
+//! - An [`Emission`] says where task events go, and what becomes of them on the way; `events` makes and sends them, and a
+//!   [`Queue`] keeps them for whoever asks for them with the API of Simple Message Queue.
 //! - [`scenario`] has clouds with something in them.
 //!
 //! The model does no input or output and knows no signatures; no lock is held while something is waited for.
@@ -45,6 +47,7 @@ mod cloud;
 mod command;
 mod control;
 mod error;
+mod events;
 mod faults;
 mod frequency;
 mod http;
@@ -56,6 +59,7 @@ mod metadata;
 mod misbehaviour;
 mod outcome;
 mod page_token;
+mod queue;
 mod received;
 mod region;
 mod regions;
@@ -75,6 +79,7 @@ pub use clock::{Clock, parse_utc, unix_now, utc};
 pub use cloud::{Cloud, Driver};
 pub use command::Command;
 pub use error::{ApiError, DOCUMENTED};
+pub use events::{Emission, HttpTarget};
 pub use faults::{Fault, FaultKind, Faults};
 pub use instances::{InstanceAt, Instances};
 pub use invocation::{Invocation, InvokeId, RepeatMode, Row};
@@ -82,6 +87,7 @@ pub use keys::{AccessKey, Issued};
 pub use metadata::{CredentialsUri, Metadata};
 pub use misbehaviour::{List, Misbehaviour};
 pub use outcome::{Delivery, Outcome};
+pub use queue::Queue;
 pub use received::Received;
 pub use region::{EndOfList, Order, Paging, RETENTION, RETENTION_ROWS, Region};
 pub use regions::ALL as ALL_REGIONS;

@@ -81,6 +81,8 @@ pub struct Region {
     pub(crate) token_epoch: u64,
     /// Counts the changes that may change the list or a history.
     pub(crate) version: u64,
+    /// Events that were not sent yet; none where none are emitted.
+    pub(crate) emitted: Option<Vec<Value>>,
     prefix: String,
     /// The CommandIds of commands that were renamed, by the name that they have now.
     renamed: BTreeMap<String, String>,
@@ -112,6 +114,7 @@ impl Region {
             misbehaviours: Misbehaviours::default(),
             token_epoch: 0,
             version: 0,
+            emitted: None,
             prefix,
             renamed: BTreeMap::new(),
             next_sequence: 1,
@@ -168,16 +171,28 @@ impl Region {
     /// Lets it end on an instance. One that had not started has then run for as long as the outcome says.
     pub fn settle(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
         let (now, timeout) = (self.now, self.time_limit(invoke_id));
-        self.row_at(invoke_id, &instance.into())
-            .settle(&outcome, timeout, now);
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
+        let row = &mut self.invocation_at(invoke_id).rows[place];
+        let was_open = row.status.is_open();
+        row.settle(&outcome, timeout, now);
+        if was_open {
+            self.emit(sequence, place, None);
+        }
     }
 
     /// Lets it end on each instance where it has not.
     pub fn settle_all(&mut self, invoke_id: &str, outcome: &Outcome) {
         let (now, timeout) = (self.now, self.time_limit(invoke_id));
-        let invocation = self.invocation_at(invoke_id);
-        for row in invocation.rows.iter_mut().filter(|row| row.status.is_open()) {
-            row.settle(outcome, timeout, now);
+        let sequence = self.sequence(invoke_id);
+        for place in 0..self.invocation(invoke_id).rows.len() {
+            let row = &mut self.invocation_at(invoke_id).rows[place];
+            if row.status.is_open() {
+                row.settle(outcome, timeout, now);
+                self.emit(sequence, place, None);
+            }
         }
     }
 
@@ -185,7 +200,12 @@ impl Region {
     pub fn set_status(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, status: InvocationStatus) {
         let now = self.now;
         let timeout = self.time_limit(invoke_id);
-        let row = self.row_at(invoke_id, &instance.into());
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
+        let row = &mut self.invocation_at(invoke_id).rows[place];
+        let was_open = row.status.is_open();
         match status {
             InvocationStatus::Running => row.start(now),
             InvocationStatus::Stopping => {
@@ -198,6 +218,9 @@ impl Region {
                 row.update_time = now;
             }
             settled => row.settle(&Outcome::with_status(settled), timeout, now),
+        }
+        if was_open && !status.is_open() {
+            self.emit(sequence, place, None);
         }
     }
 

@@ -62,10 +62,15 @@ impl Region {
     pub fn finish_run(&mut self, invoke_id: &str, instance: impl Into<InstanceAt>, outcome: Outcome) {
         let (now, keeps_codes) = (self.now, self.schedules_keep_codes);
         let timeout = self.time_limit(invoke_id);
-        let row = self.row_mut(invoke_id, instance);
-        let Some(run) = row.history.iter_mut().rev().find(|run| run.status.is_open()) else {
+        let (sequence, place) = (
+            self.sequence(invoke_id),
+            self.position(invoke_id, &instance.into()),
+        );
+        let row = self.row_mut(invoke_id, place);
+        let Some(open) = row.history.iter().rposition(|run| run.status.is_open()) else {
             panic!("no run of {invoke_id} is open on {}", row.instance_id)
         };
+        let run = &mut row.history[open];
         run.settle(&outcome, timeout, now);
         let last = run.clone();
         row.take_latest(&last);
@@ -75,6 +80,7 @@ impl Region {
             row.error_info.clear();
             row.exit_code = None;
         }
+        self.emit(sequence, place, Some(open));
     }
 
     /// Passes over so many run numbers, which no history will show.
@@ -107,6 +113,10 @@ impl Region {
             }
             row.status = status;
             row.update_time = now;
+        }
+        let sequence = self.sequence(invoke_id);
+        for place in 0..self.invocation(invoke_id).rows.len() {
+            self.emit(sequence, place, None);
         }
     }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::Cloud;
 use crate::faults::Faults;
 use crate::received::Received;
@@ -43,6 +45,10 @@ pub(crate) struct Shared {
     settings: Mutex<Settings>,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
+    /// The statuses that HTTP targets of events have answered with; 0 where there was no answer.
+    delivered: Mutex<Vec<u16>>,
+    /// Told when a message was put into any queue.
+    pub(crate) messages: Notify,
     pub(crate) faults: Faults,
 }
 
@@ -61,6 +67,8 @@ impl Shared {
             settings: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             max_in_flight: AtomicUsize::new(0),
+            delivered: Mutex::default(),
+            messages: Notify::new(),
             faults: Faults::default(),
         }
     }
@@ -112,6 +120,15 @@ impl Shared {
 
     pub(crate) fn forget_requests(&self) {
         lock(&self.received).requests.clear();
+    }
+
+    /// A try to deliver an event has ended.
+    pub(crate) fn delivered(&self, status: u16) {
+        lock(&self.delivered).push(status);
+    }
+
+    pub(crate) fn deliveries(&self) -> Vec<u16> {
+        lock(&self.delivered).clone()
     }
 
     pub(crate) fn in_flight(&self) -> usize {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::events::deliver::deliver;
 use crate::faults::Faults;
 use crate::received::Received;
 use crate::shared::{Shared, lock};
@@ -65,6 +66,7 @@ impl Simulator {
                     _ = stopped => {}
                     never = http::serve(listener, Arc::clone(&served)) => match never {},
                     never = tick(&served) => match never {},
+                    never = deliver(&served) => match never {},
                 }
             });
             // The connections end with the runtime.
@@ -109,6 +111,17 @@ impl Simulator {
     /// Begins the list of requests anew.
     pub fn forget_requests(&self) {
         self.shared.forget_requests();
+    }
+
+    /// Puts a message into a queue, if it is there, and tells whoever waits for one.
+    pub fn put_message(&self, account: &str, queue: &str, body: impl Into<String>) {
+        self.cloud().put_message(account, queue, body.into());
+        self.shared.messages.notify_waiters();
+    }
+
+    /// The status of each try to send an event to an HTTP target; 0 where there was no answer.
+    pub fn deliveries(&self) -> Vec<u16> {
+        self.shared.deliveries()
     }
 
     /// What goes wrong.

@@ -33,7 +33,7 @@ impl StsCall<'_> {
         }
         match action {
             "AssumeRole" => self.assume_role(cloud, caller),
-            "GetCallerIdentity" => Ok(self.identity(caller)),
+            "GetCallerIdentity" => Ok(self.identity(caller, &cloud.account_id(&caller.account))),
             _ => Err(documented("InvalidAction.NotFound")),
         }
     }
@@ -154,7 +154,7 @@ impl StsCall<'_> {
         }))
     }
 
-    fn identity(&self, caller: &KnownKey) -> Value {
+    fn identity(&self, caller: &KnownKey, account_id: &str) -> Value {
         let kind = if caller.key.security_token.is_some() {
             "AssumedRoleUser"
         } else {
@@ -163,10 +163,10 @@ impl StsCall<'_> {
         json!({
             "RequestId": self.request_id,
             "IdentityType": kind,
-            "AccountId": caller.account,
+            "AccountId": account_id,
             "PrincipalId": caller.key.id,
             "UserId": caller.key.id,
-            "Arn": format!("acs:ram::{}:user/{}", caller.account, caller.key.id),
+            "Arn": format!("acs:ram::{account_id}:user/{}", caller.key.id),
         })
     }
 }

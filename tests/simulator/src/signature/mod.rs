@@ -1,6 +1,8 @@
 //! Checks who sent a request. Written from the documentation alone: it shares nothing with what signs.
 
 mod encoding;
+pub(crate) mod mns;
+mod mns4;
 pub(crate) mod v1;
 pub(crate) mod v3;
 

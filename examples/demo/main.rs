@@ -1,8 +1,12 @@
 //! The exporter and a living fleet on this machine: `make demo`.
 //!
-//! The fleet is the simulator's. Its clock is fast, and the exporter polls often, so that something moves within
-//! seconds. Everything ends with Ctrl-C, and nothing is left behind.
+//! The fleet is the simulator's, and its clock is fast. The exporter polls once a minute, and is told by task events when
+//! to look before: over HTTP, and those of staging out of a queue as well. Everything ends with Ctrl-C, and nothing is
+//! left behind.
 
+mod lateness;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,13 +14,20 @@ use clap::Parser;
 use cloud_assistant_exporter::app::{App, Options};
 use cloud_assistant_exporter::cli::Cli;
 use cloud_assistant_exporter::{config, telemetry};
-use simulator::{Clock, Role, Simulator, scenario};
+use lateness::Lateness;
+use simulator::{Clock, Emission, Role, Simulator, scenario};
 
 /// Seconds of the fleet in a real one.
 const SPEED: u32 = 20;
 
 /// Where the fleet answers.
 const SIMULATOR: &str = "127.0.0.1:10070";
+
+/// Where it is shown how late results are.
+const LATENESS: &str = "127.0.0.1:10071";
+
+/// The queue of staging's events.
+const QUEUE: &str = "cloud-assistant-events";
 
 /// What the staging account is read with, so that there are credentials that expire.
 const ROLE: &str = "acs:ram::123456789012:role/exporter";
@@ -28,6 +39,7 @@ fn main() -> anyhow::Result<()> {
     let scopes = fleet.scopes();
     let simulator =
         Simulator::bind(SIMULATOR.parse()?, fleet).with_context(|| format!("the fleet needs {SIMULATOR}"))?;
+    simulator.cloud().queue("staging", QUEUE);
     // Until the exporter has looked once: what happens before is not counted.
     simulator.cloud().set_paused(true);
     let file = std::env::temp_dir().join(format!(
@@ -56,11 +68,23 @@ fn main() -> anyhow::Result<()> {
             ended = &mut running => return ended,
             looked = tokio::time::timeout(Duration::from_secs(60), looked) => looked.context("no first look")??,
         }
-        simulator.cloud().mark_baseline();
-        simulator.cloud().set_paused(false);
+        let lateness = Arc::new(Lateness::default());
+        {
+            let mut cloud = simulator.cloud();
+            cloud.mark_baseline();
+            cloud.emit(Some(Emission {
+                queue: Some(QUEUE.to_owned()),
+                // As Alibaba Cloud does, they take a moment.
+                delay: Duration::from_millis(200)..=Duration::from_secs(2),
+                ..Emission::to_http("http://127.0.0.1:10069/api/v1/events")
+            }));
+            cloud.set_paused(false);
+        }
         announce();
         tokio::select! {
             ended = &mut running => return ended,
+            () = lateness.follow(&simulator, &board) => {}
+            served = Arc::clone(&lateness).serve(LATENESS) => served.with_context(|| format!("the page needs {LATENESS}"))?,
             _ = tokio::signal::ctrl_c() => stop.cancel(),
         }
         running.await
@@ -73,7 +97,8 @@ fn announce() {
         "\nA fleet is running commands, and the exporter counts how they end.\n\n  \
          status page            http://127.0.0.1:10069/\n  \
          metrics                http://127.0.0.1:10069/metrics\n  \
-         what was really run    http://{SIMULATOR}/simulator/truth\n\nCtrl-C ends both.\n"
+         what was really run    http://{SIMULATOR}/simulator/truth\n  \
+         how late results are   http://{LATENESS}/\n\nCtrl-C ends all.\n"
     );
 }
 
@@ -93,12 +118,17 @@ fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
         } else {
             format!("{{type: assume_role, role_arn: '{ROLE}', sts_endpoint: '{url}', source: {key}}}")
         };
+        let events = match account.as_str() {
+            "staging" => format!("    events: {{queue: '{url}/queues/{QUEUE}'}}\n"),
+            _ => String::new(),
+        };
         text.push_str(&format!(
-            "  - name: {account}\n    endpoint: {url}\n    regions: [{}]\n    credentials: {credentials}\n",
+            "  - name: {account}\n    endpoint: {url}\n    regions: [{}]\n    credentials: {credentials}\n{events}",
             regions.join(", ")
         ));
     }
-    text + "poll: {interval: 2s, sweep_interval: 60s}\n\
+    text + "poll: {interval: 60s, sweep_interval: 10m}\n\
+            events: {http: true, min_interval: 1s}\n\
             rate_limit: {requests_per_second: 50, burst: 50}\n\
             state: {path: \"\"}\n\
             metrics:\n  new_series_hold: 5s\n  commands:\n  - name: heartbeat|restart-web\n  \

@@ -1,0 +1,221 @@
+//! Takes events out of one queue: receive, hint, delete everything, again.
+//!
+//! A queue that cannot be read harms nothing: polls go on at their interval, and it is tried again.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::{Instant, sleep};
+
+use super::hints::Hints;
+use super::message::{self, About};
+use crate::aliyun::queue::{Message, QueueClient, QueueError, WAIT};
+use crate::requests::QueueReason;
+use crate::scope::Scope;
+use crate::view::Source;
+
+/// The shortest pause after what went wrong; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// And the longest: so often a queue that is missing or denied is tried.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// An empty queue that has waited for less has not waited: above a limit that is not told it answers at once, and each
+/// answer costs.
+const WAITED: Duration = Duration::from_secs(WAIT / 2);
+
+/// One queue that is read.
+#[derive(Debug)]
+pub(super) struct QueueLoop {
+    pub(super) client: QueueClient,
+    pub(super) hints: Hints,
+    /// Whose events are in it that name nobody.
+    pub(super) of: About,
+    /// Where it is shown.
+    pub(super) shown_at: Vec<Scope>,
+}
+
+/// How a request to a queue ended, as far as the next one goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Messages,
+    /// There were none, after so long.
+    Empty(Duration),
+    Failed(QueueReason),
+}
+
+/// When the next request is sent: a function of how the last ones ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pauses {
+    /// Requests in a row that were over too soon.
+    too_soon: u32,
+}
+
+impl Pauses {
+    /// How long to wait.
+    fn after(&mut self, ended: Ended) -> Duration {
+        let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(self.too_soon).unwrap_or(u32::MAX));
+        let pause = match ended {
+            Ended::Messages => Duration::ZERO,
+            Ended::Empty(waited) if waited >= WAITED => Duration::ZERO,
+            Ended::Empty(_) => doubled,
+            Ended::Failed(reason) => match reason {
+                // What a person must mend first.
+                QueueReason::Missing
+                | QueueReason::Denied
+                | QueueReason::Credentials
+                | QueueReason::Rejected
+                | QueueReason::Malformed => LONGEST_PAUSE,
+                QueueReason::Throttled
+                | QueueReason::Unavailable
+                | QueueReason::Timeout
+                | QueueReason::Transport => doubled,
+            },
+        };
+        self.too_soon = if pause.is_zero() {
+            0
+        } else {
+            self.too_soon.saturating_add(1)
+        };
+        pause.min(LONGEST_PAUSE)
+    }
+}
+
+impl QueueLoop {
+    /// Goes on for ever; may be dropped at any time.
+    pub(super) async fn run(self) {
+        let mut pauses = Pauses::default();
+        // What has been said of it last.
+        let mut told: Option<QueueReason> = None;
+        loop {
+            let asked = Instant::now();
+            let ended = match self.take().await {
+                Ok(0) => Ended::Empty(asked.elapsed()),
+                Ok(_) => Ended::Messages,
+                Err(error) => {
+                    if told != Some(error.reason) {
+                        told = Some(error.reason);
+                        let region_id = self.of.region_id.as_deref();
+                        let reason = error.reason.as_str();
+                        tracing::warn!(region_id, reason, %error, "the queue of events cannot be read");
+                    }
+                    self.hints.queue_failed(&self.shown_at, &error);
+                    Ended::Failed(error.reason)
+                }
+            };
+            if !matches!(ended, Ended::Failed(_)) {
+                self.hints.queue_works(&self.shown_at);
+                if told.take().is_some() {
+                    tracing::info!(region_id = self.of.region_id, "the queue of events is read again");
+                }
+            }
+            sleep(pauses.after(ended)).await;
+        }
+    }
+
+    /// Receives once, hints, and deletes what has come. Returns how much that was.
+    async fn take(&self) -> Result<usize, QueueError> {
+        let received = self.client.receive().await?;
+        if received.is_empty() {
+            return Ok(0);
+        }
+        let messages: Vec<_> = received.iter().flat_map(|message| read(message)).collect();
+        self.hints.tell(Source::Queue, &self.of, &messages);
+        // All of them, whatever they are: what nobody deletes comes again and again.
+        self.client.delete(&received).await?;
+        Ok(received.len())
+    }
+}
+
+/// A body is JSON, or Base64 of it: rules and consoles differ.
+fn read(message: &Message) -> Vec<message::Message> {
+    let body = message.body.trim();
+    let nothing = About::default();
+    if body.starts_with(['{', '[']) {
+        return message::read(body.as_bytes(), &nothing);
+    }
+    match STANDARD.decode(body) {
+        Ok(decoded) if !decoded.is_empty() => message::read(&decoded, &nothing),
+        _ => vec![message::Message::Unreadable],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn when_the_next_request_is_sent() {
+        use QueueReason::{Denied, Missing, Transport, Unavailable};
+        let empty = |waited| Ended::Empty(seconds(waited));
+        let failed = Ended::Failed;
+        let cases: [(&str, &[Ended], &[u64]); 6] = [
+            (
+                "a queue that works",
+                &[empty(30), Ended::Messages, empty(29)],
+                &[0, 0, 0],
+            ),
+            (
+                "an empty one that answers at once",
+                &[
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                    empty(1),
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                    empty(0),
+                ],
+                &[1, 2, 4, 8, 16, 32, 60, 60],
+            ),
+            (
+                "one that waits again",
+                &[empty(0), empty(0), empty(30), empty(0)],
+                &[1, 2, 0, 1],
+            ),
+            ("a missing one", &[failed(Missing), failed(Missing)], &[60, 60]),
+            (
+                "one that is denied for a while",
+                &[failed(Denied), Ended::Messages, failed(Transport)],
+                &[60, 0, 1],
+            ),
+            (
+                "a service that is away",
+                &[failed(Unavailable), failed(Transport), Ended::Messages],
+                &[1, 2, 0],
+            ),
+        ];
+        for (what, ended, expected) in cases {
+            let mut pauses = Pauses::default();
+            let waited: Vec<u64> = ended.iter().map(|ended| pauses.after(*ended).as_secs()).collect();
+            assert_eq!(waited, expected, "{what}");
+        }
+        let mut pauses = Pauses::default();
+        assert!((0..100).all(|_| pauses.after(empty(0)) <= LONGEST_PAUSE));
+    }
+
+    #[test]
+    fn bodies_are_json_or_base64_of_it() {
+        let body = |body: &str| {
+            read(&Message {
+                body: body.to_owned(),
+                receipt_handle: String::new(),
+            })
+        };
+        let event = r#"{"type":"ecs:CloudAssistant:TaskCompleted","aliyunregionid":"r"}"#;
+        let hint = message::Message::Hint(About {
+            account: None,
+            region_id: Some("r".to_owned()),
+        });
+        assert_eq!(body(event), [hint.clone()]);
+        assert_eq!(body(&format!(" {}\n", STANDARD.encode(event))), [hint.clone()]);
+        assert_eq!(body(&format!("[{event},{event}]")), [hint.clone(), hint]);
+        for odd in ["", "plain text", "e30", "e30=", &STANDARD.encode([0xff, 0])] {
+            assert_eq!(body(odd), [message::Message::Unreadable], "{odd}");
+        }
+    }
+}
