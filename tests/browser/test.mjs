@@ -133,7 +133,7 @@ async function fromColumnToFailures(exporter) {
   assert.ok(seconds >= 15 && seconds <= 60)
   // Loaded again by the browser itself, with its question.
   const before = page.url()
-  await page.waitForResponse(response => response.url() === before, { timeout: (seconds + 15) * 1000 })
+  await page.waitForEvent('framenavigated', { timeout: (seconds + 15) * 1000 })
   await page.waitForLoadState()
   assert.equal(page.url(), before)
   await check()
