@@ -23,7 +23,7 @@ pub struct View {
     /// Each scope that is polled.
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
     /// Each account, by name.
-    pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+    pub accounts: Arc<Accounts>,
     /// What has been received of events.
     pub events: Arc<EventsView>,
     /// Why the configuration was not taken when it was last read, if it was not.
@@ -38,6 +38,9 @@ pub struct RefusedReload {
     /// What is wrong with it.
     pub reason: String,
 }
+
+/// Accounts by their names.
+pub type Accounts = BTreeMap<Arc<str>, Arc<AccountView>>;
 
 /// One account.
 #[derive(Debug, Clone)]
@@ -161,6 +164,11 @@ pub struct Progress {
 }
 
 impl ScopeView {
+    /// What its results add up to, once one was listed: before, none of it is shown in metrics.
+    pub fn listed(&self) -> Option<&Counts> {
+        self.counts.as_deref().filter(|counts| counts.has_listed)
+    }
+
     /// A scope of which nothing is known yet.
     pub fn new(scope: Scope) -> Self {
         Self {
@@ -201,7 +209,8 @@ impl Board {
     }
 
     /// Puts up the accounts.
-    pub fn publish_accounts(&self, accounts: BTreeMap<Arc<str>, Arc<AccountView>>) {
+    pub fn publish_accounts(&self, accounts: Accounts) {
+        let accounts = Arc::new(accounts);
         self.view
             .send_modify(|view| Arc::make_mut(view).accounts = accounts);
     }

@@ -100,6 +100,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             next_housekeeping: Instant::now(),
             first_polls: FirstPolls::new(Instant::now()),
         };
+        fleet.hold_new_series();
         let mut next = fleet.prepare(config).await?;
         fleet.accounts = std::mem::take(&mut next.accounts);
         for (scope, (plan, record)) in next.new {
@@ -153,6 +154,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             Err(error) => return Ok(Err(error)),
         };
         (self.config, self.accounts) = (next.config, next.accounts);
+        self.hold_new_series();
         // What the API answers to the configuration before is not for this one.
         self.discoveries = JoinSet::new();
         self.reconcile(None, next.new).await?;
@@ -231,6 +233,11 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             self.start_poller(scope, plan, record);
         }
         Ok(())
+    }
+
+    fn hold_new_series(&self) {
+        let hold = self.config.metrics.new_series_hold;
+        self.ways.shared().requests.set_hold(hold);
     }
 
     async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Vec<Loaded> {

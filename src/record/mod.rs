@@ -18,6 +18,8 @@ mod pairs;
 mod saved;
 mod settings;
 mod shown;
+#[cfg(test)]
+mod sparse;
 mod table;
 mod tally;
 
@@ -42,6 +44,7 @@ pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
+use fact::Context;
 use labels::Labels;
 use ledger::Ledger;
 use ledger::baseline::Baseline;
@@ -95,6 +98,7 @@ impl Record {
             labels,
             ..
         } = self;
+        tallies.has_looked = !ledger.needs_baseline();
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
@@ -253,7 +257,12 @@ impl Record {
         let newest = self.tallies.newest.has_labels(self.labels.texts());
         newest.then_some(()).ok_or(Damaged { key: Key::Head })?;
         let ledger = self.ledger.restored();
-        let tallies = ledger.and_then(|()| self.tallies.restored(now, &self.ledger.identities));
+        let has_listed = self.ledger.has_listed();
+        let context = Context {
+            identities: &self.ledger.identities,
+            labels: self.labels.texts(),
+        };
+        let tallies = ledger.and_then(|()| self.tallies.restored(now, has_listed, context));
         tallies.map_err(|key| Damaged { key })
     }
 }

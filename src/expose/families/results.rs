@@ -5,7 +5,7 @@ use super::{OfScopes, polled};
 use crate::expose::point::{Exemplar, Family, Histogram, Label, Value};
 use crate::record::ShownTotal;
 
-pub(super) const FAMILIES: [OfScopes; 8] = [
+pub(super) static FAMILIES: [OfScopes; 8] = [
     (
         Family::gauge(
             "cloud_assistant_recent_results",

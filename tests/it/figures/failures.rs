@@ -28,7 +28,7 @@ fn settings() -> Settings {
         new_series_hold: 90,
         max_error_codes: 100,
         max_exit_codes: 100,
-        duration_buckets: vec![1.0, 60.0],
+        duration_buckets: vec![1.0, 60.0].into(),
         filter: 0,
         pauses: Pauses::default(),
         commands: None,

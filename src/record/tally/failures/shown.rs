@@ -8,7 +8,7 @@ use crate::record::labels::LabelTexts;
 use crate::result::{Delivery, Identity, Seconds};
 
 /// The failures of a scope at one instant. The texts of their labels are those of the picture.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::record) struct ShownFailures {
     /// The newest first.
     pub(super) all: Arc<[Arc<Failure>]>,
