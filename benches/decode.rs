@@ -118,6 +118,7 @@ impl Parts<'_> {
             status: Status::parse(self.status),
             error_code: self.error_code.into(),
             exit_code: self.exit_code,
+            error_info: None,
             repeats: self.repeats,
             times: Times {
                 started,
