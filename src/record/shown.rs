@@ -50,6 +50,8 @@ pub struct Counts {
     pub open: usize,
     /// The series of selected commands; none where nothing is selected.
     pub commands: Option<ShownCommands>,
+    /// When the first complete look began, where that is known: what had settled by then is not counted.
+    pub first_look: Option<Seconds>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
     failures: Arc<[Arc<ShownFailure>]>,
@@ -110,6 +112,7 @@ impl Counts {
             overflow: work.overflow,
             held: ledger.identities.len(),
             open: ledger.open.len(),
+            first_look: Some(ledger.baseline.began).filter(|began| *began > 0),
             window: settings.window,
             failures,
             commands,

@@ -8,19 +8,23 @@ use crate::view::View;
 /// A family of commands: what it is, and what it shows of one.
 type OfCommands = (Family<'static>, fn(&Counts, &ShownCommand, &mut dyn Sink));
 
+pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
+    "cloud_assistant_command_results",
+    polled!("Results of selected commands that settled since the exporter first looked."),
+);
+
+pub(in crate::expose) const DURATIONS: Family<'static> = Family::histogram(
+    "cloud_assistant_command_result_duration_seconds",
+    polled!("How long counted results of the command ran: FinishedTime less StartTime."),
+);
+
 const FAMILIES: [OfCommands; 7] = [
-    (
-        Family::counter(
-            "cloud_assistant_command_results",
-            polled!("Results of selected commands that settled since the exporter first looked."),
-        ),
-        |counts, command, to| {
-            for (status, value) in &command.counted {
-                let status = ("invocation_status", counts.status_text(*status));
-                to.point(&[status], (*value).into());
-            }
-        },
-    ),
+    (RESULTS, |counts, command, to| {
+        for (status, value) in &command.counted {
+            let status = ("invocation_status", counts.status_text(*status));
+            to.point(&[status], (*value).into());
+        }
+    }),
     (
         Family::gauge(
             "cloud_assistant_command_recent_results",
@@ -47,23 +51,17 @@ const FAMILIES: [OfCommands; 7] = [
         ),
         |_, command, to| time(command.last_failure, to),
     ),
-    (
-        Family::histogram(
-            "cloud_assistant_command_result_duration_seconds",
-            polled!("How long counted results of the command ran: FinishedTime less StartTime."),
-        ),
-        |counts, command, to| {
-            if let Some((cumulative, count, sum)) = &command.durations {
-                let histogram = Histogram {
-                    bounds: &counts.duration_buckets,
-                    cumulative,
-                    count: *count,
-                    sum: (*sum).into(),
-                };
-                to.point(&[], Value::Histogram(histogram));
-            }
-        },
-    ),
+    (DURATIONS, |counts, command, to| {
+        if let Some((cumulative, count, sum)) = &command.durations {
+            let histogram = Histogram {
+                bounds: &counts.duration_buckets,
+                cumulative,
+                count: *count,
+                sum: (*sum).into(),
+            };
+            to.point(&[], Value::Histogram(histogram));
+        }
+    }),
     (
         Family::gauge(
             "cloud_assistant_schedule_info",

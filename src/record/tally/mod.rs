@@ -7,6 +7,7 @@ pub(super) mod durations;
 pub(super) mod failures;
 pub(super) mod hold;
 pub(super) mod newest;
+pub(super) mod past;
 pub(super) mod totals;
 pub(super) mod window;
 pub(super) mod work;
@@ -22,6 +23,7 @@ use durations::Durations;
 use failures::{Failures, ShownFailure};
 use hold::{OnHold, milliseconds};
 use newest::Newest;
+use past::PastResults;
 use totals::Totals;
 use window::Window;
 use work::Work;
@@ -47,6 +49,8 @@ pub(super) struct Tallies {
     pub failures: Failures,
     /// None where no commands are selected.
     pub commands: Option<Commands>,
+    /// What had settled by the first look; none where nobody wants it.
+    pub past: Option<PastResults>,
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
@@ -67,6 +71,7 @@ impl Tallies {
             work: Work::default(),
             failures: Failures::default(),
             commands: Commands::new(settings),
+            past: None,
             listed: ListedResults::default(),
             applied: Applied::default(),
             unselected: BTreeSet::new(),
@@ -84,6 +89,9 @@ impl Tallies {
         self.work.on(fact);
         self.failures.on(fact);
         self.applied.on(fact, self.listed, labels);
+        if let Some(past) = &mut self.past {
+            past.on(fact);
+        }
         if let Some(commands) = &mut self.commands {
             let before = commands.names_unavailable();
             commands.on(fact, context);
@@ -233,6 +241,7 @@ mod tests {
                 folded,
             },
             time,
+            own_time: Some(time),
             duration: Some(3),
             dropped: 7,
             how,

@@ -2,5 +2,6 @@
 
 mod accounts;
 mod load;
+mod past;
 mod schedules;
 mod stuck;
