@@ -40,6 +40,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> anyhow::Result<Report> {
     let directory = flags.directory.clone().unwrap_or_default();
+    let spacing = spacing(flags)?;
     let labels = TargetLabels::read(&flags.labels).map_err(anyhow::Error::msg)?;
     std::fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     let join = join(flags, &config)?;
@@ -51,8 +52,10 @@ pub async fn run(
         readings = readings(&config, &shared, &join, &directory) => readings?,
     };
     let read = read_all(readings, stop).await?;
-    let (buckets, spacing) = (config.metrics.duration_buckets.clone(), spacing(flags));
-    let durations = config.metrics.command_durations;
+    let (buckets, durations) = (
+        config.metrics.duration_buckets.clone(),
+        config.metrics.command_durations,
+    );
     let (stop, to) = (stop.clone(), directory.clone());
     let writing = spawn_blocking(move || {
         let series: Vec<ScopeSeries> = read
@@ -67,12 +70,17 @@ pub async fn run(
     writing.await.context("the writing has died")?
 }
 
-fn spacing(flags: &cli::Backfill) -> Spacing {
+/// A change has so many samples on each side, at least: what is computed over a few is far off.
+const STEPS_NEAR: u32 = 10;
+
+fn spacing(flags: &cli::Backfill) -> anyhow::Result<Spacing> {
     let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-    Spacing {
-        step: seconds(flags.step).max(1),
-        near: flags.near_changes.map(seconds),
+    let step = seconds(flags.step).max(1);
+    let near = flags.near_changes.map(seconds);
+    if near.is_some_and(|near| near < step * STEPS_NEAR) {
+        bail!("--backfill.near-changes: expected {STEPS_NEAR} times --backfill.step at least");
     }
+    Ok(Spacing { step, near })
 }
 
 /// What says where the files end.
