@@ -26,7 +26,7 @@ packages: ## deploy/, docs/, .github/ and cargo-deny; fetches the tools where it
 	$(CARGO) build --quiet
 	deploy/check --install
 
-# What make bench measures: decode, record, forgetting, process, scrape; all of them unless said.
+# What make bench measures: decode, record, forgetting, process, scrape, scopes, empty; all of them unless said.
 SUBJECT ?=
 
 # So many times the release binary is killed; at least a hundred times as many results settle meanwhile.

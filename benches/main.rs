@@ -18,6 +18,7 @@ mod measure;
 mod peers;
 mod process;
 mod record;
+mod scopes;
 mod scrapes;
 mod table;
 
@@ -46,12 +47,14 @@ use table::Targets;
 type Subject = fn(&mut Targets);
 
 /// In the order they are run.
-const SUBJECTS: [(&str, Subject); 5] = [
+const SUBJECTS: [(&str, Subject); 7] = [
     ("decode", decode::run),
     ("record", record::run),
     ("forgetting", forgetting::run),
     ("process", process::run),
     ("scrape", scrapes::run),
+    ("scopes", scopes::run),
+    ("empty", scopes::run_empty),
 ];
 
 /// Pieces for a profile.

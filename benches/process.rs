@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::cloud::{ACCOUNT, REGION, cloud, config};
 use crate::exporter::{Exporter, eventually, of_status, wait_until};
-use crate::fleet::many_accounts;
+use crate::fleet::{account_name, many_accounts_with};
 use crate::http::Scraper;
 use crate::measure::{median, process_time, resident};
 use crate::record::{NEW, POLLS, poll_into};
@@ -26,7 +26,7 @@ const LATENCY: Duration = Duration::from_millis(50);
 /// Two polls of every scope.
 const AT_REST: Duration = Duration::from_secs(120);
 
-fn wait(duration: Duration) {
+pub fn wait(duration: Duration) {
     let end = Instant::now() + duration;
     while Instant::now() < end {
         thread::park_timeout(end - Instant::now());
@@ -34,33 +34,42 @@ fn wait(duration: Duration) {
 }
 
 /// An exporter at the default interval of a minute, with the cloud it polls.
-struct Fleet {
-    exporter: Exporter,
-    simulator: Simulator,
-    scopes: usize,
+pub struct Fleet {
+    pub exporter: Exporter,
+    pub simulator: Simulator,
+    pub accounts: Vec<String>,
+    pub regions: usize,
+    pub scopes: usize,
     /// From its start until every scope had its first poll.
-    ready: Duration,
+    pub ready: Duration,
+    /// Requests at most until then.
+    pub in_flight: usize,
     _directory: TempDir,
 }
 
 impl Fleet {
-    fn new(accounts: usize, regions: usize) -> Self {
+    pub fn new(accounts: usize, regions: usize, results: usize) -> Self {
         let directory = tempdir().unwrap();
-        let (simulator, written) = many_accounts(accounts, regions);
+        let (simulator, written) = many_accounts_with(accounts, regions, results);
         simulator.set_latency(LATENCY);
         let state = directory.path().join("state");
         let config = format!("accounts:\n{written}state: {{path: {}}}\n", state.display());
         let began = Instant::now();
         let exporter = Exporter::start_with(directory.path(), &config, &["--log.level=info"], &[]);
         // Not by scrapes: reading megabytes of text again and again would be what is measured.
-        eventually("the first polls", || {
-            (exporter.get("/-/ready").status == 200).then_some(())
-        });
+        while exporter.get("/-/ready").status != 200 {
+            assert!(began.elapsed() < Duration::from_secs(600), "{}", exporter.log());
+            thread::park_timeout(Duration::from_millis(50));
+        }
+        let ready = began.elapsed();
         Self {
+            in_flight: simulator.max_in_flight(),
             exporter,
             simulator,
+            accounts: (1..=accounts).map(account_name).collect(),
+            regions,
             scopes: accounts * regions,
-            ready: began.elapsed(),
+            ready,
             _directory: directory,
         }
     }
@@ -71,13 +80,10 @@ fn at_rest(targets: &mut Targets) {
         "\n## At rest: an interval of 60 s, 100 results a scope, {} ms an answer\n",
         LATENCY.as_millis()
     );
-    let fleets = [Fleet::new(1, 1), Fleet::new(ACCOUNTS, REGIONS)];
-    let first = fleets.each_ref().map(|fleet| {
-        (
-            resident(fleet.exporter.process_id()),
-            fleet.simulator.max_in_flight(),
-        )
-    });
+    let fleets = [Fleet::new(1, 1, 100), Fleet::new(ACCOUNTS, REGIONS, 100)];
+    let first = fleets
+        .each_ref()
+        .map(|fleet| (resident(fleet.exporter.process_id()), fleet.in_flight));
     // The timetables take over.
     wait(Duration::from_secs(60));
     let cpu = fleets
@@ -367,7 +373,7 @@ pub fn run(targets: &mut Targets) {
 
 /// What the memory of 600 scopes is made of, from their start on.
 pub fn look_at_memory() {
-    let fleet = Fleet::new(ACCOUNTS, REGIONS);
+    let fleet = Fleet::new(ACCOUNTS, REGIONS, 100);
     let exporter = &fleet.exporter;
     header(&["when", "resident", "of it anonymous", "at most", "threads"]);
     let look = |when: &str| {

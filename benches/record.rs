@@ -51,7 +51,8 @@ pub fn settings(window: u32) -> Settings {
         max_exit_codes: 10_000,
         duration_buckets: vec![
             1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
-        ],
+        ]
+        .into(),
         filter: Filter::default().fingerprint(),
         pauses: Pauses::default(),
         commands: None,
@@ -400,9 +401,13 @@ pub fn run(targets: &mut Targets) {
             drop(held);
         });
         // Bytes that are served already are neither compressed nor copied again.
-        let render = cpu_time(|| exposition().render(&board));
+        let render = cpu_time(|| {
+            exposition().render(&board);
+        });
         let exposition = exposition();
-        let again = cpu_time(|| exposition.render(&board));
+        let again = cpu_time(|| {
+            exposition.render(&board);
+        });
         let [plain, gzip] = [None, Some("gzip")].map(|encoding| {
             let answer = Answer::to(None, encoding);
             cpu_time(|| {

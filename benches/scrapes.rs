@@ -187,6 +187,12 @@ impl Served {
             &[],
         );
         exporter.looked();
+        // The first result of a scope brings its other series.
+        for region in regions {
+            let mut cloud = simulator.cloud();
+            cloud.region(ACCOUNT, region).add_settled(1, Outcome::failed(1));
+        }
+        exporter.polled();
         let held = series(&exporter.get("/metrics").text());
         // A combination is a series of the gauge and one of the counter; 1 has its series already.
         let combinations = wanted.saturating_sub(held) / 2 / regions.len();
@@ -329,6 +335,19 @@ fn of_size(wanted: usize, regions: usize) -> Found {
         }
     }
     found
+}
+
+/// Resident bytes of an exporter of 100,000 series that 16 plain scrapers read while polls go on, and how many series.
+pub fn resident_under_load() -> (usize, u64) {
+    let [.., (wanted, regions)] = SIZES;
+    let served = Served::new(wanted, regions);
+    let server = served.server();
+    let load = Load {
+        scrapers: 16,
+        gzip: false,
+    };
+    served.busy(|| server.run(load, WITH_POLLS * 5, Some(REST)));
+    (served.series, resident(server.process_id))
 }
 
 pub fn run(targets: &mut Targets) {

@@ -21,10 +21,13 @@ pub struct View {
     /// Each scope that is polled.
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
     /// Each account, by name.
-    pub accounts: BTreeMap<Arc<str>, Arc<AccountView>>,
+    pub accounts: Arc<Accounts>,
     /// What has been received of events.
     pub events: Arc<EventsView>,
 }
+
+/// Accounts by their names.
+pub type Accounts = BTreeMap<Arc<str>, Arc<AccountView>>;
 
 /// One account.
 #[derive(Debug, Clone)]
@@ -144,6 +147,11 @@ pub struct Progress {
 }
 
 impl ScopeView {
+    /// What its results add up to, once one was listed: before, none of it is shown in metrics.
+    pub fn listed(&self) -> Option<&Counts> {
+        self.counts.as_deref().filter(|counts| counts.has_listed)
+    }
+
     /// A scope of which nothing is known yet.
     pub fn new(scope: Scope) -> Self {
         Self {
@@ -183,7 +191,8 @@ impl Board {
     }
 
     /// Puts up the accounts.
-    pub fn publish_accounts(&self, accounts: BTreeMap<Arc<str>, Arc<AccountView>>) {
+    pub fn publish_accounts(&self, accounts: Accounts) {
+        let accounts = Arc::new(accounts);
         self.view
             .send_modify(|view| Arc::make_mut(view).accounts = accounts);
     }

@@ -52,6 +52,11 @@ def failure_ratio(offset=""):
     )
 
 
+def or_zero(expr):
+    """A scope that has never listed a result has no series of results; where exporters run, nothing is none."""
+    return f"{expr} or 0 * count({selector('cloud_assistant_up')})"
+
+
 # === Panels ===
 
 
@@ -349,13 +354,13 @@ def overview():
                 stat(
                     "Results",
                     "Results that settled in the selected time.",
-                    f"sum(increase({selector(results)}[$__range]))",
+                    or_zero(f"sum(increase({selector(results)}[$__range]))"),
                     decimals=0,
                 ),
                 stat(
                     "Failures",
                     "Results in the selected time that ended Failed, Error, Timeout, Aborted or Invalid.",
-                    f"sum(increase({selector(results, FAILED)}[$__range]))",
+                    or_zero(f"sum(increase({selector(results, FAILED)}[$__range]))"),
                     steps=(GREEN, 1, ORANGE),
                     decimals=0,
                 ),
@@ -378,7 +383,7 @@ def overview():
                 stat(
                     "Open results",
                     "Results that are Pending, Running or Stopping now.",
-                    f"sum({selector('cloud_assistant_recent_results', OPEN)})",
+                    or_zero(f"sum({selector('cloud_assistant_recent_results', OPEN)})"),
                     decimals=0,
                 ),
                 stat(
@@ -794,7 +799,7 @@ def exporter():
                 stat(
                     "Results tracked",
                     "Results that the exporter remembers, so that each counts once.",
-                    f"sum({selector(f'{own}_tracked_results')})",
+                    or_zero(f"sum({selector(f'{own}_tracked_results')})"),
                     decimals=0,
                 ),
                 stat(
@@ -890,7 +895,7 @@ def exporter():
                     "Share of the requests that the cloud throttled.",
                     [
                         query(
-                            f"{own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} / {own_rate('api_requests_total', 'account, region_id')}",
+                            f"({own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} or 0 * {own_rate('api_requests_total', 'account, region_id')}) / {own_rate('api_requests_total', 'account, region_id')}",
                             scope_name,
                         )
                     ],

@@ -10,10 +10,10 @@ use cloud_assistant_exporter::view::Board;
 use simulator::Simulator;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often both are looked at.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(250);
 /// Results that are shown one by one.
 const SHOWN: usize = 30;
 /// Upper bounds of the distribution, in seconds.
@@ -36,6 +36,8 @@ impl Lateness {
     /// Looks for ever. Of results that settle between two looks the first that settled is taken to be counted first.
     pub(crate) async fn follow(&self, simulator: &Simulator, board: &Board) {
         let mut looks = interval(LOOK);
+        // The fleet is counted anew each time, which must not keep it from answering.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now = looks.tick().await;
             let view = board.view();
@@ -88,9 +90,9 @@ impl Lateness {
             "</ul>\n<p>Those of the status Error have no event: they wait for the next poll.</p>\n<table>",
         );
         for (scope, late) in seen.newest.iter().rev() {
-            let _ = write!(
+            let _ = writeln!(
                 page,
-                "<tr><td>{scope}</td><td>{:.2} s</td></tr>\n",
+                "<tr><td>{scope}</td><td>{:.2} s</td></tr>",
                 late.as_secs_f64()
             );
         }

@@ -36,6 +36,8 @@ fn main() -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut fleet = scenario::fleet(Clock::Fast { speed: SPEED }, 1);
     fleet.add_role(Role::new(ROLE, "staging"));
+    fleet.set_account_id("production", "1234567890123456");
+    fleet.set_account_id("staging", "2234567890123456");
     let scopes = fleet.scopes();
     let simulator =
         Simulator::bind(SIMULATOR.parse()?, fleet).with_context(|| format!("the fleet needs {SIMULATOR}"))?;
@@ -114,7 +116,7 @@ fn configuration(simulator: &Simulator, scopes: &[(String, String)]) -> String {
         let url = simulator.url();
         let key = "{type: access_key, access_key_id: production-key, access_key_secret: production-secret}";
         let credentials = if account == "production" {
-            key.to_owned()
+            format!("{}, sts_endpoint: '{url}'}}", key.trim_end_matches('}'))
         } else {
             format!("{{type: assume_role, role_arn: '{ROLE}', sts_endpoint: '{url}', source: {key}}}")
         };

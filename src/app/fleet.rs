@@ -100,6 +100,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             next_housekeeping: Instant::now(),
             first_polls: FirstPolls::new(Instant::now()),
         };
+        fleet.hold_new_series();
         let mut next = fleet.prepare(config).await?;
         fleet.accounts = std::mem::take(&mut next.accounts);
         for (scope, (plan, record)) in next.new {
@@ -153,6 +154,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             Err(error) => return Ok(Err(error)),
         };
         (self.config, self.accounts) = (next.config, next.accounts);
+        self.hold_new_series();
         // What the API answers to the configuration before is not for this one.
         self.discoveries = JoinSet::new();
         self.reconcile(None, next.new).await?;
@@ -233,6 +235,11 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         Ok(())
     }
 
+    fn hold_new_series(&self) {
+        let hold = self.config.metrics.new_series_hold;
+        self.ways.shared().requests.set_hold(hold);
+    }
+
     async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Vec<Loaded> {
         let now = timestamp::seconds(SystemTime::now());
         let of = scopes.iter();
@@ -262,7 +269,8 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         let ways = (cloud, self.records.clone(), self.board.clone());
         let poller = Poller::new(scope.clone(), plan.poll.clone(), ways, start);
         let stop = CancellationToken::new();
-        let polling = poller.run(stop.clone(), first_view);
+        // Boxed: the task would have room for it twice, as what it was given and as what it waits for.
+        let polling = Box::pin(poller.run(stop.clone(), first_view));
         let name = scope.clone();
         let task = self.tasks.spawn(async move { (name, polling.await) }).id();
         self.pollers.insert(scope, Running { plan, stop, task });

@@ -67,7 +67,7 @@ impl Plan {
                     new_series_hold: seconds(metrics.new_series_hold),
                     max_error_codes: metrics.max_error_codes,
                     max_exit_codes: metrics.max_exit_codes,
-                    duration_buckets: metrics.duration_buckets.clone(),
+                    duration_buckets: metrics.duration_buckets.as_slice().into(),
                     filter: filter.fingerprint(),
                     pauses: Pauses {
                         least: poll.interval,

@@ -114,8 +114,15 @@ impl QueueSource {
             text if text.is_empty() => Ok(None),
             text => Queue::parse(&text).map(Some),
         });
+        let queue = queue.flatten();
+        if endpoint.is_some() && !matches!(queue, Some(Queue::Named(_) | Queue::Arn { .. })) {
+            fields.report_value(
+                "endpoint",
+                "is of no use without the name or the ARN of a queue beside it",
+            );
+        }
         Some(Self {
-            queue: queue.flatten()?,
+            queue: queue?,
             endpoint,
         })
     }

@@ -11,7 +11,7 @@ use crate::config::is_account_id;
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Asks STS whose credentials these are, until it answers. The first answer in vain is logged.
-pub(super) async fn learn(account: &str, provider: &Provider) -> String {
+pub(super) async fn learn(provider: &Provider) -> String {
     let mut is_told = false;
     loop {
         let why = match provider.identity().await {
@@ -22,7 +22,6 @@ pub(super) async fn learn(account: &str, provider: &Provider) -> String {
         if !is_told {
             is_told = true;
             tracing::warn!(
-                account,
                 error = why,
                 "the account's number cannot be had, by which events name it; set account_id, or wait: STS is asked \
                  again each minute"

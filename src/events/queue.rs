@@ -118,7 +118,7 @@ impl QueueLoop {
         if received.is_empty() {
             return Ok(0);
         }
-        let messages: Vec<_> = received.iter().flat_map(|message| read(message)).collect();
+        let messages: Vec<_> = received.iter().flat_map(read).collect();
         self.hints.tell(Source::Queue, &self.of, &messages);
         // All of them, whatever they are: what nobody deletes comes again and again.
         self.client.delete(&received).await?;
@@ -207,13 +207,15 @@ mod tests {
             })
         };
         let event = r#"{"type":"ecs:CloudAssistant:TaskCompleted","aliyunregionid":"r"}"#;
-        let hint = message::Message::Hint(About {
-            account: None,
-            region_id: Some("r".to_owned()),
-        });
-        assert_eq!(body(event), [hint.clone()]);
-        assert_eq!(body(&format!(" {}\n", STANDARD.encode(event))), [hint.clone()]);
-        assert_eq!(body(&format!("[{event},{event}]")), [hint.clone(), hint]);
+        let hint = || {
+            message::Message::Hint(About {
+                account: None,
+                region_id: Some("r".to_owned()),
+            })
+        };
+        assert_eq!(body(event), [hint()]);
+        assert_eq!(body(&format!(" {}\n", STANDARD.encode(event))), [hint()]);
+        assert_eq!(body(&format!("[{event},{event}]")), [hint(), hint()]);
         for odd in ["", "plain text", "e30", "e30=", &STANDARD.encode([0xff, 0])] {
             assert_eq!(body(odd), [message::Message::Unreadable], "{odd}");
         }

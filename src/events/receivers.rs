@@ -119,7 +119,7 @@ impl AccountEvents {
             Some(id) => id.clone(),
             None => {
                 tokio::select! {
-                    id = identity::learn(&self.name, &self.provider) => id,
+                    id = identity::learn(&self.provider) => id,
                     Some(ended) = queues.join_next() => return panic_on(ended),
                 }
             }

@@ -1,15 +1,16 @@
-//! From the view to the bytes of `/metrics`: `families` says what there is to show as points of no format, `encode`
-//! has a file for each format that they are written in, and `serve` cuts, keeps, compresses and hands out what was
-//! written.
+//! From the view to the bytes of `/metrics`: `families` says what there is to show as points of no format, `subjects`
+//! which scopes are written together and what of them has changed, `encode` has a file for each format that they are
+//! written in, and `serve` cuts, keeps, compresses and hands out what was written.
 //!
-//! Everything is rendered and compressed once, when the view has changed; a scrape shares those bytes, and adds the
-//! metrics of the process as they are now behind them. It waits for nothing.
+//! What has changed in the view is written and compressed once, beside what has not; a scrape shares those bytes, and
+//! adds the metrics of the process as they are now behind them. It waits for nothing.
 
 mod encode;
 mod families;
 mod past;
 mod point;
 mod serve;
+mod subjects;
 #[cfg(test)]
 mod tests;
 
@@ -30,13 +31,17 @@ pub use serve::Answer;
 use crate::requests::Requests;
 use crate::view::{Board, View};
 use encode::{Encoder, Format, OpenMetrics, Text};
-use serve::{Bodies, Deflater, Rendering};
+use families::OfScopes;
+use point::Sink;
+use serve::{Bodies, Deflater, Pieces, Writer, Written};
+use subjects::{Blocks, From};
 
-/// Rendering takes about this share of one core: after it took a while, the next waits so many times that while.
-const REST: u32 = 20;
+/// After a rendering took a while, the next waits so many times that while: together they take at most this share of
+/// one core.
+const REST: u32 = 200;
 
 /// But no longer, however much there is: so far `/metrics` may be behind.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// `/metrics`.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ pub struct Exposition {
 #[derive(Debug, Default)]
 struct Rendered {
     view: Arc<View>,
+    blocks: Blocks,
     bodies: Bodies,
 }
 
@@ -68,17 +74,37 @@ impl Exposition {
         }
     }
 
-    /// Renders what the board and the registry show now; from now on it is served.
-    pub fn render(&self, board: &Board) {
+    /// Renders what the board and the registry show now; from now on it is served. Returns when to render again though
+    /// the board may be the same: then a series that is held at 0 is to show its value.
+    pub fn render(&self, board: &Board) -> Option<Instant> {
         let mut deflater = self.deflater.lock().unwrap_or_else(PoisonError::into_inner);
         let view = board.view();
         let before = self.rendered.load_full();
         let own = self.registry.gather();
-        let mut rendering = Rendering::new(&before.bodies, &mut deflater);
-        families::all(&view, &self.requests, &mut rendering);
-        rendering.one_piece(|to| families::registered(&own, to));
-        let bodies = rendering.done();
-        self.rendered.store(Arc::new(Rendered { view, bodies }));
+        let moment = self.requests.moment();
+        let (blocks, from) = Blocks::of(&view, &self.requests, moment, &before.blocks);
+        let mut writer = Writer::new(&mut deflater);
+        let of_scopes = families::of_scopes().enumerate();
+        let mut written: Vec<Arc<Written>> = of_scopes
+            .map(|(place, family)| {
+                of_blocks(family, &blocks, &from, before.bodies.family(place), &mut writer)
+            })
+            .collect();
+        let mut section = |families: &dyn Fn(&mut dyn Sink)| {
+            let before = before.bodies.family(written.len());
+            let before = before.and_then(|before| before.blocks.first()).cloned();
+            written.push(Arc::new(Written {
+                header: None,
+                blocks: vec![writer.section(&before.unwrap_or_default(), families)],
+            }));
+        };
+        section(&|to| families::of_events(&view, to));
+        section(&|to| families::of_accounts(&view.accounts, to));
+        section(&|to| families::registered(&own, to));
+        let next_change = blocks.all.iter().filter_map(|block| block.next_change).min();
+        let bodies = Bodies::new(written);
+        self.rendered.store(Arc::new(Rendered { view, blocks, bodies }));
+        next_change.and_then(|time| self.requests.instant(time))
     }
 
     /// The view that is served: what is told elsewhere of this one can be seen in a scrape already.
@@ -90,16 +116,13 @@ impl Exposition {
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
         let rendered = self.rendered.load();
         let bodies = &rendered.bodies;
-        let (body, tail) = match answer.format {
-            Format::Text => (&bodies.text, self.tail(Text::default())),
-            Format::OpenMetrics => {
-                let tail = self.tail(OpenMetrics::default());
-                (&bodies.open_metrics, tail + OpenMetrics::END)
-            }
+        let tail = match answer.format {
+            Format::Text => self.tail(Text::default()),
+            Format::OpenMetrics => self.tail(OpenMetrics::default()) + OpenMetrics::END,
         };
         match answer.gzip {
-            true => body.gzip(&tail),
-            false => body.plain(tail),
+            true => bodies.gzip(answer.format, &tail),
+            false => bodies.plain(answer.format, tail),
         }
     }
 
@@ -128,7 +151,7 @@ impl Exposition {
         loop {
             changes.mark_unchanged();
             let started = Instant::now();
-            self.render(&board);
+            let next_change = self.render(&board);
             let rest: Duration = (started.elapsed() * REST).min(LONGEST_REST);
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -137,7 +160,58 @@ impl Exposition {
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = changes.changed() => if changed.is_err() { return },
+                () = until(next_change) => {}
             }
         }
+    }
+}
+
+/// A family of all blocks, written anew where what it shows of one has changed.
+fn of_blocks(
+    (family, points): &OfScopes,
+    blocks: &Blocks,
+    from: &[From],
+    before: Option<&Arc<Written>>,
+    writer: &mut Writer<'_>,
+) -> Arc<Written> {
+    let facet = points.facet() as usize;
+    if let Some(before) = before
+        && before.blocks.len() == from.len()
+        && from
+            .iter()
+            .enumerate()
+            .all(|(place, from)| from.is_as_before(place, facet))
+    {
+        return Arc::clone(before);
+    }
+    let of_blocks = blocks.all.iter().zip(from).map(|(block, from)| {
+        let pieces = before
+            .zip(from.place)
+            .and_then(|(before, place)| before.blocks.get(place));
+        match pieces {
+            Some(pieces) if !from.changed[facet] => Arc::clone(pieces),
+            pieces => {
+                let pieces = pieces.cloned().unwrap_or_default();
+                writer.points(family, &pieces, |to| {
+                    for subject in &block.subjects {
+                        points.of(subject, to);
+                    }
+                })
+            }
+        }
+    });
+    let blocks: Vec<Pieces> = of_blocks.collect();
+    let header = before.and_then(|before| before.header.clone());
+    Arc::new(Written {
+        header: header.or_else(|| writer.header(family)),
+        blocks,
+    })
+}
+
+/// Never, where there is nothing to wait for.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
     }
 }

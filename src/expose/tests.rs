@@ -1,5 +1,7 @@
 //! All that is served, byte for byte: `tests/data/exposition` has it in both formats.
 
+mod anew;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -7,12 +9,12 @@ use std::time::UNIX_EPOCH;
 use super::*;
 use crate::clock::Now;
 use crate::record::{CommandSettings, Findings, Naming, Record, Settings, Sweep};
-use crate::requests::{Action, Reason};
+use crate::requests::{Action, QueueReason, Reason};
 use crate::result::{
     CommandOfRow, Delivery, Ids, InvocationSummary, KnownStatus, Row, Seconds, Status, Times,
 };
 use crate::scope::Scope;
-use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView};
+use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView, Source};
 
 const NOW: Seconds = 1_800_000_000;
 
@@ -50,17 +52,22 @@ fn row(number: u32, status: &str) -> Row {
     }
 }
 
-/// A record with one of everything, in which nothing is held at 0 any more.
-fn record() -> Record {
-    let mut record = Record::new(Settings {
+/// Everything is selected, and nothing is held at 0.
+fn settings() -> Settings {
+    Settings {
         max_exit_codes: 2,
-        duration_buckets: vec![0.5, 10.0, 1e6],
+        duration_buckets: vec![0.5, 10.0, 1e6].into(),
         commands: Some(CommandSettings {
             max_commands: 2,
             ..CommandSettings::by_name(".*")
         }),
         ..Settings::default()
-    });
+    }
+}
+
+/// A record with one of everything, in which nothing is held at 0 any more.
+fn record() -> Record {
+    let mut record = Record::new(settings());
     let baseline = Findings {
         sweep: Some(Sweep {
             front: 1,
@@ -118,6 +125,7 @@ fn scope_view(scope: Scope) -> ScopeView {
     });
     view.last_success = Some(NOW - 5);
     view.work.polls = 12;
+    view.work.event_polls = 4;
     view.work.sweeps = 2;
     view.work.skipped_rows = 3;
     view.work.failures[Reason::Throttled as usize] = 4;
@@ -153,6 +161,19 @@ fn rendered() -> [String; 2] {
         ("a \"b\" \\ c".into(), Arc::new(account(ending))),
     ];
     board.publish_accounts(accounts.into());
+    board.change_events(|events| {
+        events.open = [true, false];
+        let of = |account, region_id| Scope::new(account, region_id);
+        events.received(
+            Source::Http,
+            [7, 1, 2, 3],
+            [of("production", "cn-beijing")],
+            NOW - 60,
+        );
+        events.received(Source::Queue, [1, 0, 0, 0], [of("production", "gone")], NOW);
+        let seen = events.scopes.entry(of("production", "new")).or_default();
+        seen.queue.get_or_insert_default().failures[QueueReason::Missing as usize] = 2;
+    });
     let exposition = Exposition::new(registry, Process::new(UNIX_EPOCH), requests);
     exposition.render(&board);
     [None, Some("application/openmetrics-text;version=1.0.0")].map(|accept| {

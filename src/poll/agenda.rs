@@ -180,6 +180,9 @@ mod tests {
         (next != regular(end)).then(|| (next - start).as_secs())
     }
 
+    /// What it is about, whether the first look is over, what happens, and when the next poll is due then.
+    type Case = (&'static str, bool, &'static [(u64, Step)], Option<u64>);
+
     #[tokio::test(start_paused = true)]
     async fn when_the_next_poll_is_due() {
         let scope_place = {
@@ -192,7 +195,7 @@ mod tests {
             "{scope_place}: choose another scope"
         );
         #[rustfmt::skip]
-        let table: &[(&str, bool, &[(u64, Step)], Option<u64>)] = &[
+        let table: &[Case] = &[
             ("no hint", true, &[(0, Poll(1, New))], None),
             ("a hint long after a poll is due at once: its time has passed", true,
                 &[(0, Poll(1, New)), (60, Hint)], Some(5)),

@@ -20,6 +20,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Showing {
     view: ScopeView,
     board: Board,
+    /// When a series that is held at 0 is to show its value.
+    next_change: Option<Duration>,
     /// When the progress of a long scan was last logged.
     progress_logged: Instant,
 }
@@ -33,6 +35,7 @@ impl Showing {
                 ..ScopeView::new(scope)
             },
             board,
+            next_change: None,
             progress_logged: Instant::now(),
         }
     }
@@ -44,7 +47,16 @@ impl Showing {
 
     /// Takes in what the record adds up to. Everything of it must be saved.
     pub(super) fn picture(&mut self, record: &mut Record, clock: Clock) {
-        self.view.counts = record.counts(clock.now().steady).map(Arc::new);
+        let counts = record.counts(clock.now().steady);
+        self.next_change = counts.as_ref().and_then(|counts| counts.next_change);
+        // What shows the same is the same: whoever has written it need not do so again.
+        let is_shown = counts
+            .as_ref()
+            .zip(self.view.counts.as_deref())
+            .is_some_and(|(now, shown)| now.shows_what(shown));
+        if !is_shown {
+            self.view.counts = counts.map(Arc::new);
+        }
         self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
     }
 
@@ -56,7 +68,7 @@ impl Showing {
 
     /// When a series that is held at 0 is to show its value, by the process's own time.
     pub(super) fn next_change(&self) -> Option<Duration> {
-        self.view.counts.as_ref()?.next_change
+        self.next_change
     }
 
     /// A long scan has read so many rows.

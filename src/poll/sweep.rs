@@ -30,7 +30,8 @@ const SPREAD: u32 = 8;
 pub(super) struct Sweeps {
     /// None for 0.
     interval: Option<Duration>,
-    under_way: Option<SweepUnderWay>,
+    /// Boxed: most of the time there is none.
+    under_way: Option<Box<SweepUnderWay>>,
     /// When the next one begins: by the process's own time, which a step of the machine's clock does not move.
     next: Instant,
     /// How much earlier the one after the next comes, once: sweeps of scopes that began together come apart.
@@ -83,22 +84,22 @@ impl Sweeps {
 
     /// Begins one.
     pub(super) fn begin<C: Cloud>(&mut self, scan: Scan, cloud: &Arc<C>) {
-        let mut sweep = SweepUnderWay {
+        let mut sweep = Box::new(SweepUnderWay {
             scan,
             cursor: HistoryCursor::default(),
             request: JoinSet::new(),
-        };
+        });
         sweep.send(cloud);
         self.under_way = Some(sweep);
     }
 
     /// The one under way, which has been answered.
-    pub(super) fn take(&mut self) -> Option<SweepUnderWay> {
+    pub(super) fn take(&mut self) -> Option<Box<SweepUnderWay>> {
         self.under_way.take()
     }
 
     /// It has asked for more.
-    pub(super) fn goes_on(&mut self, sweep: SweepUnderWay) {
+    pub(super) fn goes_on(&mut self, sweep: Box<SweepUnderWay>) {
         self.under_way = Some(sweep);
     }
 

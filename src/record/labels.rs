@@ -1,7 +1,7 @@
 //! Label values: bounded in number, kept as small numbers, first come first kept.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ const MAX_UNKNOWN_STATUSES: usize = 20;
 /// What a value beyond the bound is shown as.
 pub(super) const OTHER: &str = "other";
 
-/// The settled combinations that exist at 0 from the first poll: a first increment must not be lost to
+/// The settled combinations that exist at 0 from the first result of a scope on: a first increment must not be lost to
 /// `increase()`. InvocationStatus, ErrorCode, ExitCode.
 pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
     (KnownStatus::Success, "", "0"),
@@ -139,19 +139,24 @@ impl Values {
     /// The number of `text`, a new one where there is room, and whether it had to be folded into `other`.
     ///
     /// The reserved codes are among the `max`; a bound that is lower than their number bounds the others alone.
-    fn number(&mut self, text: &str, max: usize) -> (u16, bool) {
-        if let Some(number) = self.numbers.get(text) {
-            return (*number, false);
+    fn number(&mut self, text: &str, max: u16) -> (u16, bool) {
+        let known = self.known(text, max);
+        known.unwrap_or_else(|| (self.push(text.into()), false))
+    }
+
+    /// The same, but for a text that gets a new number.
+    fn known(&self, text: &str, max: u16) -> Option<(u16, bool)> {
+        if let Some(number) = self.find(text) {
+            return Some((number, false));
         }
+        let max = usize::from(max);
         let room = if max > self.reserved {
             max - self.reserved
         } else {
             max
         };
-        if self.texts.len() - 2 - self.reserved >= room {
-            return (1, true);
-        }
-        (self.push(text.into()), false)
+        let is_full = self.texts.len() - 2 - self.reserved >= room;
+        is_full.then_some((1, true))
     }
 
     /// The number of a text that is held.
@@ -184,7 +189,9 @@ pub(super) struct Labels {
 
 impl Labels {
     pub(super) fn new(bounds: Bounds) -> Self {
-        let texts: Arc<LabelTexts> = Arc::default();
+        // Scopes share them until they list something else.
+        static FIRST: LazyLock<Arc<LabelTexts>> = LazyLock::new(Arc::default);
+        let texts = Arc::clone(&FIRST);
         Self {
             saved: texts.len(),
             texts,
@@ -198,12 +205,15 @@ impl Labels {
 
     /// The labels of a row.
     pub(super) fn of_row(&mut self, row: &Row) -> Labelled {
-        Arc::make_mut(&mut self.texts).of_row(row, self.bounds)
+        // Pictures have the same texts, which are copied for a new one only.
+        let known = self.texts.known_labels(row, self.bounds);
+        known.unwrap_or_else(|| Arc::make_mut(&mut self.texts).of_row(row, self.bounds))
     }
 
     /// The number of an ErrorCode or OssOutputErrorCode, and whether it was folded.
     pub(super) fn error_code(&mut self, text: &str) -> (u16, bool) {
-        Arc::make_mut(&mut self.texts).error_code(text, self.bounds)
+        let known = self.texts.error_codes.known(text, self.bounds.error_codes);
+        known.unwrap_or_else(|| Arc::make_mut(&mut self.texts).error_code(text, self.bounds))
     }
 
     /// What is new since the last call.
@@ -251,48 +261,53 @@ pub enum NewLabel {
 }
 
 impl LabelTexts {
+    /// The labels of a row that has none to be added.
+    fn known_labels(&self, row: &Row, bounds: Bounds) -> Option<Labelled> {
+        Some(labelled(
+            self.known_status(&row.status)?,
+            self.error_codes.known(&row.error_code, bounds.error_codes)?,
+            self.exit_codes.known(&exit_text(row), bounds.exit_codes)?,
+        ))
+    }
+
     fn of_row(&mut self, row: &Row, bounds: Bounds) -> Labelled {
-        let (status, status_folded) = self.status(&row.status);
-        let (error_code, error_code_folded) = self.error_code(&row.error_code, bounds);
-        let exit_text = row.exit_code.map(|code| code.to_string()).unwrap_or_default();
-        let (exit_code, exit_code_folded) =
-            self.exit_codes.number(&exit_text, usize::from(bounds.exit_codes));
-        let folded = Folded {
-            status: status_folded,
-            error_code: error_code_folded,
-            exit_code: exit_code_folded,
-        };
-        let labels = ResultLabels {
-            status,
-            error_code,
-            exit_code,
-        };
-        Labelled { labels, folded }
+        labelled(
+            self.status(&row.status),
+            self.error_code(&row.error_code, bounds),
+            self.exit_codes.number(&exit_text(row), bounds.exit_codes),
+        )
     }
 
     fn error_code(&mut self, text: &str, bounds: Bounds) -> (u16, bool) {
-        self.error_codes.number(text, usize::from(bounds.error_codes))
+        self.error_codes.number(text, bounds.error_codes)
     }
 
     fn status(&mut self, status: &Status) -> (StatusNumber, bool) {
+        if let Some(known) = self.known_status(status) {
+            return known;
+        }
+        if let Status::Unknown(text) = status {
+            self.statuses.push((&**text).into());
+        }
+        (unknown_status(self.statuses.len() - 1), false)
+    }
+
+    /// The same, but for a status that gets a new number.
+    fn known_status(&self, status: &Status) -> Option<(StatusNumber, bool)> {
         let text = match status {
-            Status::Known(known) => return (StatusNumber::of(*known), false),
-            Status::Unknown(text) if text.is_empty() => return (StatusNumber::MISSING, false),
+            Status::Known(known) => return Some((StatusNumber::of(*known), false)),
+            Status::Unknown(text) if text.is_empty() => return Some((StatusNumber::MISSING, false)),
             Status::Unknown(text) => text,
         };
         if **text == *OTHER {
-            return (StatusNumber::OTHER, false);
+            return Some((StatusNumber::OTHER, false));
         }
         let place = self.statuses.iter().position(|known| **known == **text);
-        let place = match place {
-            Some(place) => place,
-            None if self.statuses.len() >= MAX_UNKNOWN_STATUSES => return (StatusNumber::OTHER, true),
-            None => {
-                self.statuses.push((&**text).into());
-                self.statuses.len() - 1
-            }
-        };
-        (StatusNumber(StatusNumber::FIRST_UNKNOWN + place as u8), false)
+        let is_full = self.statuses.len() >= MAX_UNKNOWN_STATUSES;
+        match place {
+            Some(place) => Some((unknown_status(place), false)),
+            None => is_full.then_some((StatusNumber::OTHER, true)),
+        }
     }
 
     /// How many there are: statuses, error codes, exit codes.
@@ -310,13 +325,18 @@ impl LabelTexts {
         }
     }
 
-    /// Whether the combination is one of those that exist at 0 from the first poll.
-    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
-        let mut zeros = KNOWN_SETTLED.iter();
-        zeros.any(|(status, error, exit)| self.reserved(*status, error, exit) == combination)
+    /// The settled combinations that exist at 0.
+    pub(super) fn zeros(&self) -> impl Iterator<Item = ResultLabels> {
+        let known = KNOWN_SETTLED.iter();
+        known.map(|(status, error, exit)| self.reserved(*status, error, exit))
     }
 
-    /// Whether a combination with that status is.
+    /// Whether the combination is one of them.
+    pub(super) fn is_zero(&self, combination: ResultLabels) -> bool {
+        self.zeros().any(|zero| zero == combination)
+    }
+
+    /// Whether one with that status is.
     pub(super) fn is_zero_status(&self, status: StatusNumber) -> bool {
         KNOWN_SETTLED
             .iter()
@@ -386,6 +406,35 @@ impl LabelTexts {
             clean.push(char::REPLACEMENT_CHARACTER);
         }
         values.push(clean.into()) == number
+    }
+}
+
+fn exit_text(row: &Row) -> String {
+    row.exit_code.map(|code| code.to_string()).unwrap_or_default()
+}
+
+/// The number of the unknown status at that place.
+fn unknown_status(place: usize) -> StatusNumber {
+    StatusNumber(StatusNumber::FIRST_UNKNOWN + place as u8)
+}
+
+/// Three labels, each with whether it was folded.
+fn labelled(
+    (status, status_folded): (StatusNumber, bool),
+    (error_code, error_code_folded): (u16, bool),
+    (exit_code, exit_code_folded): (u16, bool),
+) -> Labelled {
+    Labelled {
+        labels: ResultLabels {
+            status,
+            error_code,
+            exit_code,
+        },
+        folded: Folded {
+            status: status_folded,
+            error_code: error_code_folded,
+            exit_code: exit_code_folded,
+        },
     }
 }
 

@@ -19,6 +19,8 @@ mod past;
 mod saved;
 mod settings;
 mod shown;
+#[cfg(test)]
+mod sparse;
 mod table;
 mod tally;
 
@@ -43,6 +45,7 @@ pub use tally::failures::{MAX_FAILURES, ShownFailure};
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
+use fact::Context;
 use labels::Labels;
 use ledger::Ledger;
 use ledger::baseline::Baseline;
@@ -91,6 +94,7 @@ impl Record {
             labels,
             ..
         } = self;
+        tallies.has_looked = !ledger.needs_baseline();
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
@@ -258,7 +262,12 @@ impl Record {
         let newest = self.tallies.newest.has_labels(self.labels.texts());
         newest.then_some(()).ok_or(Damaged { key: Key::Head })?;
         let ledger = self.ledger.restored();
-        let tallies = ledger.and_then(|()| self.tallies.restored(now, &self.ledger.identities));
+        let has_listed = self.ledger.has_listed();
+        let context = Context {
+            identities: &self.ledger.identities,
+            labels: self.labels.texts(),
+        };
+        let tallies = ledger.and_then(|()| self.tallies.restored(now, has_listed, context));
         tallies.map_err(|key| Damaged { key })
     }
 }

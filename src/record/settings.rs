@@ -18,7 +18,7 @@ pub struct Settings {
     /// `metrics.max_exit_codes`.
     pub max_exit_codes: u16,
     /// `metrics.duration_buckets` in seconds.
-    pub duration_buckets: Vec<f64>,
+    pub duration_buckets: Arc<[f64]>,
     /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
     /// complete scan is a baseline again.
     pub filter: u64,
@@ -46,7 +46,7 @@ impl Default for Settings {
             new_series_hold: 0,
             max_error_codes: 100,
             max_exit_codes: 100,
-            duration_buckets: vec![1.0],
+            duration_buckets: vec![1.0].into(),
             filter: 7,
             pauses: Pauses::default(),
             commands: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::labels::{KNOWN_SETTLED, LabelTexts, Labels, ResultLabels, StatusNumber};
+use super::labels::{LabelTexts, Labels, ResultLabels, StatusNumber};
 use super::ledger::Ledger;
 use super::settings::Settings;
 use super::tally::Tallies;
@@ -12,18 +12,21 @@ use super::tally::commands::shown::ShownCommands;
 use super::tally::durations::ShownDurations;
 use super::tally::failures::ShownFailure;
 use super::tally::totals::Exemplar;
+use super::tally::work::Work;
 use crate::result::{KnownStatus, Seconds};
 
 /// What one scope's results add up to, at one instant.
 #[derive(Debug, Clone)]
 pub struct Counts {
     labels: Arc<LabelTexts>,
+    /// Whether a result has ever been listed: before, none of these numbers is shown.
+    pub has_listed: bool,
     /// `cloud_assistant_recent_results`: what is in the window, and the known combinations at 0.
     recent: Vec<(ResultLabels, u64)>,
     /// `cloud_assistant_results_total`.
     totals: Vec<(ResultLabels, u64, Option<Exemplar>)>,
     /// `metrics.duration_buckets`, in seconds.
-    pub duration_buckets: Vec<f64>,
+    pub duration_buckets: Arc<[f64]>,
     /// `cloud_assistant_result_duration_seconds`.
     pub durations: Vec<ShownDurations>,
     /// Start (or first sight) of the oldest open result, by InvocationStatus.
@@ -86,20 +89,23 @@ impl Counts {
         let labels = labels.texts();
         let next_change = tallies.see_holds(steady);
         let failures = tallies.shown_failures(labels);
-        let zeros = || {
-            let known = KNOWN_SETTLED.iter();
-            known.map(|(status, error, exit)| labels.reserved(*status, error, exit))
-        };
+        let is_held = tallies.is_held(labels);
         let commands = tallies
             .commands
             .as_ref()
-            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()));
-        let work = tallies.work;
+            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()))
+            .map(|shown| ShownCommands {
+                overflow: if is_held { 0 } else { shown.overflow },
+                ..shown
+            });
+        let has_listed = tallies.has_begun();
+        let work = if is_held { Work::default() } else { tallies.work };
         Self {
             labels: Arc::clone(labels),
-            recent: recent(labels, zeros(), tallies.window.counts()),
-            totals: tallies.totals.shown(zeros()),
-            duration_buckets: settings.duration_buckets.clone(),
+            has_listed,
+            recent: recent(labels, has_listed, tallies.window.counts()),
+            totals: tallies.totals.shown(),
+            duration_buckets: Arc::clone(&settings.duration_buckets),
             durations: tallies.durations.shown(),
             oldest_open: oldest_open(ledger),
             newest: tallies.newest.shown(),
@@ -118,6 +124,76 @@ impl Counts {
             commands,
             next_change,
         }
+    }
+
+    /// Whether this picture shows what another does, whenever something of it is to change.
+    pub fn shows_what(&self, other: &Self) -> bool {
+        let Self {
+            labels,
+            has_listed,
+            recent,
+            totals,
+            duration_buckets,
+            durations,
+            oldest_open,
+            newest,
+            deliveries,
+            dropped_bytes,
+            lost,
+            late,
+            old,
+            reclassified,
+            overflow,
+            held,
+            open,
+            commands,
+            first_look,
+            window,
+            failures,
+            next_change: _,
+        } = self;
+        let numbers = (dropped_bytes, lost, late, old, reclassified, overflow);
+        let others = (
+            &other.dropped_bytes,
+            &other.lost,
+            &other.late,
+            &other.old,
+            &other.reclassified,
+            &other.overflow,
+        );
+        let sizes = (has_listed, held, open, window, first_look);
+        Arc::ptr_eq(labels, &other.labels)
+            && sizes
+                == (
+                    &other.has_listed,
+                    &other.held,
+                    &other.open,
+                    &other.window,
+                    &other.first_look,
+                )
+            && numbers == others
+            && *recent == other.recent
+            && *totals == other.totals
+            && *duration_buckets == other.duration_buckets
+            && *durations == other.durations
+            && (oldest_open, newest) == (&other.oldest_open, &other.newest)
+            && *deliveries == other.deliveries
+            && *commands == other.commands
+            && *failures == other.failures
+    }
+
+    /// About how many samples it has.
+    pub fn samples(&self) -> usize {
+        let of_histograms = self.durations.len() * (self.duration_buckets.len() + 3);
+        let commands = self.commands.iter().flat_map(|shown| &shown.commands);
+        let of_commands = commands.map(|command| {
+            let buckets = command
+                .durations
+                .as_ref()
+                .map_or(0, |(buckets, ..)| buckets.len() + 3);
+            command.counted.len() + command.recent.len() + buckets + 4
+        });
+        self.recent.len() + self.totals.len() + of_histograms + of_commands.sum::<usize>()
     }
 
     /// `cloud_assistant_recent_results`, in a fixed order.
@@ -187,16 +263,21 @@ impl Counts {
     }
 }
 
-/// What is in the window; the open statuses, and the `zeros`, are there at 0.
+/// What is in the window; once a result was listed the open statuses, and the zero combinations, are there at 0.
 fn recent(
     labels: &LabelTexts,
-    zeros: impl Iterator<Item = ResultLabels>,
+    has_listed: bool,
     counts: &BTreeMap<ResultLabels, u64>,
 ) -> Vec<(ResultLabels, u64)> {
+    if !has_listed {
+        return Vec::new();
+    }
     let open = KnownStatus::ALL.into_iter().filter(|status| status.is_open());
     let open = open.map(|status| labels.reserved(status, "", ""));
-    let mut recent: BTreeMap<ResultLabels, u64> =
-        open.chain(zeros).map(|combination| (combination, 0)).collect();
+    let mut recent: BTreeMap<ResultLabels, u64> = open
+        .chain(labels.zeros())
+        .map(|combination| (combination, 0))
+        .collect();
     recent.extend(counts);
     recent.into_iter().collect()
 }

@@ -84,6 +84,13 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.values.entry(key).or_insert_with(begin)
     }
 
+    /// Begins a value where it is not there.
+    pub(super) fn begin(&mut self, key: K, begin: impl FnOnce() -> V) {
+        if !self.values.contains_key(&key) {
+            self.insert(key, begin());
+        }
+    }
+
     /// A value, of which only what is not saved changes.
     pub(super) fn change_unsaved(&mut self, key: K) -> Option<&mut V> {
         self.values.get_mut(&key)

@@ -38,6 +38,11 @@ impl Reason {
         Self::State,
     ];
 
+    /// Those for which a request can fail.
+    pub fn of_requests() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|reason| *reason != Self::State)
+    }
+
     /// The label's value.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,11 +6,12 @@ mod action;
 mod failure;
 mod last_hour;
 mod queue;
+mod tally;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
@@ -18,57 +19,22 @@ pub use action::Action;
 pub use failure::{Failure, Reason};
 pub use last_hour::LastHour;
 pub use queue::QueueReason;
+pub use tally::{Moment, ShownTally, Tally};
 
 use crate::result::Seconds;
 use crate::scope::Scope;
-use last_hour::Minutes;
-
-/// The requests of one scope; of an account where the region is `""`.
-#[derive(Debug)]
-pub struct Tally {
-    sent: [AtomicU64; Action::ALL.len()],
-    failed: [[AtomicU64; Reason::ALL.len()]; Action::ALL.len()],
-    duration: HistogramVec,
-    /// Locked for a few additions at a time.
-    minutes: Mutex<Minutes>,
-}
-
-impl Tally {
-    /// Counts one request that was sent and how it ended, by the wall clock's `now`.
-    pub fn record(&self, action: Action, took: Duration, failure: Option<Reason>, now: Seconds) {
-        self.sent[action as usize].fetch_add(1, Ordering::Relaxed);
-        if let Some(reason) = failure {
-            self.failed[action as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
-        }
-        self.duration
-            .with_label_values(&[action.as_str()])
-            .observe(took.as_secs_f64());
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        minutes.record(failure == Some(Reason::Throttled), now);
-    }
-
-    /// Requests sent, tries again included.
-    pub fn sent(&self, action: Action) -> u64 {
-        self.sent[action as usize].load(Ordering::Relaxed)
-    }
-
-    /// Those that failed for `reason`.
-    pub fn failed(&self, action: Action, reason: Reason) -> u64 {
-        self.failed[action as usize][reason as usize].load(Ordering::Relaxed)
-    }
-
-    /// What was sent in the hour before `now`.
-    pub fn last_hour(&self, now: Seconds) -> LastHour {
-        let minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        minutes.last_hour(now)
-    }
-}
 
 /// All tallies of the process. They outlive their scopes, since a counter must not start over at a reload.
 #[derive(Debug)]
 pub struct Requests {
     duration: HistogramVec,
     by_scope: Mutex<BTreeMap<Scope, Arc<Tally>>>,
+    /// How many there are.
+    count: AtomicUsize,
+    /// `metrics.new_series_hold`, in milliseconds.
+    hold: AtomicU64,
+    /// The process's own time is since then.
+    started: Instant,
 }
 
 impl Requests {
@@ -90,38 +56,55 @@ impl Requests {
         Ok(Self {
             duration,
             by_scope: Mutex::default(),
+            count: AtomicUsize::new(0),
+            hold: AtomicU64::new(0),
+            started: Instant::now(),
         })
     }
 
     /// The tally of a scope, made at its first use.
     pub fn tally(&self, account: &str, region_id: &str) -> Arc<Tally> {
         let mut tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
-        let tally = tallies.entry(Scope::new(account, region_id)).or_insert_with(|| {
-            Arc::new(Tally {
-                sent: Default::default(),
-                failed: Default::default(),
-                duration: self.duration.clone(),
-                minutes: Mutex::default(),
-            })
-        });
-        Arc::clone(tally)
+        let new = || Arc::new(Tally::new(self.duration.clone()));
+        let tally = tallies.entry(Scope::new(account, region_id)).or_insert_with(new);
+        let tally = Arc::clone(tally);
+        self.count.store(tallies.len(), Ordering::Release);
+        tally
+    }
+
+    /// How many tallies there are; they only become more.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// `metrics.new_series_hold` is this from now on.
+    pub fn set_hold(&self, hold: Duration) {
+        let hold = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
+        self.hold.store(hold, Ordering::Relaxed);
+    }
+
+    /// Now, for what is shown.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            now: self.started.elapsed(),
+            hold: Duration::from_millis(self.hold.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// When the process's own time will be this.
+    pub fn instant(&self, time: Duration) -> Option<Instant> {
+        self.started.checked_add(time)
     }
 
     /// What a scope has sent in the hour before `now`; nothing where it has no tally yet.
     pub fn last_hour(&self, scope: &Scope, now: Seconds) -> LastHour {
-        let tally = {
-            let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
-            tallies.get(scope).map(Arc::clone)
-        };
+        let tally = self.find(scope);
         tally.map(|tally| tally.last_hour(now)).unwrap_or_default()
     }
 
-    /// Every tally with its scope, in their order.
-    pub fn all(&self) -> Vec<(Scope, Arc<Tally>)> {
+    /// The tally of a scope, where there is one.
+    pub fn find(&self, scope: &Scope) -> Option<Arc<Tally>> {
         let tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies
-            .iter()
-            .map(|(scope, tally)| (scope.clone(), Arc::clone(tally)))
-            .collect()
+        tallies.get(scope).map(Arc::clone)
     }
 }

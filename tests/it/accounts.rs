@@ -72,12 +72,18 @@ fn results_are_filtered_by_resource_group_and_by_tags() {
         ("tag", 28.0),
         ("tags", 8.0),
         ("both", 16.0),
-        ("none", 0.0),
     ];
     let scrape = exporter.polled();
     for (name, count) in expected {
         assert_eq!(scrape.value(RESULTS, &[("account", name)]), count, "{name}");
         assert_eq!(scrape.value(RECENT, &[("account", name)]), count, "{name}");
+    }
+    for name in [RESULTS, RECENT] {
+        assert_eq!(
+            scrape.sum(name, &[("account", "none")]),
+            None,
+            "it has no results"
+        );
     }
 }
 

@@ -255,9 +255,9 @@ impl Exporter {
     /// The first scrape after the first look of every scope.
     pub fn looked(&self) -> Scrape {
         self.scrape_until("a first look", |scrape| {
-            let held = scrape.by_scope("cloud_assistant_exporter_tracked_results");
+            let looked = scrape.by_scope("cloud_assistant_last_success_timestamp_seconds");
             let polls = scrape.by_scope("cloud_assistant_exporter_polls_total");
-            !polls.is_empty() && held.len() == polls.len()
+            !polls.is_empty() && looked.len() == polls.len()
         })
     }
 

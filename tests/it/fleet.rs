@@ -37,15 +37,25 @@ pub fn account_with(name: &str, endpoint: &str, regions: &[&str], credentials: &
 /// A cloud of many accounts, each in so many regions with 100 results that have settled, and the accounts as they are
 /// written.
 pub fn many_accounts(accounts: usize, regions: usize) -> (Simulator, String) {
+    many_accounts_with(accounts, regions, 100)
+}
+
+/// The name of one of them.
+pub fn account_name(number: usize) -> String {
+    format!("account-{number:02}")
+}
+
+/// The same with another number of results.
+pub fn many_accounts_with(accounts: usize, regions: usize, results: usize) -> (Simulator, String) {
     let mut cloud = Cloud::new(Clock::Manual(unix_now()));
-    let names: Vec<String> = (1..=accounts)
-        .map(|number| format!("account-{number:02}"))
-        .collect();
+    let names: Vec<String> = (1..=accounts).map(account_name).collect();
     for name in &names {
         let key = AccessKey::new(&format!("{name}-key"), &format!("{MARK}-{name}"));
         cloud.add_account(name, key);
         for region in &ALL_REGIONS[..regions] {
-            cloud.region(name, region).add_settled(100, Outcome::success());
+            cloud
+                .region(name, region)
+                .add_settled(results, Outcome::success());
         }
     }
     let simulator = Simulator::start(cloud);

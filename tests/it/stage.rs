@@ -121,7 +121,11 @@ pub fn assert_exact(scrape: &Scrape, region: &str, truth: &Truth) {
     assert_eq!(scrape.counts(RESULTS, ACCOUNT, region), truth.results, "{region}");
     let of = |name: &str, labels: &[(&str, &str)]| {
         let labels: Vec<(&str, &str)> = labels.iter().copied().chain([("region_id", region)]).collect();
-        scrape.value(name, &labels)
+        let shown = scrape.sum(name, &labels);
+        // Before its first result a scope has none of these.
+        let has_listed = scrape.sum(TRACKED, &[("region_id", region)]).is_some();
+        assert!(shown.is_some() || !has_listed, "{region}: {name} {labels:?}");
+        shown.unwrap_or(0.0)
     };
     let dropped = of("cloud_assistant_output_dropped_bytes_total", &[]);
     assert_eq!(dropped, truth.dropped_bytes as f64, "{region}: dropped bytes");

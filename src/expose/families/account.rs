@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::expose::point::{Family, Sink};
-use crate::view::View;
+use crate::view::{Accounts, CredentialsView};
 
 const EXPIRY: Family<'_> = Family::gauge(
     "cloud_assistant_exporter_credentials_expiry_timestamp_seconds",
@@ -15,18 +15,36 @@ const REFRESH_FAILURES: Family<'_> = Family::counter(
     "How often the account's credentials could not be had or renewed.",
 );
 
-pub(super) fn all(view: &View, to: &mut dyn Sink) {
-    to.family(&EXPIRY);
-    for (account, shown) in &view.accounts {
-        if let Some(at) = shown.credentials.expiry {
-            let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            to.of(&[("account", &**account)]);
-            to.point(&[], at.as_secs().into());
-        }
+/// Gives their families; those without points are left out.
+pub(in crate::expose) fn of_accounts(accounts: &Accounts, to: &mut dyn Sink) {
+    let expiry = |credentials: CredentialsView| {
+        let at = credentials.expiry?.duration_since(SystemTime::UNIX_EPOCH);
+        Some(at.unwrap_or_default().as_secs())
+    };
+    family(&EXPIRY, accounts, expiry, to);
+    family(
+        &REFRESH_FAILURES,
+        accounts,
+        |credentials| Some(credentials.refresh_failures),
+        to,
+    );
+}
+
+fn family(
+    family: &Family<'_>,
+    accounts: &Accounts,
+    value: impl Fn(CredentialsView) -> Option<u64>,
+    to: &mut dyn Sink,
+) {
+    let values = accounts.iter();
+    let mut values = values
+        .filter_map(|(account, shown)| Some((account, value(shown.credentials)?)))
+        .peekable();
+    if values.peek().is_some() {
+        to.family(family);
     }
-    to.family(&REFRESH_FAILURES);
-    for (account, shown) in &view.accounts {
+    for (account, value) in values {
         to.of(&[("account", &**account)]);
-        to.point(&[], shown.credentials.refresh_failures.into());
+        to.point(&[], value.into());
     }
 }

@@ -1,12 +1,9 @@
 //! The families of selected commands; nothing where none are.
 
-use super::{labels, polled};
+use super::Points::EachOfCommands;
+use super::{OfScopes, polled};
 use crate::expose::point::{Family, Histogram, Sink, Value};
 use crate::record::{Counts, ShownCommand};
-use crate::view::View;
-
-/// A family of commands: what it is, and what it shows of one.
-type OfCommands = (Family<'static>, fn(&Counts, &ShownCommand, &mut dyn Sink));
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
     "cloud_assistant_command_results",
@@ -18,56 +15,62 @@ pub(in crate::expose) const DURATIONS: Family<'static> = Family::histogram(
     polled!("How long counted results of the command ran: FinishedTime less StartTime."),
 );
 
-const FAMILIES: [OfCommands; 7] = [
-    (RESULTS, |counts, command, to| {
-        for (status, value) in &command.counted {
-            let status = ("invocation_status", counts.status_text(*status));
-            to.point(&[status], (*value).into());
-        }
-    }),
+pub(super) static FAMILIES: [OfScopes; 7] = [
+    (
+        RESULTS,
+        EachOfCommands(|counts, command, to| {
+            for (status, value) in &command.counted {
+                let status = ("invocation_status", counts.status_text(*status));
+                to.point(&[status], (*value).into());
+            }
+        }),
+    ),
     (
         Family::gauge(
             "cloud_assistant_command_recent_results",
             polled!("Results of selected commands in the look-back window by their newest state."),
         ),
-        |counts, command, to| {
+        EachOfCommands(|counts, command, to| {
             for (status, value) in &command.recent {
                 let status = ("invocation_status", counts.status_text(*status));
                 to.point(&[status], (*value).into());
             }
-        },
+        }),
     ),
     (
         Family::gauge(
             "cloud_assistant_command_last_success_timestamp_seconds",
             polled!("Time of the newest result of the command that was Success, in Unix time."),
         ),
-        |_, command, to| time(command.last_success, to),
+        EachOfCommands(|_, command, to| time(command.last_success, to)),
     ),
     (
         Family::gauge(
             "cloud_assistant_command_last_failure_timestamp_seconds",
             polled!("Time of the newest settled result of the command that was not Success, in Unix time."),
         ),
-        |_, command, to| time(command.last_failure, to),
+        EachOfCommands(|_, command, to| time(command.last_failure, to)),
     ),
-    (DURATIONS, |counts, command, to| {
-        if let Some((cumulative, count, sum)) = &command.durations {
-            let histogram = Histogram {
-                bounds: &counts.duration_buckets,
-                cumulative,
-                count: *count,
-                sum: (*sum).into(),
-            };
-            to.point(&[], Value::Histogram(histogram));
-        }
-    }),
+    (
+        DURATIONS,
+        EachOfCommands(|counts, command, to| {
+            if let Some((cumulative, count, sum)) = &command.durations {
+                let histogram = Histogram {
+                    bounds: &counts.duration_buckets,
+                    cumulative,
+                    count: *count,
+                    sum: (*sum).into(),
+                };
+                to.point(&[], Value::Histogram(histogram));
+            }
+        }),
+    ),
     (
         Family::gauge(
             "cloud_assistant_schedule_info",
             polled!("1 for each way in which a schedule of the command that has not ended repeats."),
         ),
-        |_, command, to| {
+        EachOfCommands(|_, command, to| {
             for schedule in &command.schedules {
                 let repeats = [
                     ("repeat_mode", &*schedule.repeat_mode),
@@ -75,7 +78,7 @@ const FAMILIES: [OfCommands; 7] = [
                 ];
                 to.point(&repeats, 1_u64.into());
             }
-        },
+        }),
     ),
     (
         Family::gauge(
@@ -85,24 +88,16 @@ const FAMILIES: [OfCommands; 7] = [
                  absent before its first run."
             ),
         ),
-        |_, command, to| time(command.last_run, to),
+        EachOfCommands(|_, command, to| time(command.last_run, to)),
     ),
 ];
 
-pub(super) fn all(view: &View, to: &mut dyn Sink) {
-    for (family, points) in &FAMILIES {
-        to.family(family);
-        for scope in view.scopes.values() {
-            let [account, region_id] = labels(scope);
-            let Some(counts) = scope.counts.as_deref() else {
-                continue;
-            };
-            for command in counts.commands.iter().flat_map(|shown| &shown.commands) {
-                to.of(&[account, region_id, ("command", &*command.command)]);
-                points(counts, command, to);
-            }
-        }
-    }
+/// The selected commands that a scope shows.
+pub(super) fn of(counts: Option<&Counts>) -> impl Iterator<Item = (&Counts, &ShownCommand)> {
+    counts.into_iter().flat_map(|counts| {
+        let shown = counts.commands.iter().flat_map(|shown| &shown.commands);
+        shown.map(move |command| (counts, command))
+    })
 }
 
 fn time(time: Option<u32>, to: &mut dyn Sink) {

@@ -1,7 +1,7 @@
 //! Events, and what they have hurried. Where none are taken there is nothing of it.
 
 use super::labels;
-use crate::expose::point::{Family, Sink};
+use crate::expose::point::{Family, Label, Sink};
 use crate::requests::QueueReason;
 use crate::view::{Outcome, ScopeEvents, ScopeView, Source, View};
 
@@ -26,7 +26,8 @@ const QUEUE_FAILURES: Family<'_> = Family::counter(
     "Requests to the queue of the scope's events that failed, by reason; a reason that it has not met has no series.",
 );
 
-pub(super) fn all(view: &View, to: &mut dyn Sink) {
+/// Gives their families; those without points are left out.
+pub(in crate::expose) fn of_events(view: &View, to: &mut dyn Sink) {
     let events = &view.events;
     if !Source::ALL.into_iter().any(|source| events.is_shown(source)) {
         return;
@@ -39,35 +40,45 @@ pub(super) fn all(view: &View, to: &mut dyn Sink) {
             to.point(&[("outcome", outcome.as_str())], count.into());
         }
     }
-    to.family(&LAST_EVENT);
-    each(view, to, |scope, _, to| {
+    family(&LAST_EVENT, view, to, |scope, _, to| {
         if let Some(last) = scope.last {
-            to.point(&[], last.into());
+            to(&[], last.into());
         }
     });
-    to.family(&EVENT_POLLS);
-    each(view, to, |_, view, to| {
-        to.point(&[], view.work.event_polls.into())
+    family(&EVENT_POLLS, view, to, |_, view, to| {
+        to(&[], view.work.event_polls)
     });
-    if !events.is_shown(Source::Queue) {
-        return;
-    }
-    to.family(&QUEUE_FAILURES);
-    each(view, to, |scope, _, to| {
+    family(&QUEUE_FAILURES, view, to, |scope, _, to| {
         let failures = scope.queue.iter().flat_map(|queue| queue.failures);
         for (reason, count) in QueueReason::ALL.into_iter().zip(failures) {
             if count > 0 {
-                to.point(&[("reason", reason.as_str())], count.into());
+                to(&[("reason", reason.as_str())], count);
             }
         }
     });
 }
 
-/// Every scope that is polled, with what is known of its events.
-fn each(view: &View, to: &mut dyn Sink, points: fn(&ScopeEvents, &ScopeView, &mut dyn Sink)) {
+/// Takes a point of a scope: what labels it has beside those of the scope, and its value.
+type ToScope<'a> = &'a mut dyn FnMut(&[Label<'_>], u64);
+
+/// A family of what is known of the events of each scope that is polled.
+fn family(
+    family: &Family<'_>,
+    view: &View,
+    to: &mut dyn Sink,
+    points: fn(&ScopeEvents, &ScopeView, ToScope<'_>),
+) {
     let none = ScopeEvents::default();
+    let mut has_begun = false;
     for (scope, shown) in &view.scopes {
-        to.of(&labels(shown));
-        points(view.events.scopes.get(scope).unwrap_or(&none), shown, to);
+        let events = view.events.scopes.get(scope).unwrap_or(&none);
+        points(events, shown, &mut |point, value| {
+            if !has_begun {
+                to.family(family);
+                has_begun = true;
+            }
+            to.of(&labels(scope));
+            to.point(point, value.into());
+        });
     }
 }

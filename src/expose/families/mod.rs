@@ -9,14 +9,18 @@ mod registered;
 pub(super) mod results;
 mod scope;
 
+pub(super) use account::of_accounts;
+pub(super) use events::of_events;
 pub use process::Process;
 pub(super) use registered::registered;
 
-use crate::record::Counts;
-use crate::requests::Requests;
-use crate::view::{ScopeView, View};
+use crate::record::{Counts, ShownCommand};
+use crate::requests::{Action, ShownTally};
+use crate::scope::Scope;
+use crate::view::ScopeView;
 
 use super::point::{Family, Label, Number, Sink};
+use super::subjects::{Facet, Subject};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
 macro_rules! polled {
@@ -31,46 +35,48 @@ macro_rules! polled {
 use polled;
 
 /// A family of scopes: what it is, and what it shows of one.
-type OfScopes = (Family<'static>, Points);
+pub(super) type OfScopes = (Family<'static>, Points);
 
 /// What a family shows of a scope.
-enum Points {
+pub(super) enum Points {
     /// One point, where there is something to show.
     One(fn(&ScopeView) -> Option<Number>),
-    /// One point, once there are counts.
+    /// One point, once a result was listed.
     OneOfCounts(fn(&Counts) -> u64),
     /// Points with labels of their own.
     Each(fn(&ScopeView, &mut dyn Sink)),
-    /// The same, once there are counts.
+    /// The same, once a result was listed.
     EachOfCounts(fn(&Counts, &mut dyn Sink)),
+    /// Points of each selected command.
+    EachOfCommands(fn(&Counts, &ShownCommand, &mut dyn Sink)),
+    /// Points of each action.
+    EachOfActions(fn(&ShownTally, Action, &mut dyn Sink)),
 }
 
-/// Gives everything that is known of the view.
-pub(super) fn all(view: &View, requests: &Requests, to: &mut dyn Sink) {
-    of_scopes(view, &results::FAMILIES, to);
-    commands::all(view, to);
-    of_scopes(view, &scope::FAMILIES, to);
-    events::all(view, to);
-    api::all(view, requests, to);
-    account::all(view, to);
-}
-
-fn of_scopes(view: &View, families: &[OfScopes], to: &mut dyn Sink) {
-    for (family, points) in families {
-        to.family(family);
-        for scope in view.scopes.values() {
-            to.of(&labels(scope));
-            points.of(scope, to);
-        }
-    }
+/// The families of scopes.
+pub(super) fn of_scopes() -> impl Iterator<Item = &'static OfScopes> {
+    let results = results::FAMILIES.iter().chain(&commands::FAMILIES);
+    results.chain(&scope::FAMILIES).chain(&api::FAMILIES)
 }
 
 impl Points {
-    fn of(&self, scope: &ScopeView, to: &mut dyn Sink) {
-        let counts = scope.counts.as_deref();
+    /// What they are taken from.
+    pub(super) fn facet(&self) -> Facet {
+        match self {
+            Self::One(_) | Self::Each(_) => Facet::Health,
+            Self::OneOfCounts(_) | Self::EachOfCounts(_) | Self::EachOfCommands(_) => Facet::Results,
+            Self::EachOfActions(_) => Facet::Requests,
+        }
+    }
+
+    /// Gives those of a subject.
+    pub(super) fn of(&self, subject: &Subject, to: &mut dyn Sink) {
+        let (view, counts) = (subject.view.as_deref(), subject.counts());
+        let [account, region_id] = labels(&subject.scope);
+        to.of(&[account, region_id]);
         match self {
             Self::One(value) => {
-                if let Some(value) = value(scope) {
+                if let Some(value) = view.and_then(value) {
                     to.point(&[], value.into());
                 }
             }
@@ -79,17 +85,32 @@ impl Points {
                     to.point(&[], value(counts).into());
                 }
             }
-            Self::Each(points) => points(scope, to),
+            Self::Each(points) => {
+                if let Some(view) = view {
+                    points(view, to);
+                }
+            }
             Self::EachOfCounts(points) => {
                 if let Some(counts) = counts {
                     points(counts, to);
+                }
+            }
+            Self::EachOfCommands(points) => {
+                for (counts, command) in commands::of(counts) {
+                    to.of(&[account, region_id, ("command", &*command.command)]);
+                    points(counts, command, to);
+                }
+            }
+            Self::EachOfActions(points) => {
+                for action in api::actions(&subject.scope) {
+                    to.of(&[account, region_id, ("action", action.as_str())]);
+                    points(&subject.requests, action, to);
                 }
             }
         }
     }
 }
 
-fn labels(view: &ScopeView) -> [Label<'_>; 2] {
-    let scope = &view.scope;
+fn labels(scope: &Scope) -> [Label<'_>; 2] {
     [("account", &*scope.account), ("region_id", &*scope.region_id)]
 }

@@ -15,7 +15,7 @@ pub(in crate::expose) const DURATIONS: Family<'static> = Family::histogram(
     polled!("How long counted results ran: FinishedTime less StartTime."),
 );
 
-pub(super) const FAMILIES: [OfScopes; 8] = [
+pub(super) static FAMILIES: [OfScopes; 8] = [
     (
         Family::gauge(
             "cloud_assistant_recent_results",

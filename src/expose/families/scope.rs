@@ -5,7 +5,7 @@ use super::Points::{Each, EachOfCounts, One, OneOfCounts};
 use crate::expose::point::Family;
 use crate::requests::Reason;
 
-pub(super) const FAMILIES: [OfScopes; 12] = [
+pub(super) static FAMILIES: [OfScopes; 12] = [
     (
         Family::gauge(
             "cloud_assistant_up",

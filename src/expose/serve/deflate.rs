@@ -19,13 +19,18 @@ const STORED_BYTES: usize = u16::MAX as usize;
 pub(in crate::expose) struct Part {
     plain: Bytes,
     deflated: Bytes,
-    checksum: Hasher,
+    checksum: u32,
 }
 
 impl Part {
     /// Whether it is the piece of these bytes.
-    pub(in crate::expose) fn is(&self, plain: &str) -> bool {
-        self.plain == plain.as_bytes()
+    pub(in crate::expose) fn is(&self, plain: &[u8]) -> bool {
+        self.plain == plain
+    }
+
+    /// As it is.
+    pub(in crate::expose) fn plain(&self) -> &Bytes {
+        &self.plain
     }
 }
 
@@ -51,14 +56,12 @@ impl Default for Deflater {
 
 impl Deflater {
     /// Compresses a piece.
-    pub(in crate::expose) fn part(&mut self, plain: &str) -> Part {
-        let mut checksum = Hasher::new();
-        checksum.update(plain.as_bytes());
-        self.deflate(plain.as_bytes());
+    pub(in crate::expose) fn part(&mut self, plain: &[u8]) -> Part {
+        self.deflate(plain);
         Part {
-            plain: Bytes::copy_from_slice(plain.as_bytes()),
+            plain: Bytes::copy_from_slice(plain),
             deflated: Bytes::copy_from_slice(&self.deflated),
-            checksum,
+            checksum: crc32fast::hash(plain),
         }
     }
 
@@ -81,55 +84,37 @@ impl Deflater {
     }
 }
 
-/// A body in pieces, and what every answer made of it has in common.
-#[derive(Debug, Clone)]
-pub(in crate::expose) struct Body {
-    parts: Vec<Part>,
+/// What every compressed answer of a body has in common.
+#[derive(Debug)]
+pub(in crate::expose) struct Joined {
     /// Header and pieces, one write for all of them.
     deflated: Bytes,
     checksum: Hasher,
     length: u32,
 }
 
-impl Default for Body {
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
-}
-
-impl Body {
-    /// Joins pieces.
-    pub(in crate::expose) fn new(parts: Vec<Part>) -> Self {
+impl Joined {
+    /// Joins the pieces that `parts` gives, each time the same.
+    pub(in crate::expose) fn new<'a, I: Iterator<Item = &'a Part>>(parts: impl Fn() -> I) -> Self {
         let mut checksum = Hasher::new();
         let mut length = 0_u32;
-        let deflated_bytes: usize = parts.iter().map(|part| part.deflated.len()).sum();
+        let deflated_bytes: usize = parts().map(|part| part.deflated.len()).sum();
         let mut deflated = Vec::with_capacity(GZIP_HEADER.len() + deflated_bytes);
         deflated.extend(GZIP_HEADER);
-        for part in &parts {
+        for part in parts() {
             deflated.extend_from_slice(&part.deflated);
-            checksum.combine(&part.checksum);
+            let bytes = part.plain.len() as u64;
+            checksum.combine(&Hasher::new_with_initial_len(part.checksum, bytes));
             length = length.wrapping_add(part.plain.len() as u32);
         }
         Self {
-            parts,
             deflated: deflated.into(),
             checksum,
             length,
         }
     }
 
-    /// In their order.
-    pub(in crate::expose) fn parts(&self) -> &[Part] {
-        &self.parts
-    }
-
-    /// As it is, and more text behind it.
-    pub(in crate::expose) fn plain(&self, more: String) -> Vec<Bytes> {
-        let parts = self.parts.iter().map(|part| part.plain.clone());
-        parts.chain([more.into()]).collect()
-    }
-
-    /// As one gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
+    /// One gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
     pub(in crate::expose) fn gzip(&self, more: &str) -> Vec<Bytes> {
         let mut checksum = self.checksum.clone();
         let mut behind = Hasher::new();
@@ -180,9 +165,10 @@ mod tests {
         read
     }
 
-    fn body(texts: &[String]) -> Body {
+    fn gzip(texts: &[String], more: &str) -> Vec<Bytes> {
         let mut deflater = Deflater::default();
-        Body::new(texts.iter().map(|text| deflater.part(text)).collect())
+        let parts: Vec<Part> = texts.iter().map(|text| deflater.part(text.as_bytes())).collect();
+        Joined::new(|| parts.iter()).gzip(more)
     }
 
     #[test]
@@ -195,10 +181,8 @@ mod tests {
         ];
         for count in 0..=texts.len() {
             for more in &texts {
-                let body = body(&texts[..count]);
                 let expected = texts[..count].concat() + more;
-                assert!(read(&body.gzip(more)) == expected);
-                assert!(body.plain(more.clone()).concat() == expected.as_bytes());
+                assert!(read(&gzip(&texts[..count], more)) == expected);
             }
         }
     }
@@ -208,20 +192,20 @@ mod tests {
     fn a_piece_refers_to_none_before_it() {
         let mut deflater = Deflater::default();
         let text = "metric{x=\"y\"} 1\n".repeat(100);
-        let [_, second] = [(); 2].map(|()| deflater.part(&text));
-        assert!(read(&Body::new(vec![second]).gzip("")) == text);
+        let [_, second] = [(); 2].map(|()| deflater.part(text.as_bytes()));
+        assert!(read(&Joined::new(|| [&second].into_iter()).gzip("")) == text);
     }
 
     proptest! {
         #[test]
         fn noise_is_whole_too(texts in prop::collection::vec("\\PC{0,3000}", 0..6), more in "\\PC{0,300}") {
-            prop_assert_eq!(read(&body(&texts).gzip(&more)), texts.concat() + &more);
+            prop_assert_eq!(read(&gzip(&texts, &more)), texts.concat() + &more);
         }
     }
 
     #[test]
     fn much_noise_is_whole_too() {
         let noise: String = (0..300_000).map(|_| fastrand::alphanumeric()).collect();
-        assert!(read(&body(std::slice::from_ref(&noise)).gzip(&noise)) == noise.repeat(2));
+        assert!(read(&gzip(std::slice::from_ref(&noise), &noise)) == noise.repeat(2));
     }
 }

@@ -6,4 +6,4 @@ mod pieces;
 
 pub(super) use deflate::Deflater;
 pub use negotiate::Answer;
-pub(super) use pieces::{Bodies, Rendering};
+pub(super) use pieces::{Bodies, Pieces, Writer, Written};

@@ -1,202 +1,284 @@
-//! Families of samples, cut into pieces.
+//! Families of samples, cut into pieces that are written anew only where what they show has changed.
 
-use super::deflate::{Body, Deflater, Part};
-use crate::expose::encode::{Encoder, OpenMetrics, Text};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::deflate::{Deflater, Joined, Part};
+use crate::expose::encode::{Encoder, Format, OpenMetrics, Text};
 use crate::expose::point::{Family, Label, Sink, Value};
 
-/// A piece ends with the thing that makes it so long: then what one scope changes costs little, and no buffer is so
-/// large that an allocator keeps it apart.
+/// A piece has about so many bytes at most: then what one scope changes costs little, and no buffer is so large that an
+/// allocator keeps it apart.
 const PIECE_BYTES: usize = 48 * 1024;
 
-/// The bodies of both formats, in pieces that they share where their bytes are the same.
-#[derive(Debug, Clone, Default)]
-pub(in crate::expose) struct Bodies {
-    /// Text 0.0.4.
-    pub text: Body,
-    /// OpenMetrics 1.0.0, without its end.
-    pub open_metrics: Body,
+/// A piece in every format; they share it where its bytes are the same.
+#[derive(Debug, Clone)]
+pub(in crate::expose) struct Piece {
+    text: Part,
+    /// None where its samples are those of text.
+    open_metrics: Option<Part>,
 }
 
-/// Bodies in the making. It takes families, and leaves out those without points.
-pub(in crate::expose) struct Rendering<'a> {
-    text: Pieces<'a, Text>,
-    /// Encoded only where its samples are others than those of text; else the pieces of text are its own.
-    open_metrics: Pieces<'a, OpenMetrics>,
-    /// Whether they are: the piece under way has an exemplar.
+/// What is written of one family for some neighbours; nothing where they have no samples.
+pub(in crate::expose) type Pieces = Arc<[Piece]>;
+
+/// A family as it is served: of each block of scopes its pieces.
+#[derive(Debug, Clone, Default)]
+pub(in crate::expose) struct Written {
+    /// What comes before the samples, where there are any.
+    pub header: Option<Piece>,
+    pub blocks: Vec<Pieces>,
+}
+
+/// The bodies of all formats.
+#[derive(Debug, Default)]
+pub(in crate::expose) struct Bodies {
+    /// In their order.
+    families: Vec<Arc<Written>>,
+    /// What every compressed answer has in common, made for the first one: text, OpenMetrics.
+    joined: [OnceLock<Joined>; 2],
+}
+
+/// Takes points, and makes pieces of them in every format.
+pub(in crate::expose) struct Writer<'a> {
+    text: Text,
+    /// Encoded only where its samples are others than those of text.
+    open_metrics: OpenMetrics,
+    /// Whether they are: the piece under way has an exemplar or a header.
     differs: bool,
+    pieces: Vec<Piece>,
+    /// What was written of the same before, and whether everything has been the same so far.
+    before: Pieces,
+    is_as_before: bool,
     deflater: &'a mut Deflater,
 }
 
-/// The pieces of one format.
-struct Pieces<'a, E> {
-    encoder: E,
-    /// Of the family under way, until its first piece.
-    header: String,
-    parts: Vec<Part>,
-    /// Those that are served now.
-    before: &'a Body,
+impl Piece {
+    fn of(&self, format: Format) -> &Part {
+        match format {
+            Format::Text => &self.text,
+            Format::OpenMetrics => self.open_metrics.as_ref().unwrap_or(&self.text),
+        }
+    }
 }
 
-impl<'a> Rendering<'a> {
-    /// Nothing yet. What is still as it was `before` is neither compressed nor kept again.
-    pub(in crate::expose) fn new(before: &'a Bodies, deflater: &'a mut Deflater) -> Self {
+impl Written {
+    /// In their order; without samples there is no header.
+    fn parts(&self, format: Format) -> impl Iterator<Item = &Part> {
+        let has_samples = self.blocks.iter().any(|pieces| !pieces.is_empty());
+        let header = self.header.iter().filter(move |_| has_samples);
+        let pieces = self.blocks.iter().flat_map(|pieces| pieces.iter());
+        header.chain(pieces).map(move |piece| piece.of(format))
+    }
+}
+
+impl Bodies {
+    /// Families in their order.
+    pub(in crate::expose) fn new(families: Vec<Arc<Written>>) -> Self {
         Self {
-            text: Pieces::new(&before.text),
-            open_metrics: Pieces::new(&before.open_metrics),
+            families,
+            joined: Default::default(),
+        }
+    }
+
+    /// A family by its place.
+    pub(in crate::expose) fn family(&self, place: usize) -> Option<&Arc<Written>> {
+        self.families.get(place)
+    }
+
+    /// As it is, and more text behind it.
+    pub(in crate::expose) fn plain(&self, format: Format, more: String) -> Vec<Bytes> {
+        let parts = self.parts(format).map(|part| part.plain().clone());
+        parts.chain([more.into()]).collect()
+    }
+
+    /// As one gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
+    pub(in crate::expose) fn gzip(&self, format: Format, more: &str) -> Vec<Bytes> {
+        let joined = self.joined[format as usize].get_or_init(|| Joined::new(|| self.parts(format)));
+        joined.gzip(more)
+    }
+
+    fn parts(&self, format: Format) -> impl Iterator<Item = &Part> {
+        self.families.iter().flat_map(move |family| family.parts(format))
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// Nothing yet.
+    pub(in crate::expose) fn new(deflater: &'a mut Deflater) -> Self {
+        Self {
+            text: Text::default(),
+            open_metrics: OpenMetrics::default(),
             differs: false,
+            pieces: Vec::new(),
+            before: Pieces::default(),
+            is_as_before: true,
             deflater,
         }
     }
 
-    /// The bodies, now that all families are in them.
-    pub(in crate::expose) fn done(mut self) -> Bodies {
+    /// What comes before the samples of a family.
+    pub(in crate::expose) fn header(&mut self, family: &Family<'_>) -> Option<Piece> {
+        let pieces = self.section(&Pieces::default(), |to| to.family(family));
+        pieces.first().cloned()
+    }
+
+    /// The pieces of points of a family. What is as it was `before` is neither compressed nor kept again.
+    pub(in crate::expose) fn points(
+        &mut self,
+        family: &Family<'_>,
+        before: &Pieces,
+        points: impl FnOnce(&mut dyn Sink),
+    ) -> Pieces {
+        self.text.family(family);
+        self.open_metrics.family(family);
+        self.text.clear();
+        self.open_metrics.clear();
+        self.section(before, points)
+    }
+
+    /// The pieces of whole families, headers and all.
+    pub(in crate::expose) fn section(
+        &mut self,
+        before: &Pieces,
+        families: impl FnOnce(&mut dyn Sink),
+    ) -> Pieces {
+        self.before = Arc::clone(before);
+        self.is_as_before = true;
+        families(self);
         self.end_piece();
-        Bodies {
-            text: Body::new(self.text.parts),
-            open_metrics: Body::new(self.open_metrics.parts),
+        let before = std::mem::take(&mut self.before);
+        match self.is_as_before && self.pieces.len() == before.len() {
+            true => {
+                self.pieces.clear();
+                before
+            }
+            false => self.pieces.drain(..).collect(),
         }
     }
 
-    /// Adds what `families` gives, headers and all, as one piece.
-    pub(in crate::expose) fn one_piece(&mut self, families: impl Fn(&mut dyn Sink)) {
-        self.end_piece();
-        families(&mut self.text.encoder);
-        self.text.add_written(self.deflater);
-        families(&mut self.open_metrics.encoder);
-        self.open_metrics.add_written(self.deflater);
-    }
-
-    /// Adds what has been written of a family, if anything; before its first piece, its header.
+    /// Adds what has been written, if anything.
     fn end_piece(&mut self) {
         let Self {
             text,
             open_metrics,
-            differs,
+            pieces,
+            before,
             deflater,
+            ..
         } = self;
-        if text.encoder.written().is_empty() {
+        if text.written().is_empty() {
             return;
         }
-        text.add_header(deflater);
-        open_metrics.add_header(deflater);
-        if *differs && open_metrics.encoder.written() != text.encoder.written() {
-            text.add_written(deflater);
-            open_metrics.add_written(deflater);
-        } else {
-            text.add_written(deflater);
-            open_metrics.encoder.clear();
-            open_metrics.parts.extend(text.parts.last().cloned());
+        let before = before.get(pieces.len());
+        let mut is_as_before = true;
+        let mut part = |plain: &str, before: Option<&Part>| match before {
+            Some(before) if before.is(plain.as_bytes()) => before.clone(),
+            _ => {
+                is_as_before = false;
+                deflater.part(plain.as_bytes())
+            }
+        };
+        let piece = Piece {
+            text: part(text.written(), before.map(|before| &before.text)),
+            open_metrics: (self.differs && open_metrics.written() != text.written()).then(|| {
+                let before = before.and_then(|before| before.open_metrics.as_ref());
+                part(open_metrics.written(), before)
+            }),
+        };
+        let had_other = before.is_some_and(|before| before.open_metrics.is_some());
+        self.is_as_before &= is_as_before && had_other == piece.open_metrics.is_some();
+        pieces.push(piece);
+        text.clear();
+        open_metrics.clear();
+        self.differs = false;
+    }
+
+    fn end_piece_if_full(&mut self) {
+        if self.text.written().len() >= PIECE_BYTES {
+            self.end_piece();
         }
-        *differs = false;
+    }
+
+    /// From here on OpenMetrics is written for itself.
+    fn differ(&mut self) {
+        if !self.differs {
+            self.open_metrics.go_on_from(&self.text);
+            self.differs = true;
+        }
     }
 }
 
-impl Sink for Rendering<'_> {
+impl Sink for Writer<'_> {
     fn family(&mut self, family: &Family<'_>) {
-        self.end_piece();
-        self.text.begin(family);
-        self.open_metrics.begin(family);
+        self.end_piece_if_full();
+        self.differ();
+        self.text.family(family);
+        self.open_metrics.family(family);
     }
 
     fn of(&mut self, labels: &[Label<'_>]) {
-        if self.text.encoder.written().len() >= PIECE_BYTES {
-            self.end_piece();
-        }
-        self.text.encoder.of(labels);
-        if self.differs {
-            self.open_metrics.encoder.of(labels);
-        }
+        self.text.of(labels);
+        self.open_metrics.of(labels);
     }
 
     fn point(&mut self, labels: &[Label<'_>], value: Value<'_>) {
-        if matches!(value, Value::WithExemplar(..)) && !self.differs {
-            self.open_metrics.encoder.go_on_from(&self.text.encoder);
-            self.differs = true;
+        self.end_piece_if_full();
+        if matches!(value, Value::WithExemplar(..)) {
+            self.differ();
         }
-        self.text.encoder.point(labels, value);
+        self.text.point(labels, value);
         if self.differs {
-            self.open_metrics.encoder.point(labels, value);
+            self.open_metrics.point(labels, value);
         }
     }
-}
-
-impl<'a, E: Encoder + Default> Pieces<'a, E> {
-    fn new(before: &'a Body) -> Self {
-        Self {
-            encoder: E::default(),
-            header: String::new(),
-            parts: Vec::new(),
-            before,
-        }
-    }
-
-    /// A family begins, whose header waits for its first sample.
-    fn begin(&mut self, family: &Family<'_>) {
-        self.encoder.family(family);
-        self.header.clear();
-        self.header.push_str(self.encoder.written());
-        self.encoder.clear();
-    }
-
-    fn add_header(&mut self, deflater: &mut Deflater) {
-        if !self.header.is_empty() {
-            add(&mut self.parts, self.before, &self.header, deflater);
-            self.header.clear();
-        }
-    }
-
-    fn add_written(&mut self, deflater: &mut Deflater) {
-        add(&mut self.parts, self.before, self.encoder.written(), deflater);
-        self.encoder.clear();
-    }
-}
-
-/// Adds a piece: the one that was there before, if its bytes are the same.
-fn add(parts: &mut Vec<Part>, before: &Body, plain: &str, deflater: &mut Deflater) {
-    let part = match before.parts().get(parts.len()) {
-        Some(before) if before.is(plain) => before.clone(),
-        _ => deflater.part(plain),
-    };
-    parts.push(part);
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::expose::point::Exemplar;
 
     const FAMILY: Family<'_> = Family::counter("a", "What.");
 
+    const EXEMPLAR: Exemplar<'_> = Exemplar {
+        labels: [("i", "x"), ("j", "y")],
+        time: 9,
+    };
+
     /// A family of these values; the odd ones have exemplars.
-    fn render(values: &[u32], before: &Bodies) -> Bodies {
+    fn write(values: &[u32], before: &Pieces) -> Pieces {
         let mut deflater = Deflater::default();
-        let mut rendering = Rendering::new(before, &mut deflater);
-        rendering.family(&FAMILY);
-        for value in values {
-            rendering.of(&[]);
-            let exemplar = Exemplar {
-                labels: [("i", "x"), ("j", "y")],
-                time: 9,
-            };
-            let value = match value % 2 {
-                1 => Value::WithExemplar(u64::from(*value), exemplar),
-                _ => (*value).into(),
-            };
-            rendering.point(&[], value);
-        }
-        rendering.done()
+        Writer::new(&mut deflater).points(&FAMILY, before, |to| {
+            for value in values {
+                to.of(&[]);
+                let value = match value % 2 {
+                    1 => Value::WithExemplar(u64::from(*value), EXEMPLAR),
+                    _ => (*value).into(),
+                };
+                to.point(&[], value);
+            }
+        })
     }
 
-    fn chunks(body: &Body) -> Vec<Bytes> {
-        body.plain(String::new())
+    fn bodies(pieces: Pieces) -> Bodies {
+        let mut deflater = Deflater::default();
+        let header = Writer::new(&mut deflater).header(&FAMILY);
+        let blocks = vec![Pieces::default(), pieces];
+        Bodies::new(vec![Arc::new(Written { header, blocks })])
+    }
+
+    fn body(pieces: Pieces, format: Format) -> String {
+        let chunks = bodies(pieces).plain(format, String::new());
+        String::from_utf8(chunks.concat()).unwrap()
     }
 
     #[test]
     fn a_family_of_many_pieces_has_one_header() {
         let values: Vec<u32> = (0..20_000).collect();
-        let bodies = render(&values, &Bodies::default());
+        let pieces = write(&values, &Pieces::default());
+        assert!(pieces.len() > 5);
         let lines = |exemplar: &str| -> String {
             let line = |value: &u32| {
                 let exemplar = if value % 2 == 1 { exemplar } else { "" };
@@ -207,47 +289,46 @@ mod tests {
         let text = "# HELP a_total What.\n# TYPE a_total counter\n".to_owned() + &lines("");
         let open_metrics =
             "# HELP a What.\n# TYPE a counter\n".to_owned() + &lines(" # {i=\"x\",j=\"y\"} 1 9");
-        assert!(chunks(&bodies.text).len() > 5);
-        assert!(chunks(&bodies.text).concat() == text.as_bytes());
-        assert!(chunks(&bodies.open_metrics).concat() == open_metrics.as_bytes());
+        assert!(body(Arc::clone(&pieces), Format::Text) == text);
+        assert!(body(pieces, Format::OpenMetrics) == open_metrics);
     }
 
     #[test]
     fn what_is_as_it_was_is_kept() {
         let mut values: Vec<u32> = (10_000..30_000).collect();
-        let before = render(&values, &Bodies::default());
+        let before = write(&values, &Pieces::default());
+        assert!(Arc::ptr_eq(&before, &write(&values, &before)));
         values[10_000] = 10_000;
-        let after = render(&values, &before);
-        let pairs = chunks(&before.text).into_iter().zip(chunks(&after.text));
+        let after = write(&values, &before);
+        let pairs = before.iter().zip(&*after);
         let made_anew =
-            pairs.filter(|(before, after)| before.as_ptr() != after.as_ptr() && !after.is_empty());
-        assert_eq!(made_anew.count(), 1);
-        let again = render(&values, &Bodies::default());
-        assert!(chunks(&after.text).concat() == chunks(&again.text).concat());
+            pairs.filter(|(before, after)| before.text.plain().as_ptr() != after.text.plain().as_ptr());
+        assert_eq!((made_anew.count(), before.len()), (1, after.len()));
+        let again = write(&values, &Pieces::default());
+        for format in [Format::Text, Format::OpenMetrics] {
+            assert!(body(Arc::clone(&after), format) == body(Arc::clone(&again), format));
+        }
+        let none = write(&[], &after);
+        assert!(none.is_empty(), "what is gone is not kept");
     }
 
     #[test]
     fn a_family_without_samples_is_left_out() {
-        assert!(chunks(&render(&[], &Bodies::default()).text).concat().is_empty());
+        assert_eq!(body(write(&[], &Pieces::default()), Format::Text), "");
     }
 
     #[test]
     fn labels_before_an_exemplar_are_those_behind_it_too() {
-        let (before, mut deflater) = (Bodies::default(), Deflater::default());
-        let mut rendering = Rendering::new(&before, &mut deflater);
-        rendering.family(&FAMILY);
-        let exemplar = Exemplar {
-            labels: [("i", "x"), ("j", "y")],
-            time: 9,
-        };
-        for of in ["1", "2"] {
-            rendering.of(&[("of", of)]);
-            rendering.point(&[("b", "1")], 1_u64.into());
-            rendering.point(&[("b", "2")], Value::WithExemplar(2, exemplar));
-        }
-        let bodies = rendering.done();
-        let text = String::from_utf8(chunks(&bodies.text).concat()).unwrap();
-        let open_metrics = String::from_utf8(chunks(&bodies.open_metrics).concat()).unwrap();
+        let mut deflater = Deflater::default();
+        let pieces = Writer::new(&mut deflater).points(&FAMILY, &Pieces::default(), |to| {
+            for of in ["1", "2"] {
+                to.of(&[("of", of)]);
+                to.point(&[("b", "1")], 1_u64.into());
+                to.point(&[("b", "2")], Value::WithExemplar(2, EXEMPLAR));
+            }
+        });
+        let text = body(Arc::clone(&pieces), Format::Text);
+        let open_metrics = body(pieces, Format::OpenMetrics);
         let lines =
             |of: &str| format!("a_total{{of=\"{of}\",b=\"1\"}} 1\na_total{{of=\"{of}\",b=\"2\"}} 2\n");
         assert!(text.ends_with(&(lines("1") + &lines("2"))), "{text}");
@@ -258,8 +339,9 @@ mod tests {
 
     #[test]
     fn formats_share_what_is_the_same() {
-        let bodies = render(&[2], &Bodies::default());
-        let [text, open_metrics] = [&bodies.text, &bodies.open_metrics].map(chunks);
+        let bodies = bodies(write(&[2], &Pieces::default()));
+        let [text, open_metrics] =
+            [Format::Text, Format::OpenMetrics].map(|format| bodies.plain(format, String::new()));
         assert_eq!(text[1].as_ptr(), open_metrics[1].as_ptr());
     }
 }

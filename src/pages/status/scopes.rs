@@ -177,7 +177,7 @@ fn error(html: &mut Html, error: &Failed, now: Seconds) {
 
 /// What is to be said about accounts: regions that are not known, or set aside.
 fn accounts(html: &mut Html, overview: &Overview<'_>) {
-    for (name, account) in &overview.view.accounts {
+    for (name, account) in overview.view.accounts.iter() {
         if let Some(error) = &account.error {
             html.markup("<div class=\"note bad\"><p>The regions of account <strong>")
                 .text(cut(name))

@@ -39,7 +39,7 @@ pub struct HistoryCursor {
     /// The last reading that was begun.
     last: Option<Place>,
     /// The one that is not at its end yet.
-    pub(super) under_way: Option<UnderWay>,
+    pub(super) under_way: Option<Box<UnderWay>>,
 }
 
 /// What is sought, InvokeId, and InstanceId where instances are read one by one.
@@ -73,14 +73,14 @@ impl HistoryCursor {
     /// Begins a reading.
     pub(super) fn begin(&mut self, request: HistoryRequest) {
         self.last = Some(request.place());
-        self.under_way = Some(UnderWay {
+        self.under_way = Some(Box::new(UnderWay {
             progress: Progress::new(&request),
             request,
             rows: Vec::new(),
             next_token: None,
             tokens: HashSet::new(),
             moved: HashSet::new(),
-        });
+        }));
     }
 
     /// Puts first what comes after the last that was begun.

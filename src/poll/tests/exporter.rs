@@ -22,7 +22,7 @@ const TOLERANCE: i64 = 900;
 pub(in crate::poll) fn settings() -> Settings {
     Settings {
         window: 10_000_000,
-        duration_buckets: vec![1.0, 60.0],
+        duration_buckets: vec![1.0, 60.0].into(),
         pauses: PAUSES,
         commands: Some(CommandSettings::by_name("n0|n1")),
         ..Settings::default()

@@ -239,8 +239,10 @@ fn act(cloud: &mut Cloud, exporter: &mut Exporter, event: &Event) {
         Event::Clock { off } => exporter.clock_off = off,
         Event::Restart { hold, buckets } => {
             exporter.settings.new_series_hold = hold;
-            exporter.settings.duration_buckets =
-                [vec![1.0, 60.0], vec![2.0], vec![0.5, 1.0, 60.0]][usize::from(buckets)].clone();
+            exporter.settings.duration_buckets = [vec![1.0, 60.0], vec![2.0], vec![0.5, 1.0, 60.0]]
+                [usize::from(buckets)]
+            .as_slice()
+            .into();
             exporter.restart(cloud);
         }
         _ => {}

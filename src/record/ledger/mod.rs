@@ -107,6 +107,16 @@ impl Ledger {
         self.baseline.looked_with != Some(self.filter)
     }
 
+    /// Whether what is held shows that a result has ever been listed.
+    pub(super) fn has_listed(&self) -> bool {
+        let Baseline {
+            oldest_listed,
+            forgotten_until,
+            ..
+        } = self.baseline;
+        self.identities.len() > 0 || oldest_listed.is_some() || forgotten_until > 0
+    }
+
     /// The open results, with how deep in the list each should be now where that can be told.
     pub(super) fn open(&self) -> impl Iterator<Item = (Identity, &Open, Option<usize>)> {
         self.open.iter().filter_map(|(id, open)| {

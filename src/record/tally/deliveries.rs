@@ -1,7 +1,5 @@
 //! `cloud_assistant_output_deliveries_total`: deliveries of output to OSS that have ended.
 
-use std::collections::BTreeMap;
-
 use super::hold::{Counter, Hold, OnHold};
 use crate::record::fact::Fact;
 use crate::record::table::{Table, decode};
@@ -26,11 +24,16 @@ impl Deliveries {
             finished, error_code, ..
         } = *fact
         {
-            // Those without a code are there at 0 from the start.
-            let hold = if error_code == 0 { Hold::Over } else { Hold::NEW };
-            let begin = || Counter::new(hold);
+            let begin = || Counter::new(Hold::NEW);
             let counter = self.counters.change_or_begin((finished, error_code), begin);
             counter.increment();
+        }
+    }
+
+    /// Begins those without a code, where they are not there.
+    pub(super) fn begin(&mut self, hold: Hold) {
+        for finished in [true, false] {
+            self.counters.begin((finished, 0), || Counter::new(hold));
         }
     }
 
@@ -40,12 +43,9 @@ impl Deliveries {
 
     /// Whether finished, the number of the error code, and how many.
     pub(in crate::record) fn shown(&self) -> Vec<(bool, u16, u64)> {
-        let mut shown = BTreeMap::from([((true, 0), 0), ((false, 0), 0)]);
         let counters = self.counters.iter();
-        shown.extend(counters.map(|(outcome, counter)| (*outcome, counter.shown())));
-        shown
-            .into_iter()
-            .map(|((finished, error_code), value)| (finished, error_code, value))
+        counters
+            .map(|((finished, error_code), counter)| (*finished, *error_code, counter.shown()))
             .collect()
     }
 }

@@ -1,48 +1,57 @@
 //! `cloud_assistant_result_duration_seconds`: how long counted results ran.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::hold::{Hold, MOST, OnHold};
-use crate::record::fact::{Fact, How, Settled};
-use crate::record::labels::{KNOWN_SETTLED, LabelTexts, StatusNumber};
+use crate::record::fact::{Fact, How};
+use crate::record::labels::{KNOWN_SETTLED, StatusNumber};
 use crate::record::table::{Table, decode};
 
 /// Histograms by InvocationStatus.
 #[derive(Debug)]
 pub(in crate::record) struct Durations {
     /// `metrics.duration_buckets`, in seconds.
-    bounds: Vec<f64>,
+    bounds: Arc<[f64]>,
     pub histograms: Table<StatusNumber, Histogram>,
 }
 
 impl Durations {
-    pub(super) fn new(bounds: &[f64]) -> Self {
+    pub(super) fn new(bounds: &Arc<[f64]>) -> Self {
         Self {
-            bounds: bounds.to_vec(),
+            bounds: Arc::clone(bounds),
             histograms: Table::default(),
         }
     }
 
-    pub(super) fn on(&mut self, fact: &Fact<'_>, labels: &LabelTexts) {
-        let Fact::Settled(Settled {
-            how: How::Counted,
-            labelled,
-            duration: Some(seconds),
-            ..
-        }) = fact
-        else {
-            return;
+    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+        let Fact::Settled(settled) = fact else { return };
+        let status = settled.labelled.labels.status;
+        // What the baseline lists does not count: long before something does, its histogram is seen at 0.
+        let hold = match settled.how {
+            How::Baseline => Hold::Over,
+            How::Counted | How::Old | How::Again => Hold::NEW,
         };
-        let status = labelled.labels.status;
-        // The histogram of a known status is there at 0 from the start.
-        let hold = match labels.is_zero_status(status) {
-            true => Hold::Over,
-            false => Hold::NEW,
-        };
+        self.begin(status, hold);
+        if settled.counts()
+            && let Some(seconds) = settled.duration
+            && let Some(histogram) = self.histograms.change(status)
+        {
+            histogram.observe(seconds);
+        }
+    }
+
+    fn begin(&mut self, status: StatusNumber, hold: Hold) {
         let begin = || Histogram::new(&self.bounds, hold);
-        self.histograms.change_or_begin(status, begin).observe(*seconds);
+        self.histograms.begin(status, begin);
+    }
+
+    /// Begins those of every known status, as earlier versions showed them.
+    pub(super) fn begin_known(&mut self) {
+        for (status, ..) in KNOWN_SETTLED {
+            self.begin(StatusNumber::of(status), Hold::Over);
+        }
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
@@ -58,23 +67,17 @@ impl Durations {
     }
 
     pub(in crate::record) fn shown(&self) -> Vec<ShownDurations> {
-        let known = KNOWN_SETTLED.iter().map(|(status, ..)| StatusNumber::of(*status));
-        let mut shown: BTreeMap<StatusNumber, ShownDurations> = known
-            .map(|status| (status, ShownDurations::zero(status, self.bounds.len())))
-            .collect();
-        for (status, histogram) in self.histograms.iter() {
-            let durations = match histogram.hold.is_on() {
-                true => ShownDurations::zero(*status, self.bounds.len()),
-                false => ShownDurations {
-                    status: *status,
-                    buckets: histogram.cumulative(&self.bounds),
-                    count: histogram.count,
-                    sum: histogram.sum,
-                },
-            };
-            shown.insert(*status, durations);
-        }
-        shown.into_values().collect()
+        let histograms = self.histograms.iter();
+        let shown = histograms.map(|(status, histogram)| match histogram.hold.is_on() {
+            true => ShownDurations::zero(*status, self.bounds.len()),
+            false => ShownDurations {
+                status: *status,
+                buckets: histogram.cumulative(&self.bounds),
+                count: histogram.count,
+                sum: histogram.sum,
+            },
+        });
+        shown.collect()
     }
 }
 

@@ -21,7 +21,7 @@ use counted::{Applied, ListedResults};
 use deliveries::Deliveries;
 use durations::Durations;
 use failures::{Failures, ShownFailure};
-use hold::{OnHold, milliseconds};
+use hold::{Hold, OnHold, milliseconds};
 use newest::Newest;
 use past::PastResults;
 use totals::Totals;
@@ -29,7 +29,6 @@ use window::Window;
 use work::Work;
 
 use super::fact::{Context, Fact};
-use super::identities::Identities;
 use super::labels::{LabelTexts, ResultLabels};
 use super::saved::{Change, Key};
 use super::settings::Settings;
@@ -54,6 +53,10 @@ pub(super) struct Tallies {
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
+    /// Whether there was a baseline before what is told now.
+    pub has_looked: bool,
+    /// Whether a result has ever been listed: the series of results exist from then on.
+    has_begun: bool,
     /// What is saved of commands though none are selected any more: with the next save it goes.
     unselected: BTreeSet<Key>,
 }
@@ -74,6 +77,8 @@ impl Tallies {
             past: None,
             listed: ListedResults::default(),
             applied: Applied::default(),
+            has_looked: false,
+            has_begun: false,
             unselected: BTreeSet::new(),
         }
     }
@@ -81,9 +86,13 @@ impl Tallies {
     /// Something happened.
     pub(super) fn on(&mut self, fact: &Fact<'_>, context: Context<'_>) {
         let Context { identities, labels } = context;
+        if !self.has_begun && matches!(fact, Fact::Moved { .. } | Fact::Settled(_)) {
+            // What the baseline lists does not count: long before something does, all is seen at 0.
+            self.begin(if self.has_looked { Hold::NEW } else { Hold::Over }, labels);
+        }
         self.window.on(fact, identities);
-        self.totals.on(fact, labels);
-        self.durations.on(fact, labels);
+        self.totals.on(fact);
+        self.durations.on(fact);
         self.deliveries.on(fact);
         self.newest.on(fact, identities);
         self.work.on(fact);
@@ -99,6 +108,23 @@ impl Tallies {
                 self.applied.names_unavailable = commands.names_unavailable();
             }
         }
+    }
+
+    /// From now on there are the series of results: they are saved with their holds.
+    fn begin(&mut self, hold: Hold, labels: &LabelTexts) {
+        self.has_begun = true;
+        self.totals.begin(hold, labels);
+        self.deliveries.begin(hold);
+    }
+
+    /// Whether a result has ever been listed.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Whether what begins with the first result is still shown at 0, whatever it counts.
+    pub(super) fn is_held(&self, labels: &LabelTexts) -> bool {
+        self.totals.is_held(labels)
     }
 
     /// What has happened since the last call, for the log.
@@ -167,11 +193,24 @@ impl Tallies {
         }
     }
 
-    /// After the last saved pair: makes what is derived, as of `now`.
+    /// After the last saved pair: makes what is derived, as of `now`. `has_listed` where the ledger shows that there
+    /// has been a result.
     ///
     /// # Errors
     /// With the key of what is said about a result that is not held.
-    pub(super) fn restored(&mut self, now: Seconds, identities: &Identities) -> Result<(), Key> {
+    pub(super) fn restored(
+        &mut self,
+        now: Seconds,
+        has_listed: bool,
+        context: Context<'_>,
+    ) -> Result<(), Key> {
+        let Context { identities, labels } = context;
+        self.has_begun = self.totals.has_begun(labels);
+        if !self.has_begun && (has_listed || self.has_counted()) {
+            // Earlier versions showed all of them from the first poll on, and saved none at 0.
+            self.begin(Hold::Over, labels);
+            self.durations.begin_known();
+        }
         self.window.advance(now, std::iter::empty());
         for (_, entry) in identities.iter() {
             self.window.add(entry.labels, entry);
@@ -180,6 +219,18 @@ impl Tallies {
             Some(commands) => commands.restored(now, identities),
             None => Ok(()),
         }
+    }
+
+    fn has_counted(&self) -> bool {
+        let counters = [
+            self.totals.counters.len(),
+            self.durations.histograms.len(),
+            self.deliveries.counters.len(),
+            self.failures.by_time.len(),
+        ];
+        counters.iter().any(|count| *count > 0)
+            || self.work != Work::default()
+            || self.newest != Newest::default()
     }
 
     /// What has changed since the last call; the work and the newest are saved with the head.
@@ -200,7 +251,7 @@ impl Tallies {
 mod tests {
     use super::*;
     use crate::record::fact::{Changed, How, Settled};
-    use crate::record::identities::{Entry, Flags};
+    use crate::record::identities::{Entry, Flags, Identities};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
     use crate::result::{Identity, Ids, KnownStatus};
 
@@ -209,6 +260,7 @@ mod tests {
     fn tallies() -> Tallies {
         Tallies::new(&Settings {
             new_series_hold: 90,
+            duration_buckets: vec![5.0].into(),
             ..Settings::default()
         })
     }
@@ -275,8 +327,9 @@ mod tests {
         assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
         let work = tallies.work;
         assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
-        let total = tallies.totals.shown(std::iter::empty());
-        assert!(matches!(&*total, [(_, 1, Some(exemplar))] if exemplar.time == NOW - 10));
+        let totals = tallies.totals.shown();
+        let total = totals.iter().find(|total| total.0 == combination);
+        assert!(matches!(total, Some((_, 1, Some(exemplar))) if exemplar.time == NOW - 10));
         assert_eq!(tallies.window.counts().get(&combination), Some(&1));
         assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);

@@ -1,7 +1,5 @@
 //! `cloud_assistant_results_total`: results that settled since the exporter first looked.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::hold::{Counter, Hold, OnHold};
@@ -17,22 +15,38 @@ pub(in crate::record) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn on(&mut self, fact: &Fact<'_>, labels: &LabelTexts) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>) {
         let Fact::Settled(settled) = fact else { return };
         if settled.how != How::Counted {
             return;
         }
         let combination = settled.labelled.labels;
-        let hold = match labels.is_zero(combination) {
-            true => Hold::Over,
-            false => Hold::NEW,
-        };
-        let total = self.counters.change_or_begin(combination, || Total {
-            counter: Counter::new(hold),
-            exemplar: None,
-        });
+        let begin = || Total::new(Hold::NEW);
+        let total = self.counters.change_or_begin(combination, begin);
         total.counter.increment();
         total.lead_to(settled);
+    }
+
+    /// Begins the zero combinations that are not there.
+    pub(super) fn begin(&mut self, hold: Hold, labels: &LabelTexts) {
+        for combination in labels.zeros() {
+            self.counters.begin(combination, || Total::new(hold));
+        }
+    }
+
+    /// Whether the zero combinations are there.
+    pub(super) fn has_begun(&self, labels: &LabelTexts) -> bool {
+        labels
+            .zeros()
+            .all(|combination| self.counters.contains(combination))
+    }
+
+    /// Whether the zero combinations are still shown at 0 whatever they count.
+    pub(super) fn is_held(&self, labels: &LabelTexts) -> bool {
+        let mut zeros = labels
+            .zeros()
+            .filter_map(|combination| self.counters.get(combination));
+        zeros.any(|total| total.counter.hold.is_on())
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
@@ -44,22 +58,14 @@ impl Totals {
         total.is_some_and(|total| self.counters.restore_value(of, total))
     }
 
-    /// What is shown: `zeros` are there from the start.
-    pub(in crate::record) fn shown(
-        &self,
-        zeros: impl Iterator<Item = ResultLabels>,
-    ) -> Vec<(ResultLabels, u64, Option<Exemplar>)> {
-        let mut shown: BTreeMap<ResultLabels, (u64, Option<Exemplar>)> =
-            zeros.map(|combination| (combination, (0, None))).collect();
-        for (combination, total) in self.counters.iter() {
+    pub(in crate::record) fn shown(&self) -> Vec<(ResultLabels, u64, Option<Exemplar>)> {
+        let totals = self.counters.iter();
+        let shown = totals.map(|(combination, total)| {
             let value = total.counter.shown();
-            let exemplar = total.exemplar.clone().filter(|_| value > 0);
-            shown.insert(*combination, (value, exemplar));
-        }
-        shown
-            .into_iter()
-            .map(|(combination, (value, exemplar))| (combination, value, exemplar))
-            .collect()
+            let exemplar = total.exemplar.as_ref().filter(|_| value > 0);
+            (*combination, value, exemplar.cloned())
+        });
+        shown.collect()
     }
 }
 
@@ -84,6 +90,13 @@ pub struct Exemplar {
 }
 
 impl Total {
+    fn new(hold: Hold) -> Self {
+        Self {
+            counter: Counter::new(hold),
+            exemplar: None,
+        }
+    }
+
     /// A failure is what a graph leads to, unless there is a newer one.
     fn lead_to(&mut self, settled: &Settled<'_>) {
         let is_newest = self

@@ -20,7 +20,7 @@ pub fn settings(hold: u32) -> Settings {
         new_series_hold: hold,
         max_error_codes: 3,
         max_exit_codes: 3,
-        duration_buckets: vec![1.0, 60.0],
+        duration_buckets: vec![1.0, 60.0].into(),
         filter: 7,
         pauses: Pauses::default(),
         commands: None,

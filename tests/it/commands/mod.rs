@@ -287,7 +287,7 @@ fn names_that_fail_for_a_while_hold_nothing_back_and_no_result_is_counted_wrong(
     ran(&simulator, "backup", 2, &Outcome::success());
     ran(&simulator, "other", 2, &Outcome::success());
     let all = exporter.scrape_until("everything is counted", |scrape| {
-        scrape.value("cloud_assistant_results_total", &[]) == 4.0
+        scrape.sum("cloud_assistant_results_total", &[]) == Some(4.0)
     });
     assert_eq!(
         all.value("cloud_assistant_exporter_poll_failures_total", &[]),
@@ -314,7 +314,7 @@ fn a_thousand_names_are_bounded_and_the_rest_is_other() {
         }
         drop(cloud);
         let scrape = exporter.scrape_until("all are counted", |scrape| {
-            scrape.value("cloud_assistant_results_total", &[]) == 1000.0 * f64::from(round + 1)
+            scrape.sum("cloud_assistant_results_total", &[]) == Some(1000.0 * f64::from(round + 1))
         });
         let counted = counts(&scrape, RESULTS);
         assert_eq!(counted.len(), 201);

@@ -83,52 +83,27 @@ fn a_new_series_is_shown_at_zero_for_a_while_and_known_ones_are_not() {
 }
 
 #[test]
-fn the_zero_combinations_exist_from_the_first_poll() {
+fn a_scope_without_results_has_its_health_and_its_requests_and_the_first_result_begins_the_others() {
     let stage = Stage::new("", |_| ());
-    let scrape = stage.exporter.scrape();
-    let settled = [
-        ("Success", "", "0"),
-        ("Failed", "ExitCodeNonzero", "1"),
-        ("Timeout", "ExecutionTimeout", ""),
-        ("Error", "ExecutionException", ""),
-        ("Aborted", "DeliveryTimeout", ""),
-        ("Aborted", "ClientNotRunning", ""),
-        ("Aborted", "ClientNotResponse", ""),
-        ("Aborted", "InstanceNotRunning", ""),
-        ("Aborted", "InstanceNotExists", ""),
-        ("Invalid", "", ""),
-        ("Cancelled", "", ""),
-        ("Terminated", "", ""),
-    ];
-    let open = ["Pending", "Running", "Stopping", "Scheduled"].map(|status| (status, "", ""));
-    for (status, error_code, exit_code) in settled {
-        let labels = class(status, error_code, exit_code);
-        assert_eq!(scrape.sum(RESULTS, &labels), Some(0.0), "{labels:?}");
-        assert_eq!(scrape.sum(RECENT, &labels), Some(0.0), "{labels:?}");
-        let status = [("invocation_status", status)];
-        let count = scrape.sum("cloud_assistant_result_duration_seconds_count", &status);
-        assert_eq!(count, Some(0.0));
-    }
-    for (status, ..) in open {
-        assert_eq!(scrape.sum(RECENT, &class(status, "", "")), Some(0.0));
-        assert_eq!(scrape.sum(RESULTS, &[("invocation_status", status)]), None);
-    }
-    assert_eq!(scrape.all(RESULTS).count(), settled.len());
-    assert_eq!(scrape.all(RECENT).count(), settled.len() + open.len());
+    let scrape = stage.exporter.polled();
+    let series: Vec<&str> = scrape
+        .text
+        .lines()
+        .filter(|line| line.contains("region_id=\"cn-hangzhou\""))
+        .collect();
+    assert!(series.len() == 17, "{}: {series:#?}", series.len());
     for name in [
+        RESULTS,
+        RECENT,
+        TRACKED,
         LOST,
         LATE,
         RECLASSIFIED,
-        SKIPPED,
         DELIVERIES,
         OVERFLOW,
-        "cloud_assistant_output_dropped_bytes_total",
-        "cloud_assistant_exporter_poll_failures_total",
-        "cloud_assistant_exporter_api_request_failures_total",
     ] {
-        assert_eq!(scrape.sum(name, &[]), Some(0.0), "{name}");
+        assert_eq!(scrape.sum(name, &[]), None, "{name}");
     }
-    assert_eq!(scrape.sum(OLDEST_OPEN, &[]), None);
     let reasons = [
         "throttled",
         "denied",
@@ -147,6 +122,64 @@ fn the_zero_combinations_exist_from_the_first_poll() {
         );
         assert_eq!(failures, Some(0.0), "{reason}");
     }
+    stage.region(|region| {
+        region.run("waits", 1);
+    });
+    let scrape = stage
+        .exporter
+        .scrape_until("the first result", |scrape| scrape.sum(TRACKED, &[]) == Some(1.0));
+    let settled = [
+        ("Success", "", "0"),
+        ("Failed", "ExitCodeNonzero", "1"),
+        ("Timeout", "ExecutionTimeout", ""),
+        ("Error", "ExecutionException", ""),
+        ("Aborted", "DeliveryTimeout", ""),
+        ("Aborted", "ClientNotRunning", ""),
+        ("Aborted", "ClientNotResponse", ""),
+        ("Aborted", "InstanceNotRunning", ""),
+        ("Aborted", "InstanceNotExists", ""),
+        ("Invalid", "", ""),
+        ("Cancelled", "", ""),
+        ("Terminated", "", ""),
+    ];
+    let open = ["Running", "Stopping", "Scheduled"].map(|status| (status, "", ""));
+    for (status, error_code, exit_code) in settled {
+        let labels = class(status, error_code, exit_code);
+        assert_eq!(scrape.sum(RESULTS, &labels), Some(0.0), "{labels:?}");
+        assert_eq!(scrape.sum(RECENT, &labels), Some(0.0), "{labels:?}");
+    }
+    for (status, ..) in open {
+        assert_eq!(scrape.sum(RECENT, &class(status, "", "")), Some(0.0));
+        assert_eq!(scrape.sum(RESULTS, &[("invocation_status", status)]), None);
+    }
+    assert_eq!(scrape.all(RESULTS).count(), settled.len());
+    assert_eq!(scrape.all(RECENT).count(), settled.len() + open.len() + 1);
+    for name in [
+        LOST,
+        LATE,
+        RECLASSIFIED,
+        SKIPPED,
+        DELIVERIES,
+        OVERFLOW,
+        "cloud_assistant_output_dropped_bytes_total",
+        "cloud_assistant_exporter_poll_failures_total",
+        "cloud_assistant_exporter_api_request_failures_total",
+    ] {
+        assert_eq!(scrape.sum(name, &[]), Some(0.0), "{name}");
+    }
+    let durations = "cloud_assistant_result_duration_seconds_count";
+    assert_eq!(
+        scrape.sum(durations, &[]),
+        None,
+        "with the first result of a status"
+    );
+    stage.region(|region| region.add_settled(1, Outcome::failed(7)));
+    let scrape = stage.exact();
+    assert_eq!(scrape.all(durations).count(), 1);
+    assert_eq!(
+        scrape.sum(durations, &[("invocation_status", "Failed")]),
+        Some(1.0)
+    );
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn scope(region_id: &str) -> Scope {
 
 fn settings() -> Settings {
     Settings {
-        duration_buckets: vec![1.0, 10.0, 60.0],
+        duration_buckets: vec![1.0, 10.0, 60.0].into(),
         ..Settings::default()
     }
 }
