@@ -58,6 +58,7 @@ fn the_past_of_100_000_results() {
     let simulator = cloud(&[REGION]);
     {
         let mut cloud = simulator.cloud();
+        cloud.region(ACCOUNT, REGION).retention_rows = usize::MAX;
         cloud.advance(-27 * DAY);
         for _ in 0..27 * 24 {
             cloud.advance(3600);
