@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::{Args, CommandFactory, Parser};
 
 use crate::config::{Format, Level};
+use crate::duration;
 
 /// Exports the results of Alibaba Cloud ECS Cloud Assistant commands to Prometheus.
 ///
@@ -33,6 +35,10 @@ pub struct Cli {
     /// Ask the exporter that runs with the same web flags whether it works, and exit with 0 or 1
     #[arg(long = "healthcheck")]
     pub healthcheck: bool,
+
+    /// What is written of the past, if anything.
+    #[command(flatten)]
+    pub backfill: Backfill,
 
     /// Address to listen on; may be given several times. Port 0 takes any free port
     #[arg(
@@ -76,6 +82,43 @@ pub struct Cli {
     pub version: bool,
 }
 
+/// The flags of `--backfill`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Backfill {
+    /// Write what had settled by the first look into this directory, as OpenMetrics files that Prometheus and others
+    /// can be filled with, and exit
+    #[arg(id = "backfill", long = "backfill", value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
+
+    /// A label that Prometheus gives the exporter's series; job and instance are needed. May be given several times
+    #[arg(long = "backfill.label", value_name = "NAME=VALUE", requires = "backfill")]
+    pub labels: Vec<String>,
+
+    /// Time between samples: the scrape interval
+    #[arg(
+        long = "backfill.step",
+        value_name = "DURATION",
+        requires = "backfill",
+        default_value = "60s",
+        value_parser = step
+    )]
+    pub step: Duration,
+
+    /// Write only samples so near to a change of their series: less text where hundreds of scopes are mostly idle
+    #[arg(
+        long = "backfill.near-changes",
+        value_name = "DURATION",
+        requires = "backfill",
+        value_parser = duration::parse
+    )]
+    pub near_changes: Option<Duration>,
+
+    /// Answer of a running exporter at /api/v1/status, to end where its first looks began; without it the state must be
+    /// free, and a first look that is still to come is taken now
+    #[arg(long = "backfill.status", value_name = "PATH", requires = "backfill")]
+    pub status: Option<PathBuf>,
+}
+
 impl Cli {
     /// Reads a command line, the name of the program at its front. An empty value is the flag's absence, as in the
     /// official exporters: units and charts write `--web.config.file=$FILE`, whatever stands in it.
@@ -105,6 +148,18 @@ impl Cli {
             kept.push(argument);
         }
         Self::try_parse_from(kept)
+    }
+}
+
+/// Samples further apart than this are gone before the next one comes: Prometheus looks back for five minutes.
+const LONGEST_STEP: Duration = Duration::from_secs(240);
+
+fn step(text: &str) -> Result<Duration, String> {
+    let step = duration::parse(text).map_err(|error| error.to_string())?;
+    let is_whole = step.subsec_nanos() == 0;
+    match is_whole && !step.is_zero() && step <= LONGEST_STEP {
+        true => Ok(step),
+        false => Err(String::from("expected whole seconds, from 1s to 4m")),
     }
 }
 
@@ -155,6 +210,13 @@ mod tests {
                 config_check: false,
                 config_check_credentials: false,
                 healthcheck: false,
+                backfill: Backfill {
+                    directory: None,
+                    labels: Vec::new(),
+                    step: Duration::from_secs(60),
+                    near_changes: None,
+                    status: None,
+                },
                 web_listen_address: vec![String::from(":10069")],
                 web_telemetry_path: String::from("/metrics"),
                 web_config_file: None,
@@ -174,6 +236,14 @@ mod tests {
             "--config.check",
             "--config.check-credentials",
             "--healthcheck",
+            "--backfill=past",
+            "--backfill.label=job=a=b",
+            "--backfill.label",
+            "env=",
+            "--backfill.step=15s",
+            "--backfill.near-changes",
+            "1h",
+            "--backfill.status=status.json",
             "--web.listen-address=:1",
             "--web.listen-address",
             "[::1]:0",
@@ -195,6 +265,13 @@ mod tests {
                 config_check: true,
                 config_check_credentials: true,
                 healthcheck: true,
+                backfill: Backfill {
+                    directory: Some(PathBuf::from("past")),
+                    labels: vec![String::from("job=a=b"), String::from("env=")],
+                    step: Duration::from_secs(15),
+                    near_changes: Some(Duration::from_secs(3600)),
+                    status: Some(PathBuf::from("status.json")),
+                },
                 web_listen_address: vec![String::from(":1"), String::from("[::1]:0")],
                 web_telemetry_path: String::from("/probe/metrics"),
                 web_config_file: Some(PathBuf::from("web.yaml")),
@@ -245,6 +322,10 @@ mod tests {
             (&["--web.telemetry-path=/-/ready"], "are taken by"),
             (&["--web.telemetry-path=/api/v1/status"], "are taken by"),
             (&["--web.telemetry-path=/a?b"], "without ?"),
+            (&["--backfill.label=job=a"], "--backfill"),
+            (&["--backfill=a", "--backfill.step=5m"], "from 1s to 4m"),
+            (&["--backfill=a", "--backfill.step=1500ms"], "whole seconds"),
+            (&["--backfill=a", "--backfill.step=60"], "no unit"),
             (&["--config"], "--config"),
             (&["surplus"], "surplus"),
             (&["--unknown="], "--unknown"),

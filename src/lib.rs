@@ -32,6 +32,7 @@
 //! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
 //! | [`view`] | the immutable picture of everything | where it comes from |
 //! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
+//! | [`backfill`] | the past of the counters, as files for a database | the cloud |
 //! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
 //! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |
 //!
@@ -42,8 +43,10 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `cli`, `telemetry`, `version`, `config`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
-//! | `cli`, `telemetry` | `config` |
+//! | `app` | `backfill`, `cli`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `backfill` | `expose`, `record`, `result`, `scope`, `timestamp` |
+//! | `cli` | `config`, `duration` |
+//! | `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
 //! | `signals`, `version`, `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
@@ -103,6 +106,7 @@ pub mod selection;
 pub mod timestamp;
 
 pub mod aliyun;
+pub mod backfill;
 pub mod events;
 pub mod poll;
 pub mod record;

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Options, check, load_config};
+use crate::app::{App, Options, backfill, check, load_config};
 use crate::cli::Cli;
 use crate::config::{Config, Format};
 use crate::{healthcheck, signals, telemetry, version};
@@ -42,6 +42,8 @@ pub fn main(cli: Cli) -> ExitCode {
     let format = cli.log_format;
     let done = if cli.healthcheck {
         is_healthy(&cli)
+    } else if cli.backfill.directory.is_some() {
+        write_past(&cli, &environment)
     } else {
         serve(cli, environment)
     };
@@ -112,6 +114,21 @@ fn check(cli: &Cli, environment: &[(String, String)]) -> ExitCode {
 
 fn is_healthy(cli: &Cli) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(healthcheck::ask(cli))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the past, unless it is asked to stop before the end. What it has done is said on standard output.
+fn write_past(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<ExitCode> {
+    let config = load_config(cli, environment)?;
+    let level = cli.log_level.unwrap_or(config.log.level);
+    let format = cli.log_format.unwrap_or(config.log.format);
+    let log = telemetry::start(level, format)?;
+    let asked_to_stop = signals::watch()?;
+    let runtime = runtime()?;
+    let written = runtime.block_on(backfill::run(&cli.backfill, config, environment, &asked_to_stop));
+    runtime.shutdown_background();
+    log.flush(FLUSH_WITHIN);
+    print(written?.to_string().trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

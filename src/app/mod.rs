@@ -1,6 +1,7 @@
 //! The composition root: build what can fail, then run.
 
 mod account;
+pub mod backfill;
 pub mod check;
 mod events;
 mod fleet;

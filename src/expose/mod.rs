@@ -7,6 +7,7 @@
 
 mod encode;
 mod families;
+mod past;
 mod point;
 mod serve;
 mod subjects;
@@ -24,6 +25,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 pub use families::Process;
+pub use past::PastFamily;
 pub use serve::Answer;
 
 use crate::requests::Requests;

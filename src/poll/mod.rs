@@ -7,6 +7,7 @@ mod error;
 mod held;
 pub mod inbox;
 mod invocations;
+pub mod past;
 pub mod plan;
 pub mod poller;
 pub mod records;

@@ -73,6 +73,8 @@ pub(super) struct Settled<'a> {
     pub labelled: Labelled,
     /// Rule 10's.
     pub time: Seconds,
+    /// The same where the row itself has one.
+    pub own_time: Option<Seconds>,
     /// FinishedTime − StartTime.
     pub duration: Option<u32>,
     /// Bytes of output that the API dropped.

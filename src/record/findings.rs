@@ -184,7 +184,7 @@ pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<Dated> {
 }
 
 /// FinishedTime, else StopTime, else StartTime.
-fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
+pub(super) fn own_time(row: &Row, now: Seconds) -> Option<Seconds> {
     let valid = |time: Option<std::num::NonZeroU32>| {
         time.map(std::num::NonZeroU32::get)
             .filter(|time| *time <= now.saturating_add(DAY))

@@ -15,6 +15,7 @@ mod ledger;
 mod looks;
 mod migrate;
 mod pairs;
+mod past;
 mod saved;
 mod settings;
 mod shown;
@@ -32,12 +33,14 @@ pub use ledger::schedule::Schedule;
 pub use looks::{Looked, Looks, Pauses};
 pub use migrate::pairs_from_version_1;
 pub use pairs::DamagedPair;
+pub use past::{Past, PastClass, PastResult};
 pub use saved::{Change, Damaged, Key};
 pub use settings::{CommandSettings, Settings};
 pub use shown::{Counts, ShownTotal};
 pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
+pub use tally::durations::Histogram;
 pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
@@ -117,6 +120,15 @@ impl Record {
     /// Whether everything must be read once before anything can be counted.
     pub fn needs_baseline(&self) -> bool {
         self.ledger.needs_baseline()
+    }
+
+    /// When the first complete look began; none before there was one.
+    pub fn first_look_began(&self) -> Option<Seconds> {
+        let baseline = &self.ledger.baseline;
+        baseline
+            .looked_with
+            .map(|_| baseline.began)
+            .filter(|began| *began > 0)
     }
 
     /// When everything was last read; 0 for never.

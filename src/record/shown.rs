@@ -54,6 +54,8 @@ pub struct Counts {
     pub open: usize,
     /// The series of selected commands; none where nothing is selected.
     pub commands: Option<ShownCommands>,
+    /// When the first complete look began, where that is known: what had settled by then is not counted.
+    pub first_look: Option<Seconds>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
     failures: ShownFailures,
@@ -119,6 +121,7 @@ impl Counts {
             overflow: work.overflow,
             held: ledger.identities.len(),
             open: ledger.open.len(),
+            first_look: Some(ledger.baseline.began).filter(|began| *began > 0),
             window: settings.window,
             failures,
             timeline: tallies.window.beside().shown(),
@@ -148,6 +151,7 @@ impl Counts {
             held,
             open,
             commands,
+            first_look,
             window,
             failures,
             timeline,
@@ -162,9 +166,16 @@ impl Counts {
             &other.reclassified,
             &other.overflow,
         );
-        let sizes = (has_listed, held, open, window);
+        let sizes = (has_listed, held, open, window, first_look);
         Arc::ptr_eq(labels, &other.labels)
-            && sizes == (&other.has_listed, &other.held, &other.open, &other.window)
+            && sizes
+                == (
+                    &other.has_listed,
+                    &other.held,
+                    &other.open,
+                    &other.window,
+                    &other.first_look,
+                )
             && numbers == others
             && *recent == other.recent
             && *totals == other.totals

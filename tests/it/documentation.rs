@@ -341,7 +341,7 @@ fn every_flag_is_documented_and_none_that_does_not_exist() {
             .flat_map(|code| code.split(|c: char| c.is_whitespace() || c == '='))
             .filter(|word| word.starts_with("--"))
         {
-            let ours = ["--config.", "--web.", "--log.", "--health"]
+            let ours = ["--config.", "--web.", "--log.", "--health", "--backfill"]
                 .iter()
                 .any(|start| flag.starts_with(start));
             assert!(

@@ -1,5 +1,6 @@
 //! `/metrics` as others read it: promtool, the official Python parsers, a real Prometheus.
 
+mod backfill;
 mod prometheus;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,12 +5,19 @@ use super::{OfScopes, polled};
 use crate::expose::point::{Family, Histogram, Sink, Value};
 use crate::record::{Counts, ShownCommand};
 
+pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
+    "cloud_assistant_command_results",
+    polled!("Results of selected commands that settled since the exporter first looked."),
+);
+
+pub(in crate::expose) const DURATIONS: Family<'static> = Family::histogram(
+    "cloud_assistant_command_result_duration_seconds",
+    polled!("How long counted results of the command ran: FinishedTime less StartTime."),
+);
+
 pub(super) static FAMILIES: [OfScopes; 7] = [
     (
-        Family::counter(
-            "cloud_assistant_command_results",
-            polled!("Results of selected commands that settled since the exporter first looked."),
-        ),
+        RESULTS,
         EachOfCommands(|counts, command, to| {
             for (status, value) in &command.counted {
                 let status = ("invocation_status", counts.status_text(*status));
@@ -45,10 +52,7 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
         EachOfCommands(|_, command, to| time(command.last_failure, to)),
     ),
     (
-        Family::histogram(
-            "cloud_assistant_command_result_duration_seconds",
-            polled!("How long counted results of the command ran: FinishedTime less StartTime."),
-        ),
+        DURATIONS,
         EachOfCommands(|counts, command, to| {
             if let Some((cumulative, count, sum)) = &command.durations {
                 let histogram = Histogram {

@@ -2,11 +2,11 @@
 
 mod account;
 mod api;
-mod commands;
+pub(super) mod commands;
 mod events;
 mod process;
 mod registered;
-mod results;
+pub(super) mod results;
 mod scope;
 
 pub(super) use account::of_accounts;

@@ -5,6 +5,16 @@ use super::{OfScopes, polled};
 use crate::expose::point::{Exemplar, Family, Histogram, Label, Value};
 use crate::record::ShownTotal;
 
+pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
+    "cloud_assistant_results",
+    polled!("Results that settled since the exporter first looked, each counted once."),
+);
+
+pub(in crate::expose) const DURATIONS: Family<'static> = Family::histogram(
+    "cloud_assistant_result_duration_seconds",
+    polled!("How long counted results ran: FinishedTime less StartTime."),
+);
+
 pub(super) static FAMILIES: [OfScopes; 8] = [
     (
         Family::gauge(
@@ -18,10 +28,7 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         }),
     ),
     (
-        Family::counter(
-            "cloud_assistant_results",
-            polled!("Results that settled since the exporter first looked, each counted once."),
-        ),
+        RESULTS,
         EachOfCounts(|counts, to| {
             for shown in counts.totals() {
                 to.point(&combination(&shown), counted(&shown));
@@ -29,10 +36,7 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         }),
     ),
     (
-        Family::histogram(
-            "cloud_assistant_result_duration_seconds",
-            polled!("How long counted results ran: FinishedTime less StartTime."),
-        ),
+        DURATIONS,
         EachOfCounts(|counts, to| {
             for durations in &counts.durations {
                 let histogram = Histogram {

@@ -23,7 +23,7 @@ use crate::aliyun::error::CallError;
 use crate::aliyun::rows::Page;
 use crate::clock::Now;
 use crate::record::{Findings, NamesUnavailable, Record, Sweep};
-use crate::result::{Identity, Row};
+use crate::result::{Identity, Row, Seconds};
 use follow::OpenInvocation;
 use history::{HistoryCursor, HistoryRequest};
 use names::Names;
@@ -162,6 +162,13 @@ impl Scan {
     /// How many rows of the list have been read.
     pub fn rows(&self) -> usize {
         self.findings.pages.len()
+    }
+
+    /// A time of the last row that has one: how far back the list has been read.
+    pub fn has_come_to(&self) -> Option<Seconds> {
+        let times = self.findings.pages.iter().rev().map(|row| row.times);
+        let time = times.filter_map(|times| times.finished.or(times.started)).next();
+        time.map(std::num::NonZeroU32::get)
     }
 
     /// The next request; none when the scan is complete.

@@ -6,6 +6,7 @@ pub(super) mod baseline;
 mod ended;
 pub(super) mod open;
 mod pages;
+mod past;
 mod rows;
 mod runs;
 pub(super) mod schedule;

@@ -4,7 +4,7 @@ use super::Ledger;
 use super::applying::Applying;
 use super::open::Open;
 use crate::record::fact::{Changed, Details, Fact, How, Settled};
-use crate::record::findings::{Dated, duration, started};
+use crate::record::findings::{Dated, duration, own_time, started};
 use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::labels::Labelled;
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -263,6 +263,7 @@ impl Ledger {
             command: row.command.as_deref(),
             labelled,
             time,
+            own_time: own_time(row, at.now),
             duration: duration(row, at.now),
             dropped: row.dropped,
             details: Details {

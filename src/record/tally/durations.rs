@@ -109,7 +109,7 @@ impl ShownDurations {
 /// It keeps every bound that has been configured, so that a change of `metrics.duration_buckets` and back takes
 /// nothing back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::record) struct Histogram {
+pub struct Histogram {
     /// Upper bounds in milliseconds, ascending, without the infinite one. Bounds are numbers of the configuration,
     /// and must be compared after a restart: whole numbers do that exactly.
     bounds: Vec<u64>,
@@ -120,13 +120,23 @@ pub(in crate::record) struct Histogram {
     /// Their sum in seconds.
     pub sum: u64,
     /// Whether it is still shown at 0.
-    pub hold: Hold,
+    pub(in crate::record) hold: Hold,
 }
 
 /// So many bounds are kept; those beyond that are not configured any more.
 const MAX_BOUNDS: usize = 256;
 
 impl Histogram {
+    /// An empty histogram with bounds in seconds, which is shown as it is.
+    pub fn of_bounds(bounds: &[f64]) -> Self {
+        Self::new(bounds, Hold::Over)
+    }
+
+    /// How many durations are at most each bound.
+    pub fn at_most(&self) -> &[u64] {
+        &self.at_most
+    }
+
     /// An empty histogram with bounds in seconds.
     pub(super) fn new(bounds: &[f64], hold: Hold) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
@@ -169,7 +179,7 @@ impl Histogram {
     }
 
     /// Adds a duration.
-    pub(super) fn observe(&mut self, seconds: u32) {
+    pub fn observe(&mut self, seconds: u32) {
         let first = self
             .bounds
             .partition_point(|bound| *bound < u64::from(seconds) * 1000);

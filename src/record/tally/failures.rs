@@ -230,6 +230,7 @@ mod tests {
                 folded: Folded::default(),
             },
             time,
+            own_time: None,
             duration: Some(3),
             dropped: 0,
             details: Details {

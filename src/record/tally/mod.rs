@@ -7,6 +7,7 @@ pub(super) mod durations;
 pub(super) mod failures;
 pub(super) mod hold;
 pub(super) mod newest;
+pub(super) mod past;
 pub(super) mod timeline;
 pub(super) mod totals;
 pub(super) mod window;
@@ -23,6 +24,7 @@ use failures::Failures;
 use failures::shown::ShownFailures;
 use hold::{Hold, OnHold, milliseconds};
 use newest::Newest;
+use past::PastResults;
 use timeline::Timeline;
 use totals::Totals;
 use window::Window;
@@ -48,6 +50,8 @@ pub(super) struct Tallies {
     pub failures: Failures,
     /// None where no commands are selected.
     pub commands: Option<Commands>,
+    /// What had settled by the first look; none where nobody wants it.
+    pub past: Option<PastResults>,
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
@@ -72,6 +76,7 @@ impl Tallies {
             work: Work::default(),
             failures: Failures::default(),
             commands: Commands::new(settings),
+            past: None,
             listed: ListedResults::default(),
             applied: Applied::default(),
             has_looked: false,
@@ -95,6 +100,9 @@ impl Tallies {
         self.work.on(fact);
         self.failures.on(fact);
         self.applied.on(fact, self.listed, labels);
+        if let Some(past) = &mut self.past {
+            past.on(fact);
+        }
         if let Some(commands) = &mut self.commands {
             let before = commands.names_unavailable();
             commands.on(fact, context);
@@ -287,6 +295,7 @@ mod tests {
                 folded,
             },
             time,
+            own_time: Some(time),
             duration: Some(3),
             dropped: 7,
             details: Details::default(),

@@ -3,17 +3,22 @@
 use super::*;
 
 /// Debian's Prometheus, until it is dropped.
-struct Prometheus {
+pub(super) struct Prometheus {
     process: Child,
     address: SocketAddr,
 }
 
 impl Prometheus {
     fn start(directory: &Path, target: SocketAddr) -> Self {
+        Self::start_with(directory, target, "{}", &[])
+    }
+
+    /// With labels for the target, and further arguments. What is in `data` of the directory is there from the start.
+    pub(super) fn start_with(directory: &Path, target: SocketAddr, labels: &str, arguments: &[&str]) -> Self {
         let config = directory.join("prometheus.yml");
         let text = format!(
             "scrape_configs:\n- job_name: exporter\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  \
-             static_configs: [{{targets: ['{target}']}}]\n"
+             static_configs: [{{targets: ['{target}'], labels: {labels}}}]\n"
         );
         std::fs::write(&config, text).unwrap();
         let mut process = Command::new("prometheus")
@@ -24,6 +29,7 @@ impl Prometheus {
             ))
             .arg("--web.listen-address=127.0.0.1:0")
             .arg("--enable-feature=exemplar-storage")
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
@@ -44,7 +50,7 @@ impl Prometheus {
     }
 
     /// Each result of an instant query: its labels and its value.
-    fn query(&self, query: &str) -> Vec<(Labels, f64)> {
+    pub(super) fn query(&self, query: &str) -> Vec<(Labels, f64)> {
         let answer = self.api(&format!("query?query={}", encoded(query)));
         let results = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         results
@@ -70,7 +76,11 @@ impl Prometheus {
             .collect()
     }
 
-    fn api(&self, path: &str) -> Value {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn api(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(self.address).unwrap();
         // Version 1.0 has no chunks.
         write!(stream, "GET /api/v1/{path} HTTP/1.0\r\n\r\n").unwrap();
@@ -95,7 +105,7 @@ impl Prometheus {
     }
 }
 
-fn encoded(query: &str) -> String {
+pub(super) fn encoded(query: &str) -> String {
     query
         .bytes()
         .map(|byte| match byte {

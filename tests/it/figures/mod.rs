@@ -3,5 +3,6 @@
 mod accounts;
 mod failures;
 mod load;
+mod past;
 mod schedules;
 mod stuck;

@@ -182,6 +182,23 @@ impl Commands {
         self.unnamed.iter().map(|(_, unnamed)| &*unnamed.command_id)
     }
 
+    /// The value of `command` for results of a command: none where that is not selected.
+    ///
+    /// # Errors
+    /// While its name decides, and is not known.
+    pub(in crate::record) fn label(&mut self, command: &CommandOfRow) -> Result<Option<Box<str>>, NameNeed> {
+        match self.resolve(command) {
+            Resolved::To(number) => Ok(self.series.series.get(number).map(|series| series.label.clone())),
+            Resolved::Unselected => Ok(None),
+            Resolved::Unnamed => Err(NameNeed::Name),
+        }
+    }
+
+    /// Takes in names that were asked for apart from a poll.
+    pub(in crate::record) fn named(&mut self, naming: &Naming, identities: &Identities) {
+        self.learn_names(naming, identities);
+    }
+
     /// The series of a held result.
     fn of(&self, id: EntryId) -> Option<SeriesNumber> {
         self.of.get(id).copied()
