@@ -118,6 +118,7 @@ impl Parts<'_> {
             status: Status::parse(self.status),
             error_code: self.error_code.into(),
             exit_code: self.exit_code,
+            error_info: None,
             repeats: self.repeats,
             times: Times {
                 started,
@@ -271,9 +272,14 @@ pub fn run(targets: &mut Targets) {
             ]);
         };
         let body = &pages[0];
-        let expected = WAYS[0].1(body);
+        // Only the exporter's own way reads why a result has failed.
+        let plain = |mut rows: Vec<Row>| {
+            rows.iter_mut().for_each(|row| row.error_info = None);
+            rows
+        };
+        let expected = plain(WAYS[0].1(body));
         for (way, rows) in WAYS {
-            assert_eq!(rows(body), expected, "{way}");
+            assert_eq!(plain(rows(body)), expected, "{way}");
         }
         let mut calls = WAYS.map(|(_, rows)| {
             move || {

@@ -85,6 +85,7 @@ fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
         }),
         error_code: if failed { "ExitCodeNonzero" } else { "" }.into(),
         exit_code: Some(exit_code.into()),
+        error_info: None,
         repeats: 1,
         times: Times {
             started: NonZeroU32::new(time - 5),

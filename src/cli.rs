@@ -73,12 +73,12 @@ pub struct Cli {
     #[arg(long = "log.level", value_name = "LEVEL", ignore_case = true)]
     pub log_level: Option<Level>,
 
-    /// Format of log messages; overrides log.format of the configuration, which is logfmt unless set
+    /// Format of log lines: logfmt (ts=… level=… message=…) or json; overrides log.format of the configuration, which is logfmt unless set
     #[arg(long = "log.format", value_name = "FORMAT", ignore_case = true)]
     pub log_format: Option<Format>,
 
     /// Print the version and exit
-    #[arg(long = "version")]
+    #[arg(short = 'V', long = "version")]
     pub version: bool,
 }
 
@@ -308,6 +308,7 @@ mod tests {
         let cli = parse(&["--log.level=INFO", "--log.format=Json", "--web.telemetry-path=/"]).unwrap();
         assert_eq!(cli.log_level, Some(Level::Info));
         assert_eq!(cli.log_format, Some(Format::Json));
+        assert!(parse(&["-V"]).unwrap().version);
         assert_eq!(cli.web_telemetry_path, "/");
     }
 
@@ -344,8 +345,9 @@ mod tests {
             "--config.check",
             "--web.listen-address",
             ":10069",
-            "--version",
+            "-V, --version",
             "-h, --help",
+            "message=",
         ] {
             assert!(help.contains(flag), "{flag} is not in {help}");
         }

@@ -208,6 +208,8 @@ pub struct Delivery {
     pub finished: bool,
     /// OssOutputErrorCode, or `""`.
     pub error_code: Box<str>,
+    /// OssOutputUri: where the output is, or `""`.
+    pub uri: Box<str>,
 }
 
 /// The times of a row, each absent where the row has none or an unreadable one.
@@ -260,6 +262,8 @@ pub struct Row {
     pub error_code: Box<str>,
     /// ExitCode, where there is a usable one.
     pub exit_code: Option<i64>,
+    /// ErrorInfo: why it did not succeed, for a person.
+    pub error_info: Option<Box<str>>,
     /// Repeats: how many runs the instance has had; 0 where the row does not say.
     pub repeats: u32,
     /// StartTime, FinishedTime, StopTime.
@@ -304,6 +308,7 @@ impl Row {
             status,
             error_code: "".into(),
             exit_code: None,
+            error_info: None,
             repeats: 1,
             times: Times::default(),
             dropped: 0,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Options, backfill, check, load_config};
 use crate::cli::Cli;
-use crate::config::Config;
+use crate::config::{Config, Format};
 use crate::{healthcheck, signals, telemetry, version};
 
 /// Polls and scrapes keep few cores busy, and memory must not grow with those of the machine.
@@ -39,6 +39,7 @@ pub fn main(cli: Cli) -> ExitCode {
     if cli.config_check || cli.config_check_credentials {
         return check(&cli, &environment);
     }
+    let format = cli.log_format;
     let done = if cli.healthcheck {
         is_healthy(&cli)
     } else if cli.backfill.directory.is_some() {
@@ -47,7 +48,7 @@ pub fn main(cli: Cli) -> ExitCode {
         serve(cli, environment)
     };
     done.unwrap_or_else(|error| {
-        complain(&failure(&error));
+        complain(&said(format, &error));
         ExitCode::FAILURE
     })
 }
@@ -79,6 +80,9 @@ fn check(cli: &Cli, environment: &[(String, String)]) -> ExitCode {
         for message in check::configuration(cli, environment) {
             complain(&message);
             is_right = false;
+        }
+        if is_right && let Ok(config) = load_config(cli, environment) {
+            print(&check::summary(&config));
         }
     }
     if cli.config_check_credentials {
@@ -147,7 +151,7 @@ fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitCod
     };
     let served = run(options, config);
     if let Err(error) = &served {
-        log.say(&failure(error));
+        log.say(&said(Some(format), error));
     }
     log.flush(FLUSH_WITHIN);
     Ok(if served.is_ok() {
@@ -193,6 +197,14 @@ async fn drive(app: App, asked_to_stop: &CancellationToken, mut hang_up: Signal)
         ended = app.run() => ended,
         () = stopping => Ok(()),
         () = reloading => Ok(()),
+    }
+}
+
+/// What ends the process, for whoever reads the log: a person, or a program that takes one JSON object a line.
+fn said(format: Option<Format>, error: &anyhow::Error) -> String {
+    match format {
+        Some(Format::Json) => telemetry::fatal_as_json(&failure(error)),
+        Some(Format::Logfmt) | None => failure(error),
     }
 }
 

@@ -67,6 +67,11 @@ pub fn start(level: Level, format: Format) -> anyhow::Result<Log> {
     Ok(Log { targets, queue })
 }
 
+/// A line of the JSON log for what ends the process, also where there is no log yet.
+pub fn fatal_as_json(message: &str) -> String {
+    json::line("ERROR", message)
+}
+
 /// The metric of lines that were dropped, at 0.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What can be seen of the exporter at one instant: immutable, and swapped whole.
 
 mod events;
+mod outcomes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 pub use events::{EventsView, Outcome, QueueFailed, QueueView, ScopeEvents, Source};
+pub use outcomes::Outcomes;
 
 use crate::record::Counts;
 use crate::requests::{Failure, Reason};
@@ -24,6 +26,17 @@ pub struct View {
     pub accounts: Arc<Accounts>,
     /// What has been received of events.
     pub events: Arc<EventsView>,
+    /// Why the configuration was not taken when it was last read, if it was not.
+    pub refused_reload: Option<Arc<RefusedReload>>,
+}
+
+/// A configuration that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedReload {
+    /// When.
+    pub at: Seconds,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// Accounts by their names.
@@ -66,6 +79,8 @@ pub struct ScopeView {
     pub last_success: Option<Seconds>,
     /// What has been done for it since the process began.
     pub work: Work,
+    /// `poll.interval`.
+    pub interval: Option<Duration>,
     /// The last failure, if no poll has succeeded since.
     pub error: Option<Failed>,
     /// When the next poll begins.
@@ -90,6 +105,8 @@ pub struct Work {
     pub sweeps: u64,
     /// Rows without ids.
     pub skipped_rows: u64,
+    /// How the last polls and sweeps have ended.
+    pub outcomes: Outcomes,
 }
 
 /// The end of a poll.
@@ -160,6 +177,7 @@ impl ScopeView {
             last_poll: None,
             last_success: None,
             work: Work::default(),
+            interval: None,
             error: None,
             next_poll: None,
             progress: None,
@@ -195,6 +213,12 @@ impl Board {
         let accounts = Arc::new(accounts);
         self.view
             .send_modify(|view| Arc::make_mut(view).accounts = accounts);
+    }
+
+    /// Puts up whether the configuration was taken when it was last read.
+    pub fn publish_reload(&self, refused: Option<RefusedReload>) {
+        self.view
+            .send_modify(|view| Arc::make_mut(view).refused_reload = refused.map(Arc::new));
     }
 
     /// Takes a scope down, and hands over what was last seen of it.

@@ -17,6 +17,9 @@ use crate::timestamp;
 /// No id of a command is longer.
 const MAX_COMMAND_ID: usize = 256;
 
+/// What is read of a text for people, in bytes.
+const MAX_SHORT: usize = 512;
+
 /// One page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -79,6 +82,7 @@ object_of! {
         status: b"InvocationStatus",
         error_code: b"ErrorCode",
         exit_code: b"ExitCode",
+        error_info: b"ErrorInfo",
         repeats: b"Repeats",
         started: b"StartTime",
         finished: b"FinishedTime",
@@ -86,6 +90,7 @@ object_of! {
         dropped: b"Dropped",
         delivery_status: b"OssOutputStatus",
         delivery_error_code: b"OssOutputErrorCode",
+        delivery_uri: b"OssOutputUri",
         tags: b"Tags",
     }
 }
@@ -136,6 +141,7 @@ impl Fields<'_> {
             status,
             error_code: code(self.error_code),
             exit_code: integer(self.exit_code),
+            error_info: None,
             repeats,
             times: Times {
                 started: time(self.started),
@@ -143,10 +149,14 @@ impl Fields<'_> {
                 stopped: time(self.stopped),
             },
             dropped: count(self.dropped).into(),
-            delivery: delivery(self.delivery_status, self.delivery_error_code),
+            delivery: delivery(self.delivery_status, self.delivery_error_code, self.delivery_uri),
             ids: None,
             command: None,
         };
+        let has_failed = !row.status.is_open() && row.status != Status::Known(KnownStatus::Success);
+        if has_failed {
+            row.error_info = short(self.error_info).filter(|text| !text.is_empty());
+        }
         if every_id || !row.is_plain() {
             row.ids = Some(Box::new(Ids {
                 invoke_id: invoke_id.into(),
@@ -183,7 +193,17 @@ fn time(raw: Option<&RawValue>) -> Option<NonZeroU32> {
     timestamp::parse(&text(raw)?)
 }
 
-fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<Box<Delivery>> {
+/// The beginning of a text that may have any length.
+fn short(raw: Option<&RawValue>) -> Option<Box<str>> {
+    let text = text(raw)?;
+    Some(text[..text.floor_char_boundary(MAX_SHORT)].into())
+}
+
+fn delivery(
+    status: Option<&RawValue>,
+    error_code: Option<&RawValue>,
+    uri: Option<&RawValue>,
+) -> Option<Box<Delivery>> {
     let status = text(status)?;
     let finished = status.eq_ignore_ascii_case("Finished");
     let ended = finished || status.eq_ignore_ascii_case("Failed");
@@ -191,6 +211,7 @@ fn delivery(status: Option<&RawValue>, error_code: Option<&RawValue>) -> Option<
         Box::new(Delivery {
             finished,
             error_code: code(error_code),
+            uri: short(uri).unwrap_or_default(),
         })
     })
 }

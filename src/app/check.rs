@@ -40,6 +40,29 @@ pub fn configuration(cli: &Cli, environment: &[(String, String)]) -> Vec<String>
     wrong
 }
 
+/// What a configuration without a fault says: how much is to be polled.
+pub fn summary(config: &Config) -> String {
+    let listed: usize = config.accounts.iter().map(|account| account.regions.len()).sum();
+    let discovering = config
+        .accounts
+        .iter()
+        .filter(|account| account.regions.is_empty())
+        .count();
+    let accounts = config.accounts.len();
+    let scopes = match (listed, discovering) {
+        (listed, 0) => format!("{listed} {}", plural(listed, "scope")),
+        (0, discovering) => format!("the regions of {discovering} to be discovered"),
+        (listed, discovering) => format!(
+            "{listed} {} and the regions of {discovering} to be discovered",
+            plural(listed, "scope")
+        ),
+    };
+    format!(
+        "The configuration is valid: {accounts} {}, {scopes}.",
+        plural(accounts, "account")
+    )
+}
+
 /// What came of trying the credentials and permissions of every account. Its text is for people.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -52,9 +75,18 @@ struct AccountReport {
     lines: Vec<Line>,
 }
 
+/// How a line of a report is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    /// It may matter, and nothing that is needed fails.
+    Warning,
+    Problem,
+}
+
 #[derive(Debug)]
 struct Line {
-    is_problem: bool,
+    verdict: Verdict,
     /// What was tried.
     subject: String,
     found: String,
@@ -77,7 +109,11 @@ impl fmt::Display for Report {
                 verdict(account.problems())
             )?;
             for line in &account.lines {
-                let mark = if line.is_problem { "problem: " } else { "" };
+                let mark = match line.verdict {
+                    Verdict::Good => "",
+                    Verdict::Warning => "warning: ",
+                    Verdict::Problem => "problem: ",
+                };
                 writeln!(formatter, "  {}: {mark}{}", line.subject, line.found)?;
             }
         }
@@ -92,20 +128,30 @@ impl fmt::Display for Report {
 
 impl AccountReport {
     fn problems(&self) -> usize {
-        self.lines.iter().filter(|line| line.is_problem).count()
+        let lines = self.lines.iter();
+        lines.filter(|line| line.verdict == Verdict::Problem).count()
     }
 
     fn good(&mut self, subject: impl Into<String>, found: impl Into<String>) {
-        self.line(false, subject.into(), found.into());
+        self.line(Verdict::Good, subject.into(), found.into());
     }
 
     fn problem(&mut self, subject: impl Into<String>, found: impl Into<String>) {
-        self.line(true, subject.into(), found.into());
+        self.line(Verdict::Problem, subject.into(), found.into());
     }
 
-    fn line(&mut self, is_problem: bool, subject: String, found: String) {
+    /// Where nothing is a problem, what is only unknown is none either.
+    fn unknown(&mut self, place: usize) {
+        if self.problems() == 1
+            && let Some(line) = self.lines.get_mut(place)
+        {
+            line.verdict = Verdict::Warning;
+        }
+    }
+
+    fn line(&mut self, verdict: Verdict, subject: String, found: String) {
         self.lines.push(Line {
-            is_problem,
+            verdict,
             subject,
             found,
         });
@@ -159,6 +205,7 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
         return report;
     }
     report.good("credentials", account.provider.origin().unwrap_or_default());
+    let mut unknown = None;
     match account.provider.identity().await {
         Ok(identity) => report.good(
             "identity",
@@ -171,6 +218,8 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
                 // What STS does not accept, no region does: the same message for each would hide this one.
                 return report;
             }
+            // Only who it is: polls do not ask STS where they have a key.
+            unknown = Some(report.lines.len() - 1);
         }
     }
     if let Some(discovery) = &account.discovery {
@@ -213,6 +262,9 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
                 report.problem(&region_id, format!("{}: {error}", action.as_str()));
             }
         }
+    }
+    if let Some(place) = unknown {
+        report.unknown(place);
     }
     report
 }

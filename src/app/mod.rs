@@ -98,8 +98,11 @@ impl App {
         let requests = Arc::new(Requests::new(&registry)?);
         let board = Board::new();
         let shared = shared(&environment, Arc::clone(&requests))?;
+        let accounts = config.accounts.len();
         let events = Events::new(board.clone());
         let fleet = Fleet::start(config.clone(), shared, store, (board.clone(), events.clone())).await?;
+        // Regions that are discovered come later.
+        tracing::info!(accounts, scopes = board.view().scopes.len(), "polling begins");
         let (sender, reloads) = mpsc::channel(1);
         let exposition = Exposition::new(registry.clone(), Process::new(started), Arc::clone(&requests));
         let exposition = Arc::new(exposition);
@@ -114,6 +117,7 @@ impl App {
             requests,
             started,
             telemetry_path: cli.web_telemetry_path.clone(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             max_requests: cli.web_max_requests,
             stopping: stop.clone(),
             reload: reloader.as_function(),

@@ -1,5 +1,6 @@
 //! Reading the configuration again while running.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,8 @@ use crate::config::{Config, Level};
 use crate::expose::Exposition;
 use crate::pages::ReloadFn;
 use crate::telemetry::Log;
-use crate::view::Board;
+use crate::timestamp;
+use crate::view::{Board, RefusedReload};
 use crate::web::notify;
 
 /// A configuration that takes longer to read lies on a file system that does not answer.
@@ -86,17 +88,23 @@ impl Reloader {
         notify::reloading().await;
         let done = self.inner.reload().await;
         self.inner.note(done.is_ok());
+        self.inner
+            .board
+            .publish_reload(done.as_ref().err().map(|reason| RefusedReload {
+                at: timestamp::seconds(SystemTime::now()),
+                reason: reason.clone(),
+            }));
         // Whoever is told of the end finds it on /metrics.
         let inner = Arc::clone(&self.inner);
         let _ = spawn_blocking(move || inner.exposition.render(&inner.board)).await;
         match &done {
-            Ok(()) => tracing::info!("configuration reloaded"),
+            Ok(changes) => tracing::info!(%changes, "configuration reloaded"),
             Err(reason) => {
                 tracing::error!(reason, "the configuration was not reloaded; the one before stays")
             }
         }
         notify::ready("polling").await;
-        done
+        done.map(|_| ())
     }
 
     pub(super) fn as_function(&self) -> Arc<ReloadFn> {
@@ -108,8 +116,47 @@ impl Reloader {
     }
 }
 
+/// What a reload has changed, in words.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes(Vec<String>);
+
+impl Changes {
+    fn between(before: &Config, after: &Config) -> Self {
+        let mut changes = Vec::new();
+        for account in &before.accounts {
+            let name = &account.name;
+            match after.accounts.iter().find(|other| other.name == *name) {
+                None => changes.push(format!("account {name} removed")),
+                Some(other) if other != account => changes.push(format!("account {name} changed")),
+                Some(_) => {}
+            }
+        }
+        let is_new = |name: &str| before.accounts.iter().all(|other| other.name != name);
+        let new = after.accounts.iter().filter(|account| is_new(&account.name));
+        changes.extend(new.map(|account| format!("account {} added", account.name)));
+        let sections = [
+            ("poll", before.poll != after.poll),
+            ("rate_limit", before.rate_limit != after.rate_limit),
+            ("log", before.log != after.log),
+            ("metrics", before.metrics != after.metrics),
+        ];
+        let changed = sections.into_iter().filter(|(_, has_changed)| *has_changed);
+        changes.extend(changed.map(|(name, _)| format!("{name} changed")));
+        Self(changes)
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [] => formatter.write_str("none"),
+            changes => formatter.write_str(&changes.join(", ")),
+        }
+    }
+}
+
 impl Inner {
-    async fn reload(self: &Arc<Self>) -> Result<(), String> {
+    async fn reload(self: &Arc<Self>) -> Result<Changes, String> {
         let in_force = timeout(READ_WITHIN, Arc::clone(&self.config).lock_owned()).await;
         let in_force = in_force.map_err(|_| "an earlier reload has not ended yet".to_owned())?;
         let inner = Arc::clone(self);
@@ -138,8 +185,9 @@ impl Inner {
             let level: Level = self.cli.log_level.unwrap_or(config.log.level);
             log.set_level(level);
         }
+        let changes = Changes::between(&in_force, &config);
         *in_force = config;
-        Ok(())
+        Ok(changes)
     }
 
     fn note(&self, successful: bool) {

@@ -41,6 +41,7 @@ fn row(number: u32, status: &str) -> Row {
             Box::new(Delivery {
                 finished: number.is_multiple_of(8),
                 error_code: "BucketGone".into(),
+                uri: "".into(),
             })
         }),
         ids: Some(Box::new(Ids::of_test(&format!("t-{number}"), &instance_id))),

@@ -8,10 +8,13 @@ use serde::Serialize;
 
 use super::bounded::bounded;
 use super::console;
-use super::filter::{Filter, MAX_LIMIT, take_offset};
-use super::overview::{Overview, State, recent};
+use super::cursor::{Cursor, digits};
+use super::filter::{Filter, MAX_LIMIT, part, take_offset};
+use super::groups::{By, Group, groups};
+use super::overview::{Overview, recent};
 use super::parameters::{BadParameter, Parameters};
 use crate::record::ShownFailure;
+use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::timestamp::rfc3339;
 use crate::version::{REVISION, VERSION};
@@ -22,7 +25,7 @@ const LIMIT: usize = 100;
 
 /// The body of `/api/v1/status`.
 pub(super) fn status(overview: &Overview<'_>, query: Option<&str>) -> Result<Vec<u8>, BadParameter> {
-    Parameters::read(query)?.finish(&["none"])?;
+    Parameters::read(query)?.finish(&[])?;
     let view = overview.view;
     let window = view
         .scopes
@@ -36,6 +39,10 @@ pub(super) fn status(overview: &Overview<'_>, query: Option<&str>) -> Result<Vec
         uptime_seconds: overview.uptime.as_secs(),
         health: overview.health.as_str(),
         remarks: &overview.remarks,
+        refused_reload: view.refused_reload.as_ref().map(|refused| RefusedReload {
+            at: rfc3339(refused.at),
+            message: &refused.reason,
+        }),
         window_seconds: window,
         recent_results: overview.recent(),
         accounts: view
@@ -54,22 +61,57 @@ pub(super) fn status(overview: &Overview<'_>, query: Option<&str>) -> Result<Vec
 /// The body of `/api/v1/failures`.
 pub(super) fn failures(view: &View, query: Option<&str>) -> Result<Vec<u8>, BadParameter> {
     let mut parameters = Parameters::read(query)?;
-    let filter = Filter::take(&mut parameters);
+    let (filter, after) = Filter::take(&mut parameters)?;
+    let by = By::take(&mut parameters)?;
     let limit = parameters.number("limit", 1..=MAX_LIMIT)?.unwrap_or(LIMIT);
     let offset = take_offset(&mut parameters)?;
-    let known: Vec<&str> = Filter::NAMES.into_iter().chain(["limit", "offset"]).collect();
+    let known: Vec<&str> = Filter::names().chain(["group_by", "limit", "offset"]).collect();
     parameters.finish(&known)?;
-    let selection = filter.select(view, offset, limit);
+    let found = filter.all(view);
+    let complete_after = complete_after(view, &filter);
+    if let Some(by) = by {
+        let all = groups(&found, by);
+        let shown = all.iter().skip(offset).take(limit).map(GroupRow::of);
+        return Ok(json(&Groups {
+            total: all.len(),
+            failures: found.len(),
+            group_by: by.as_str(),
+            limit,
+            offset,
+            complete_after,
+            groups: shown.collect(),
+        }));
+    }
+    let selection = part(found, after.as_ref(), offset, limit);
+    let shown = selection.offset + selection.failures.len();
+    let last = selection.failures.last().filter(|_| shown < selection.total);
     Ok(json(&Failures {
         total: selection.total,
         limit,
         offset,
+        next_before: last.map(|(scope, failure)| Cursor::at(scope, failure).to_string()),
+        complete_after,
         failures: selection
             .failures
-            .into_iter()
+            .iter()
             .map(|(scope, failure)| FailureRow::of(scope, failure))
             .collect(),
     }))
+}
+
+/// Up to when some failures of the scopes that are asked for are no longer kept.
+fn complete_after(view: &View, filter: &Filter) -> Option<String> {
+    kept_from(view, filter).map(rfc3339)
+}
+
+/// The same as a number.
+pub(super) fn kept_from(view: &View, filter: &Filter) -> Option<Seconds> {
+    let scopes = view
+        .scopes
+        .iter()
+        .filter(|(scope, _)| filter.matches_scope(scope));
+    let counts = scopes.filter_map(|(_, shown)| shown.counts.as_ref());
+    counts.filter_map(|counts| counts.failures_complete_after()).max()
 }
 
 /// The body of an answer with status 400.
@@ -98,10 +140,17 @@ struct Status<'a> {
     uptime_seconds: u64,
     health: &'static str,
     remarks: &'a [String],
+    refused_reload: Option<RefusedReload<'a>>,
     window_seconds: Option<u32>,
     recent_results: BTreeMap<&'a str, u64>,
     accounts: Vec<AccountStatus<'a>>,
     scopes: Vec<ScopeStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct RefusedReload<'a> {
+    at: String,
+    message: &'a str,
 }
 
 #[derive(Serialize)]
@@ -122,6 +171,8 @@ struct ScopeStatus<'a> {
     next_poll_at: Option<String>,
     last_event_at: Option<String>,
     last_poll_duration_seconds: Option<f64>,
+    failing_since: Option<String>,
+    failed_polls_in_a_row: u32,
     results_tracked: Option<usize>,
     results_open: Option<usize>,
     requests_last_hour: u64,
@@ -152,7 +203,28 @@ struct Failures<'a> {
     total: usize,
     limit: usize,
     offset: usize,
+    next_before: Option<String>,
+    complete_after: Option<String>,
     failures: Vec<FailureRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct Groups<'a> {
+    total: usize,
+    failures: usize,
+    group_by: &'static str,
+    limit: usize,
+    offset: usize,
+    complete_after: Option<String>,
+    groups: Vec<GroupRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct GroupRow<'a> {
+    value: &'a str,
+    failures: usize,
+    oldest: String,
+    newest: String,
 }
 
 #[derive(Serialize)]
@@ -170,7 +242,21 @@ struct FailureRow<'a> {
     invocation_status: &'a str,
     error_code: &'a str,
     exit_code: &'a str,
+    error_info: &'a str,
+    duration_seconds: Option<u32>,
+    /// Only of a schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<u32>,
+    output_delivery: Option<DeliveryOf<'a>>,
+    id: String,
     console_url: String,
+}
+
+#[derive(Serialize)]
+struct DeliveryOf<'a> {
+    status: &'static str,
+    error_code: &'a str,
+    uri: &'a str,
 }
 
 #[derive(Serialize)]
@@ -202,12 +288,14 @@ impl<'a> ScopeStatus<'a> {
         Self {
             account: &scope.scope.account,
             region_id: &scope.scope.region_id,
-            state: State::of(scope).as_str(),
+            state: overview.state(scope).as_str(),
             first_look_at: counts.and_then(|counts| counts.first_look).map(rfc3339),
             last_success_at: scope.last_success.map(rfc3339),
             next_poll_at: scope.next_poll.map(rfc3339),
             last_event_at: overview.last_event(&scope.scope).map(rfc3339),
             last_poll_duration_seconds: scope.last_poll.map(|poll| poll.took.as_secs_f64()),
+            failing_since: scope.work.outcomes.failing_since.map(rfc3339),
+            failed_polls_in_a_row: scope.work.outcomes.failed_in_a_row,
             results_tracked: counts.map(|counts| counts.held),
             results_open: counts.map(|counts| counts.open),
             requests_last_hour: hour.requests,
@@ -235,22 +323,42 @@ impl<'a> LastError<'a> {
     }
 }
 
+impl<'a> GroupRow<'a> {
+    fn of(group: &Group<'a>) -> Self {
+        Self {
+            value: bounded(group.value),
+            failures: group.count,
+            oldest: rfc3339(group.oldest),
+            newest: rfc3339(group.newest),
+        }
+    }
+}
+
 impl<'a> FailureRow<'a> {
-    fn of(scope: &'a Scope, failure: &'a ShownFailure) -> Self {
-        let ids = &failure.ids;
+    fn of(scope: &'a Scope, failure: &ShownFailure<'a>) -> Self {
+        let ids = failure.ids;
         Self {
             time: rfc3339(failure.time),
             account: &scope.account,
             region_id: &scope.region_id,
-            invoke_id: bounded(&ids.invoke_id),
-            instance_id: bounded(&ids.instance_id),
-            container_id: bounded(&ids.container_id),
-            command_id: bounded(&ids.command_id),
-            command: failure.command.as_deref().map(bounded),
-            invocation_status: &failure.invocation_status,
-            error_code: &failure.error_code,
-            exit_code: &failure.exit_code,
-            console_url: console::url(&scope.region_id, bounded(&ids.instance_id)),
+            invoke_id: bounded(ids.invoke_id),
+            instance_id: bounded(ids.instance_id),
+            container_id: bounded(ids.container_id),
+            command_id: bounded(ids.command_id),
+            command: failure.command.map(bounded),
+            invocation_status: failure.invocation_status,
+            error_code: failure.error_code,
+            exit_code: failure.exit_code,
+            error_info: failure.error_info,
+            duration_seconds: failure.duration,
+            run: Some(failure.run).filter(|run| *run > 0),
+            output_delivery: failure.delivery.map(|delivery| DeliveryOf {
+                status: if delivery.finished { "Finished" } else { "Failed" },
+                error_code: &delivery.error_code,
+                uri: bounded(&delivery.uri),
+            }),
+            id: digits(failure.identity).to_string(),
+            console_url: console::url(&scope.region_id, bounded(ids.instance_id), bounded(ids.invoke_id)),
         }
     }
 }

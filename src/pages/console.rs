@@ -1,12 +1,31 @@
-//! Where a person looks at a result: the console of Alibaba Cloud.
+//! Where a person looks at a result: the console of Alibaba Cloud, and its command line.
 
 use super::parameters::encode_text;
 
-/// The page of Cloud Assistant for an instance of a region.
-pub(super) fn url(region_id: &str, instance_id: &str) -> String {
-    let instance = encode_text(instance_id);
-    let region = encode_text(region_id);
-    format!("https://ecs.console.aliyun.com/cloud-assistant/region/{region}?instanceId={instance}")
+/// The page of Cloud Assistant for an invocation on an instance of a region.
+pub(super) fn url(region_id: &str, instance_id: &str, invoke_id: &str) -> String {
+    let (region, instance) = (encode_text(region_id), encode_text(instance_id));
+    let invocation = encode_text(invoke_id);
+    format!(
+        "https://ecs.console.aliyun.com/cloud-assistant/region/{region}?instanceId={instance}&invokeId={invocation}"
+    )
+}
+
+/// What shows the output of a result in a terminal. Nothing that a shell would take for more than a word is in it.
+pub(super) fn command_line(region_id: &str, instance_id: &str, invoke_id: &str) -> Option<String> {
+    let is_plain = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let all = [region_id, instance_id, invoke_id];
+    all.iter().all(|text| is_plain(text)).then(|| {
+        format!(
+            "aliyun ecs DescribeInvocationResults --RegionId {region_id} --InvokeId {invoke_id} \
+             --InstanceId {instance_id} --ContentEncoding PlainText"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -16,8 +35,13 @@ mod tests {
     #[test]
     fn ids_cannot_leave_their_place() {
         assert_eq!(
-            url("../x?y", "i-1#\"&a=b"),
-            "https://ecs.console.aliyun.com/cloud-assistant/region/..%2Fx%3Fy?instanceId=i-1%23%22%26a%3Db"
+            url("../x?y", "i-1#\"&a=b", "t-1"),
+            "https://ecs.console.aliyun.com/cloud-assistant/region/..%2Fx%3Fy?instanceId=i-1%23%22%26a%3Db&invokeId=t-1"
         );
+        let line = command_line("cn-hangzhou", "i-1", "t-1");
+        assert!(line.is_some_and(|line| line.contains("--InvokeId t-1 --InstanceId i-1")));
+        for odd in ["", "i-1;reboot", "$(x)", "a b", "'"] {
+            assert_eq!(command_line("cn-hangzhou", odd, "t-1"), None);
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Which of the recent failures are asked for, and which those are.
 
-use std::cmp::Reverse;
-
-use super::parameters::{BadParameter, Parameters, encode};
+use super::cursor::{Cursor, Place, place};
+use super::parameters::{BadParameter, Parameters, encode, encode_text};
 use crate::record::ShownFailure;
+use crate::result::Seconds;
 use crate::scope::Scope;
+use crate::timestamp;
 use crate::view::View;
 
 /// The most failures in one answer.
@@ -16,19 +17,16 @@ const MAX_OFFSET: usize = 100_000_000;
 /// A question about failures: the same of the page's form as of the API's query.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
-    /// The configured name.
-    pub(super) account: Option<String>,
-    /// RegionId.
-    pub(super) region_id: Option<String>,
-    /// InvocationStatus, in any letter case.
-    pub(super) invocation_status: Option<String>,
-    /// ErrorCode.
-    pub(super) error_code: Option<String>,
-    /// CommandId.
-    pub(super) command_id: Option<String>,
-    /// CommandName, of commands whose names are known.
-    pub(super) command: Option<String>,
+    /// The values of [`Filter::TEXTS`], those that are set.
+    texts: [Option<String>; Self::TEXTS.len()],
+    /// Failures of this time and later.
+    pub(super) since: Option<Seconds>,
+    /// Failures from before this time.
+    pub(super) before: Option<Seconds>,
 }
+
+/// A failure with its scope.
+pub(super) type Found<'a> = (&'a Scope, ShownFailure<'a>);
 
 /// A part of the failures that match, the newest first.
 #[derive(Debug)]
@@ -37,51 +35,98 @@ pub(super) struct Selection<'a> {
     pub(super) total: usize,
     /// How many of those come before the first one here.
     pub(super) offset: usize,
-    /// With the scope of each.
-    pub(super) failures: Vec<(&'a Scope, &'a ShownFailure)>,
+    pub(super) failures: Vec<Found<'a>>,
 }
 
 impl Filter {
-    /// The names of its parameters.
-    pub(super) const NAMES: [&'static str; 6] = [
+    /// Its parameters that are compared with texts.
+    pub(super) const TEXTS: [&'static str; 9] = [
         "account",
         "region_id",
         "invocation_status",
         "error_code",
         "command_id",
         "command",
+        "command_contains",
+        "instance_id",
+        "invoke_id",
     ];
 
-    /// Takes its parameters.
-    pub(super) fn take(parameters: &mut Parameters) -> Self {
-        let mut text = |name| parameters.text(name).map(|text| text.trim().to_owned());
+    /// The names of all its parameters.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        Self::TEXTS.into_iter().chain(["since", "before"])
+    }
+
+    /// Takes its parameters. `before` may be a place in the list instead of a time, and is then given apart.
+    pub(super) fn take(parameters: &mut Parameters) -> Result<(Self, Option<Cursor>), BadParameter> {
+        let texts = Self::TEXTS.map(|name| {
+            let text = parameters.text(name).map(|text| text.trim().to_owned());
+            text.filter(|text| !text.is_empty())
+        });
+        let since = time(parameters, "since")?;
+        let cursor = parameters.peek("before").and_then(Cursor::parse);
+        let before = match cursor {
+            Some(_) => {
+                parameters.text("before");
+                None
+            }
+            None => time(parameters, "before")?,
+        };
+        let filter = Self { texts, since, before };
+        Ok((filter, cursor))
+    }
+
+    /// The value of a text, where it is set.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let place = Self::TEXTS.iter().position(|known| *known == name)?;
+        self.texts[place].as_deref()
+    }
+
+    /// The same, but for one text.
+    #[must_use]
+    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+        let mut filter = self.clone();
+        if let Some(place) = Self::TEXTS.iter().position(|known| *known == name) {
+            filter.texts[place] = Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+        filter
+    }
+
+    /// The same without one of its parameters.
+    #[must_use]
+    pub(super) fn without(&self, name: &str) -> Self {
+        let mut filter = self.with(name, "");
+        match name {
+            "since" => filter.since = None,
+            "before" => filter.before = None,
+            _ => {}
+        }
+        filter
+    }
+
+    /// The same between two times.
+    #[must_use]
+    pub(super) fn between(&self, since: Seconds, before: Seconds) -> Self {
         Self {
-            account: text("account"),
-            region_id: text("region_id"),
-            invocation_status: text("invocation_status"),
-            error_code: text("error_code"),
-            command_id: text("command_id"),
-            command: text("command"),
+            since: Some(since),
+            before: Some(before),
+            ..self.clone()
         }
     }
 
     /// As parameters again, those that are set.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let values = [
-            &self.account,
-            &self.region_id,
-            &self.invocation_status,
-            &self.error_code,
-            &self.command_id,
-            &self.command,
-        ];
-        let pairs = Self::NAMES.into_iter().zip(values);
-        pairs.filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let texts = Self::TEXTS.into_iter().zip(&self.texts);
+        let texts = texts.filter_map(|(name, value)| Some((name, value.clone()?)));
+        let since = self.since.map(|time| ("since", timestamp::rfc3339(time)));
+        let before = self.before.map(|time| ("before", timestamp::rfc3339(time)));
+        texts.chain(since).chain(before).collect()
     }
 
     /// As a query.
     pub(super) fn query(&self) -> String {
-        encode(self.pairs())
+        let pairs = self.pairs();
+        encode(pairs.iter().map(|(name, value)| (*name, value.as_str())))
     }
 
     /// Whether everything matches.
@@ -89,49 +134,102 @@ impl Filter {
         *self == Self::default()
     }
 
-    fn matches_scope(&self, scope: &Scope) -> bool {
-        is(&self.account, &scope.account) && is(&self.region_id, &scope.region_id)
+    /// Whether it asks for nothing but scopes, so that what is counted by scope can be told exactly.
+    pub(super) fn is_of_scopes(&self) -> bool {
+        let scopes = Self {
+            texts: [
+                self.texts[0].clone(),
+                self.texts[1].clone(),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+            ],
+            ..Self::default()
+        };
+        *self == scopes
     }
 
-    fn matches(&self, failure: &ShownFailure) -> bool {
-        let status = self.invocation_status.as_deref();
-        status.is_none_or(|status| status.eq_ignore_ascii_case(&failure.invocation_status))
-            && is(&self.error_code, &failure.error_code)
-            && is(&self.command_id, &failure.ids.command_id)
-            && self
-                .command
+    /// Whether a scope is asked for.
+    pub(super) fn matches_scope(&self, scope: &Scope) -> bool {
+        let [account, region_id, ..] = &self.texts;
+        is(account, &scope.account) && is(region_id, &scope.region_id)
+    }
+
+    fn matches(&self, failure: &ShownFailure<'_>, contains: Option<&str>) -> bool {
+        let [
+            _,
+            _,
+            status,
+            error_code,
+            command_id,
+            command,
+            _,
+            instance_id,
+            invoke_id,
+        ] = &self.texts;
+        let status = status.as_deref();
+        status.is_none_or(|status| status.eq_ignore_ascii_case(failure.invocation_status))
+            && is(error_code, failure.error_code)
+            && is(command_id, failure.ids.command_id)
+            && is(instance_id, failure.ids.instance_id)
+            && is(invoke_id, failure.ids.invoke_id)
+            && command
                 .as_deref()
-                .is_none_or(|wanted| failure.command.as_deref() == Some(wanted))
+                .is_none_or(|wanted| failure.command == Some(wanted))
+            && self.since.is_none_or(|since| failure.time >= since)
+            && self.before.is_none_or(|before| failure.time < before)
+            && contains.is_none_or(|part| {
+                let name = failure.command.unwrap_or_default();
+                name.to_lowercase().contains(part)
+            })
     }
 
-    /// The newest failures of a view that match, but for the first `offset`, at most `limit`.
-    pub(super) fn select<'a>(&self, view: &'a View, offset: usize, limit: usize) -> Selection<'a> {
+    /// Every failure of a view that matches, in no order.
+    pub(super) fn all<'a>(&self, view: &'a View) -> Vec<Found<'a>> {
+        let contains = self.text("command_contains").map(str::to_lowercase);
         let scopes = view.scopes.iter().filter(|(scope, _)| self.matches_scope(scope));
-        let mut matching: Vec<(&Scope, &ShownFailure)> = scopes
+        scopes
             .filter_map(|(scope, shown)| Some((scope, shown.counts.as_ref()?)))
             .flat_map(|(scope, counts)| counts.failures().map(move |failure| (scope, failure)))
-            .filter(|(_, failure)| self.matches(failure))
-            .collect();
-        let total = matching.len();
-        // The ids decide between equal times, so that pages neither repeat nor leave out.
-        let order = |(scope, failure): &(&'a Scope, &'a ShownFailure)| {
-            let ids = &failure.ids;
-            let ids = (&*ids.invoke_id, &*ids.instance_id, &*ids.container_id);
-            (Reverse(failure.time), *scope, ids)
-        };
-        // Only what is shown needs to be in order: a thousand of what may be a million.
-        let end = offset.saturating_add(limit).min(total);
-        if end < total {
-            matching.select_nth_unstable_by(end, |one, other| order(one).cmp(&order(other)));
-            matching.truncate(end);
-        }
-        matching.sort_by(|one, other| order(one).cmp(&order(other)));
-        Selection {
-            total,
-            offset,
-            failures: matching.split_off(offset.min(end)),
-        }
+            .filter(|(_, failure)| self.matches(failure, contains.as_deref()))
+            .collect()
     }
+}
+
+/// A part of failures, in order.
+pub(super) fn part<'a>(
+    mut matching: Vec<Found<'a>>,
+    after: Option<&Cursor>,
+    offset: usize,
+    limit: usize,
+) -> Selection<'a> {
+    let total = matching.len();
+    if let Some(after) = after {
+        let after = after.place();
+        matching.retain(|found| order(found) > after);
+    }
+    let passed = total - matching.len();
+    // Only what is shown needs to be in order: a thousand of what may be a hundred thousand.
+    let end = offset.saturating_add(limit).min(matching.len());
+    if end < matching.len() {
+        matching.select_nth_unstable_by(end, |one, other| order(one).cmp(&order(other)));
+        matching.truncate(end);
+    }
+    matching.sort_by(|one, other| order(one).cmp(&order(other)));
+    Selection {
+        total,
+        offset: passed + offset,
+        failures: matching.split_off(offset.min(end)),
+    }
+}
+
+/// The ids decide between equal times, so that pages neither repeat nor leave out.
+fn order<'a>((scope, failure): &Found<'a>) -> Place<'a> {
+    place(scope, failure)
 }
 
 /// Takes `offset`.
@@ -139,6 +237,36 @@ pub(super) fn take_offset(parameters: &mut Parameters) -> Result<usize, BadParam
     Ok(parameters.number("offset", 0..=MAX_OFFSET)?.unwrap_or(0))
 }
 
+fn time(parameters: &mut Parameters, name: &'static str) -> Result<Option<Seconds>, BadParameter> {
+    let Some(text) = parameters.text(name) else {
+        return Ok(None);
+    };
+    let unix = || {
+        text.parse::<Seconds>()
+            .ok()
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let read = timestamp::parse(&text)
+        .map(std::num::NonZeroU32::get)
+        .or_else(unix);
+    let expected = "expected a time such as 2026-01-02T03:04:05Z, or seconds since 1970";
+    read.map(Some).ok_or_else(|| BadParameter::new(name, expected))
+}
+
 fn is(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|wanted| wanted == value)
+}
+
+/// The page of failures that a filter finds.
+pub(super) fn link(filter: &Filter) -> String {
+    match filter.is_empty() {
+        true => String::from("./failures"),
+        false => format!("./failures?{}", filter.query()),
+    }
+}
+
+/// The page of failures of one scope.
+pub(super) fn link_of_scope(scope: &Scope) -> String {
+    let (account, region) = (encode_text(&scope.account), encode_text(&scope.region_id));
+    format!("./failures?account={account}&region_id={region}")
 }

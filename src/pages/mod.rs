@@ -3,6 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/` | the status page, unless the metrics are there |
+//! | `/failures` | what has failed, where there is a status page |
 //! | `/api/v1/status` | what it shows of the exporter, as JSON |
 //! | `/api/v1/failures` | recent failures, as JSON |
 //! | `--web.telemetry-path` | the metrics |
@@ -16,7 +17,9 @@ mod answers;
 mod api;
 mod bounded;
 mod console;
+mod cursor;
 mod filter;
+mod groups;
 mod overview;
 mod parameters;
 mod ready;
@@ -38,12 +41,12 @@ use crate::expose::{Answer, Exposition};
 use crate::requests::Requests;
 use crate::view::Board;
 use crate::web::{self, Body, Routes};
-use answers::Policy;
+use answers::{Encoding, Policy};
 use overview::Overview;
 use parameters::BadParameter;
-use status::Asked;
+use status::{FailuresAsked, Frame, HomeAsked};
 
-/// How often the status page is loaded again: often enough to watch a scan, seldom enough to fill in the form.
+/// How often a page is loaded again: often enough to watch a scan, seldom enough to read it.
 const REFRESH_SECONDS: u32 = 30;
 
 /// Reads the configuration again; the error says why it was not taken.
@@ -61,6 +64,8 @@ pub struct Site {
     pub started: SystemTime,
     /// Where the metrics are.
     pub telemetry_path: String,
+    /// The name of the machine, for the pages.
+    pub host: String,
     /// How many scrapes are answered at once; 0 for no limit.
     pub max_requests: usize,
     /// Cancelled when the process begins to stop.
@@ -86,6 +91,7 @@ pub fn routes(site: Site) -> Routes {
         requests,
         started,
         telemetry_path,
+        host,
         max_requests,
         stopping,
         reload,
@@ -96,26 +102,36 @@ pub fn routes(site: Site) -> Routes {
         started,
         stopping: stopping.clone(),
     };
-    let (page_of, status_of, failures_of) = (seen.clone(), seen.clone(), seen);
-    let policy = Policy::with_style(status::STYLE);
-    let path = telemetry_path.clone();
     let shown = Arc::clone(&exposition);
     let mut routes = Routes::new();
     // As in the official exporters, which have no landing page where the metrics are at its place.
     if telemetry_path != "/" {
-        routes = routes.get("/", move |parts| {
-            let page = page_of.page(&parts, &path, &policy);
-            async move { page }
-        });
+        let around = Around {
+            policy: Policy::with_style(status::STYLE),
+            telemetry_path: telemetry_path.clone(),
+            host,
+        };
+        let (home_of, around_home) = (seen.clone(), around.clone());
+        let failures_of = seen.clone();
+        routes = routes
+            .get("/", move |parts| {
+                let page = home_of.home(&parts, &around_home);
+                async move { page }
+            })
+            .get("/failures", move |parts| {
+                let page = failures_of.failures(&parts, &around);
+                async move { page }
+            });
     }
+    let (status_of, failures_of) = (seen.clone(), seen);
     routes
         .get("/api/v1/status", move |parts| {
             let status = status_of.overview(|overview| api::status(overview, parts.uri.query()));
-            async move { json(status) }
+            async move { json(status, encoding(&parts)) }
         })
         .get("/api/v1/failures", move |parts| {
             let failures = api::failures(&failures_of.board.view(), parts.uri.query());
-            async move { json(failures) }
+            async move { json(failures, encoding(&parts)) }
         })
         .get_limited(&telemetry_path, max_requests, move |parts| {
             let answer = metrics(&exposition, &parts);
@@ -160,22 +176,66 @@ impl Seen {
         show(&Overview::new(&view, &self.requests, self.started, now, stopping))
     }
 
-    fn page(&self, parts: &Parts, telemetry_path: &str, policy: &Policy) -> Response<Body> {
-        match Asked::read(parts.uri.query()) {
+    fn home(&self, parts: &Parts, around: &Around) -> Response<Body> {
+        match HomeAsked::read(parts.uri.query()) {
             Ok(asked) => {
-                let page =
-                    self.overview(|overview| status::page(overview, &asked, telemetry_path, REFRESH_SECONDS));
-                answers::html(page, policy, (!asked.is_paused).then_some(REFRESH_SECONDS))
+                let page = self.overview(|overview| status::home_page(overview, &asked, around.frame()));
+                around.answer(page, asked.refreshes(), parts)
             }
-            Err(bad) => web::error(StatusCode::BAD_REQUEST, format!("{bad}\n")),
+            Err(bad) => refused(&bad),
+        }
+    }
+
+    fn failures(&self, parts: &Parts, around: &Around) -> Response<Body> {
+        match FailuresAsked::read(parts.uri.query()) {
+            Ok(asked) => {
+                let page = self.overview(|overview| status::failures_page(overview, &asked, around.frame()));
+                around.answer(page, asked.refreshes(), parts)
+            }
+            Err(bad) => refused(&bad),
         }
     }
 }
 
-fn json(answer: Result<Vec<u8>, BadParameter>) -> Response<Body> {
+/// What pages have around them.
+#[derive(Debug, Clone)]
+struct Around {
+    policy: Policy,
+    telemetry_path: String,
+    host: String,
+}
+
+impl Around {
+    fn frame(&self) -> Frame<'_> {
+        Frame {
+            telemetry_path: &self.telemetry_path,
+            refresh_seconds: REFRESH_SECONDS,
+            host: &self.host,
+        }
+    }
+
+    fn answer(&self, page: String, refreshes: bool, parts: &Parts) -> Response<Body> {
+        let refresh = refreshes.then_some(REFRESH_SECONDS);
+        answers::html(page, &self.policy, refresh, encoding(parts))
+    }
+}
+
+fn refused(bad: &BadParameter) -> Response<Body> {
+    web::error(StatusCode::BAD_REQUEST, format!("{bad}\n"))
+}
+
+fn encoding(parts: &Parts) -> Encoding {
+    let accepted = joined(&parts.headers, ACCEPT_ENCODING);
+    match Answer::to(None, accepted.as_deref()).gzip {
+        true => Encoding::Gzip,
+        false => Encoding::Plain,
+    }
+}
+
+fn json(answer: Result<Vec<u8>, BadParameter>, encoding: Encoding) -> Response<Body> {
     match answer {
-        Ok(document) => answers::json(StatusCode::OK, document),
-        Err(bad) => answers::json(StatusCode::BAD_REQUEST, api::refusal(&bad)),
+        Ok(document) => answers::json(StatusCode::OK, document, encoding),
+        Err(bad) => answers::json(StatusCode::BAD_REQUEST, api::refusal(&bad), encoding),
     }
 }
 

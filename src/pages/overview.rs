@@ -23,6 +23,26 @@ pub(super) struct Overview<'a> {
     /// What is wrong or missing, for a person.
     pub(super) remarks: Vec<String>,
     pub(super) requests: BTreeMap<&'a Scope, LastHour>,
+    pub(super) states: States,
+}
+
+/// How many scopes are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct States {
+    pub(super) down: usize,
+    pub(super) stale: usize,
+    pub(super) first_look: usize,
+    pub(super) waiting: usize,
+    pub(super) up: usize,
+}
+
+/// How results of the window have ended, as the alerts take it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Those that could not be run, or did not end well.
+    pub(super) failed: u64,
+    /// All but those that were cancelled or terminated: that is somebody's decision. What is open has not ended.
+    pub(super) of: u64,
 }
 
 /// The whole in a word.
@@ -43,6 +63,8 @@ pub(super) enum Health {
 pub(super) enum State {
     /// The last poll failed.
     Down,
+    /// Its data is older than three intervals, whatever its last poll said.
+    Stale,
     /// Everything is being read for the first time.
     FirstLook,
     /// The first poll of this process has not ended.
@@ -57,7 +79,12 @@ pub(super) enum Kind {
     Success,
     Open,
     Failure,
+    /// Cancelled or Terminated: somebody's decision.
+    Ended,
 }
+
+/// So many intervals old data may be.
+const INTERVALS: u32 = 3;
 
 impl<'a> Overview<'a> {
     /// The overview of a view at `now`.
@@ -75,8 +102,10 @@ impl<'a> Overview<'a> {
             .keys()
             .map(|scope| (scope, requests.last_hour(scope, now)))
             .collect();
-        let (health, remarks) = health(view, stopping);
+        let states = States::of(view, now);
+        let (health, remarks) = health(view, states, stopping);
         Self {
+            states,
             view,
             now,
             started,
@@ -90,6 +119,16 @@ impl<'a> Overview<'a> {
     /// What a scope has sent in the last hour.
     pub(super) fn last_hour(&self, scope: &Scope) -> LastHour {
         self.requests.get(scope).copied().unwrap_or_default()
+    }
+
+    /// Which part of the results of the window has failed, of all scopes.
+    pub(super) fn share(&self) -> Share {
+        Share::of(self.recent())
+    }
+
+    /// The state of a scope.
+    pub(super) fn state(&self, scope: &ScopeView) -> State {
+        State::of(scope, self.now)
     }
 
     /// When the last event for a scope came.
@@ -135,21 +174,89 @@ impl Health {
     }
 }
 
+impl States {
+    fn of(view: &View, now: Seconds) -> Self {
+        let mut states = Self::default();
+        for scope in view.scopes.values() {
+            *match State::of(scope, now) {
+                State::Down => &mut states.down,
+                State::Stale => &mut states.stale,
+                State::FirstLook => &mut states.first_look,
+                State::Waiting => &mut states.waiting,
+                State::Up => &mut states.up,
+            } += 1;
+        }
+        states
+    }
+
+    /// How many there are.
+    pub(super) fn all(self) -> usize {
+        self.down + self.stale + self.first_look + self.waiting + self.up
+    }
+
+    /// Each state and how many are in it, problems first.
+    pub(super) fn each(self) -> [(State, usize); 5] {
+        [
+            (State::Down, self.down),
+            (State::Stale, self.stale),
+            (State::FirstLook, self.first_look),
+            (State::Waiting, self.waiting),
+            (State::Up, self.up),
+        ]
+    }
+}
+
+impl Share {
+    /// Of results by InvocationStatus.
+    pub(super) fn of<'a>(results: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+        let mut share = Self::default();
+        for (status, count) in results {
+            match Kind::of(status) {
+                Kind::Failure => {
+                    share.failed += count;
+                    share.of += count;
+                }
+                Kind::Success => share.of += count,
+                Kind::Open | Kind::Ended => {}
+            }
+        }
+        share
+    }
+
+    /// Whether it is as bad as the alerts about failures take it: above a tenth.
+    pub(super) fn is_high(self) -> bool {
+        self.failed.saturating_mul(10) > self.of
+    }
+}
+
 impl State {
-    /// The state of a scope.
-    pub(super) fn of(scope: &ScopeView) -> Self {
+    /// The state of a scope at `now`.
+    pub(super) fn of(scope: &ScopeView, now: Seconds) -> Self {
+        let is_stale = || Self::behind_since(scope).is_some_and(|since| now > since);
         match (scope.last_poll, &scope.progress) {
-            (Some(last), _) if last.up => Self::Up,
-            (Some(_), _) => Self::Down,
+            (Some(last), _) if !last.up => Self::Down,
             (None, Some(progress)) if progress.is_baseline => Self::FirstLook,
+            _ if is_stale() => Self::Stale,
+            (Some(_), _) => Self::Up,
             (None, _) => Self::Waiting,
         }
+    }
+
+    /// From when on the data of a scope is too old: that of a poll which has succeeded, or should have begun.
+    fn behind_since(scope: &ScopeView) -> Option<Seconds> {
+        let interval = scope.interval?.as_secs_f64().ceil() as Seconds;
+        let from = match scope.last_poll {
+            Some(_) => scope.last_success,
+            None => scope.next_poll,
+        };
+        Some(from?.saturating_add(interval.saturating_mul(INTERVALS)))
     }
 
     /// Its name in the API.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
+            Self::Stale => "stale",
             Self::FirstLook => "first_look",
             Self::Waiting => "waiting",
             Self::Up => "up",
@@ -164,20 +271,20 @@ impl Kind {
             Self::Success
         } else if Status::parse(invocation_status).is_open() {
             Self::Open
+        } else if matches!(invocation_status, "Cancelled" | "Terminated") {
+            Self::Ended
         } else {
             Self::Failure
         }
     }
 }
 
-fn health(view: &View, stopping: bool) -> (Health, Vec<String>) {
+fn health(view: &View, states: States, stopping: bool) -> (Health, Vec<String>) {
     if stopping {
         return (Health::Stopping, vec!["The exporter is stopping.".to_owned()]);
     }
-    let states: Vec<State> = view.scopes.values().map(|scope| State::of(scope)).collect();
-    let all = states.len();
-    let count = |state| states.iter().filter(|other| **other == state).count();
-    let (down, looking, waiting) = (count(State::Down), count(State::FirstLook), count(State::Waiting));
+    let all = states.all();
+    let (down, stale, looking, waiting) = (states.down, states.stale, states.first_look, states.waiting);
     let undiscovered: Vec<&str> = view
         .accounts
         .iter()
@@ -188,6 +295,17 @@ fn health(view: &View, stopping: bool) -> (Health, Vec<String>) {
     let mut remarks = Vec::new();
     if down > 0 {
         remarks.push(format!("{} down.", of_all(down, all)));
+    }
+    if stale > 0 {
+        remarks.push(format!(
+            "The data of {} older than three intervals.",
+            of_all(stale, all).to_lowercase()
+        ));
+    }
+    if view.refused_reload.is_some() {
+        remarks.push(
+            "The configuration was not taken when it was last read; the one before is in force.".to_owned(),
+        );
     }
     remarks.extend(
         undiscovered
@@ -206,7 +324,7 @@ fn health(view: &View, stopping: bool) -> (Health, Vec<String>) {
     if all == 0 && !unready && undiscovered.is_empty() {
         remarks.push("No region is polled.".to_owned());
     }
-    let health = if down > 0 || !undiscovered.is_empty() {
+    let health = if down > 0 || stale > 0 || !undiscovered.is_empty() || view.refused_reload.is_some() {
         Health::Degraded
     } else if looking > 0 || waiting > 0 || unready || view.accounts.is_empty() || all == 0 {
         Health::Starting

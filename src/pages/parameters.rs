@@ -55,6 +55,11 @@ impl Parameters {
         self.values.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// A text that is not taken yet.
+    pub(super) fn peek(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
     /// Takes a whole number.
     pub(super) fn number(
         &mut self,
@@ -81,7 +86,10 @@ impl Parameters {
         match self.values.into_keys().next() {
             None => Ok(()),
             Some(name) => {
-                let message = format!("unknown parameter; expected one of {}", known.join(", "));
+                let message = match known {
+                    [] => "unknown parameter; none is taken here".to_owned(),
+                    known => format!("unknown parameter; expected one of {}", known.join(", ")),
+                };
                 Err(BadParameter::new(&name, message))
             }
         }
@@ -89,7 +97,8 @@ impl Parameters {
 }
 
 impl BadParameter {
-    fn new(name: &str, message: impl Into<String>) -> Self {
+    /// Of a parameter that is not what was expected.
+    pub(super) fn new(name: &str, message: impl Into<String>) -> Self {
         Self {
             name: name.chars().take(64).collect(),
             message: message.into(),

@@ -15,6 +15,8 @@ use crate::result::{Ids, KnownStatus, Row, Seconds, Status, Times};
 use crate::scope::Scope;
 use crate::view::{Failed, LastPoll, Progress, ScopeView, View};
 
+mod questions;
+
 const NOW: Seconds = 1_800_000_000;
 
 /// A text that would be markup if it were not escaped.
@@ -116,11 +118,25 @@ fn overview<T>(view: &View, requests: &Requests, show: impl FnOnce(&Overview<'_>
     show(&Overview::new(view, requests, at(NOW - 7200), at(NOW), false))
 }
 
-fn page(view: &View, query: &str) -> String {
-    let asked = Asked::read(Some(query)).unwrap();
+const FRAME: Frame<'_> = Frame {
+    telemetry_path: "/metrics",
+    refresh_seconds: 30,
+    host: "exporter-1",
+};
+
+fn home(view: &View, query: &str) -> String {
+    let asked = HomeAsked::read(Some(query)).unwrap();
     let requests = Requests::new(&Registry::new()).unwrap();
     overview(view, &requests, |overview| {
-        status::page(overview, &asked, "/metrics", 30)
+        status::home_page(overview, &asked, FRAME)
+    })
+}
+
+fn page(view: &View, query: &str) -> String {
+    let asked = FailuresAsked::read(Some(query)).unwrap();
+    let requests = Requests::new(&Registry::new()).unwrap();
+    overview(view, &requests, |overview| {
+        status::failures_page(overview, &asked, FRAME)
     })
 }
 
@@ -140,7 +156,7 @@ fn failures_come_newest_first_from_all_scopes() {
     assert_eq!(first["instance_id"], "i-140");
     assert_eq!(
         first["console_url"],
-        "https://ecs.console.aliyun.com/cloud-assistant/region/cn-hangzhou?instanceId=i-140"
+        "https://ecs.console.aliyun.com/cloud-assistant/region/cn-hangzhou?instanceId=i-140&invokeId=t-140"
     );
 }
 
@@ -171,6 +187,10 @@ fn bad_queries_are_refused_by_parameter() {
         ("region=cn-beijing", "region"),
         ("region_id=a&region_id=b", "region_id"),
         ("error_code=%ff", "error_code"),
+        ("since=yesterday", "since"),
+        ("before=2026-13-01T00:00:00Z", "before"),
+        ("before=2026-01-01T00:00:00Z,x,a,b", "before"),
+        ("group_by=time", "group_by"),
     ] {
         let bad = api::failures(&failing(), Some(query)).unwrap_err();
         let refusal: Value = serde_json::from_slice(&api::refusal(&bad)).unwrap();
@@ -227,18 +247,28 @@ fn the_status_tells_of_each_scope() {
 #[test]
 fn the_page_shows_what_it_is_asked_for() {
     let view = failing();
-    let rows = |page: &str| page.matches("<time datetime=\"2027-01-15T07:4").count();
-    let all = page(&view, "");
-    assert_eq!(rows(&all), status::FAILURES_ON_A_PAGE);
-    assert!(all.contains("1 to 50 of 60 results that did not succeed"));
-    assert!(all.contains("href=\"./?offset=50#failures\">Older"));
-    let filtered = page(&view, "invocation_status=Timeout&refresh=off&offset=10&x=y");
-    assert!(filtered.contains("11 to 20 of 20 results that match"));
-    assert!(filtered.contains("href=\"./?invocation_status=Timeout&amp;refresh=off#failures\">Newer"));
+    let rows = |page: &str| {
+        page.matches("scope=\"row\"><time datetime=\"2027-01-15T07:4")
+            .count()
+    };
+    let all = page(&view, "show=results&refresh=off");
+    assert!(all.contains("1 to 50 of 60, newest first"));
+    assert!(all.contains("60 results that did not succeed are kept"));
+    let older = all.split("rel=\"next\" href=\"./failures?").nth(1).unwrap();
+    let older = older.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(older.ends_with("&refresh=off"), "{older}");
+    let rest = page(&view, &older);
+    assert!(rest.contains("51 to 60 of 60, newest first"));
+    assert!(rest.contains("href=\"./failures?show=results&amp;refresh=off\">Newest"));
+    assert_eq!(rows(&rest), 10);
+    let filtered = page(&view, "invocation_status=Timeout&refresh=off&form=open&x=y");
+    assert!(filtered.contains("20 results in 20 invocations"));
     assert!(filtered.contains("<option value=\"Timeout\" selected>Timeout</option>"));
+    assert!(filtered.contains("paused while the form is open"));
+    assert!(!page(&view, "").contains("<form"));
     assert!(page(&view, "command_id=c-9").contains("No failure matches."));
     assert!(page(&View::default(), "").contains("No failure is known."));
-    assert!(Asked::read(Some("offset=x")).is_err());
+    assert!(FailuresAsked::read(Some("since=x")).is_err() && HomeAsked::read(Some("page=x")).is_err());
 }
 
 #[test]
@@ -246,9 +276,13 @@ fn nothing_from_outside_becomes_markup() {
     let mut hostile = scope_view(HOSTILE, vec![row(1, HOSTILE, HOSTILE, HOSTILE)]);
     hostile.scope = Scope::new(HOSTILE, HOSTILE);
     hostile.error = Some(Failed::new(NOW, &CallError::new(Reason::Rejected, HOSTILE)));
-    let query = parameters::encode(Filter::NAMES.into_iter().map(|name| (name, HOSTILE)));
-    for query in ["", &*query] {
-        let page = page(&view([hostile.clone()]), query);
+    let view = view([hostile.clone()]);
+    let query = parameters::encode(Filter::TEXTS.into_iter().map(|name| (name, HOSTILE)));
+    let (list, form) = (format!("{query}&show=results"), format!("{query}&form=open"));
+    let pages = ["", &*query, &*list, &*form, "form=open"].map(|query| page(&view, query));
+    let find = parameters::encode([("find", HOSTILE), ("state", HOSTILE)]);
+    let homes = ["", "form=open", &*find].map(|query| home(&view, query));
+    for page in pages.into_iter().chain(homes) {
         assert!(page.contains("&lt;script&gt;"));
         assert!(!page.contains("<script") && !page.contains("alert('"));
         assert_eq!(page.matches('<').count(), page.matches('>').count());
@@ -261,15 +295,28 @@ fn a_page_is_bounded_however_much_there_is() {
     let scopes = (0..2000).map(|number| {
         let mut scope = ScopeView::new(Scope::new("production", &format!("region-{number}")));
         scope.error = Some(Failed::new(NOW, &CallError::new(Reason::Rejected, &*long)));
+        scope.last_poll = Some(LastPoll {
+            up: false,
+            took: Duration::from_millis(1),
+        });
         scope
     });
     let rows = (0..1000)
         .map(|number| row(number, "Failed", &long[..200], &long))
         .collect();
     let view = view(scopes.chain([scope_view("cn-beijing", rows)]));
-    let page = page(&view, "");
-    assert!(page.contains("1,701 more are in"));
-    assert!(page.len() < 1_000_000, "{}", page.len());
+    // One error of 2,000 regions is one row, and each can be found.
+    let folded = home(&view, "");
+    assert!(folded.contains("2,000 regions</th>") && folded.contains("1,700 more are in"));
+    let found = home(&view, "find=region-7&page=3");
+    assert!(
+        found.contains("Page 3 of 3") && found.contains("region-799"),
+        "111 of them"
+    );
+    for page in [folded, found, page(&view, ""), page(&view, "show=results")] {
+        assert!(page.len() < 400_000, "{}", page.len());
+        assert!(page.matches("<tr").count() < 250);
+    }
     let first = &failures(&view, "limit=1000")["failures"][0];
     assert_eq!(
         first["command_id"].as_str().map(str::len),
@@ -283,24 +330,27 @@ fn unknown_and_open_statuses_have_their_place() {
         row(1, "Exploded", "", "c-1"),
         row(2, KnownStatus::Running.as_str(), "", "c-1"),
     ];
-    let page = page(&view([scope_view("cn-beijing", rows)]), "");
-    assert!(page.contains("<option value=\"Exploded\">Exploded</option>"));
-    assert!(page.contains("href=\"./?invocation_status=Exploded#failures\""));
-    assert!(!page.contains("href=\"./?invocation_status=Running"));
+    let view = view([scope_view("cn-beijing", rows)]);
+    assert!(page(&view, "form=open").contains("<option value=\"Exploded\">Exploded</option>"));
+    let home = home(&view, "");
+    assert!(home.contains("href=\"./failures?invocation_status=Exploded\""));
+    assert!(!home.contains("invocation_status=Running"));
 }
 
 #[test]
 fn the_policy_names_the_style_that_is_in_the_page() {
     let policy = Policy::with_style(status::STYLE);
-    let response = answers::html(page(&View::default(), ""), &policy, Some(30));
+    let response = answers::html(home(&View::default(), ""), &policy, Some(30), Encoding::Plain);
     let headers = response.headers();
     let policy = headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));
+    assert!(policy.contains("; img-src data:; form-action 'self';"));
     assert!(!policy.contains("unsafe"));
     assert_eq!(headers["refresh"], "30");
     assert_eq!(headers["x-content-type-options"], "nosniff");
-    let page = page(&failing(), "");
-    assert_eq!(page.matches("<style>").count(), 1);
-    assert!(page.contains(&format!("<style>{}</style>", status::STYLE)));
-    assert!(!page.contains(" style=\"") && !page.contains("<script"));
+    for page in [home(&failing(), ""), page(&failing(), "")] {
+        assert_eq!(page.matches("<style>").count(), 1);
+        assert!(page.contains(&format!("<style>{}</style>", status::STYLE)));
+        assert!(!page.contains(" style=\"") && !page.contains("<script"));
+    }
 }

@@ -13,8 +13,10 @@ pub mod poller;
 pub mod records;
 mod result_log;
 pub mod scan;
+pub mod share;
 mod showing;
 mod sweep;
+mod telling;
 pub mod timetable;
 
 pub use held::Held;

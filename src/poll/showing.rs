@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::error::PollError;
+use super::share;
+use super::telling::{News, Telling};
 use crate::clock::Clock;
 use crate::record::{Applied, Findings, NamesUnavailable, Record};
 use crate::scope::Scope;
@@ -14,6 +16,13 @@ use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
 
 /// How often the progress of a long scan is logged.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// What has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Poll,
+    Sweep,
+}
 
 /// The view of a scope, which one poller makes.
 #[derive(Debug)]
@@ -24,19 +33,23 @@ pub(super) struct Showing {
     next_change: Option<Duration>,
     /// When the progress of a long scan was last logged.
     progress_logged: Instant,
+    /// What the log knows of polls that fail, and of sweeps: one goes on failing while the other does not.
+    telling: [Telling; 2],
 }
 
 impl Showing {
     /// Of a scope for which `work` has been done already, by the pollers that it had before.
-    pub(super) fn new(scope: Scope, board: Board, work: Work) -> Self {
+    pub(super) fn new(scope: Scope, board: Board, work: Work, interval: Duration) -> Self {
         Self {
             view: ScopeView {
                 work,
+                interval: Some(interval),
                 ..ScopeView::new(scope)
             },
             board,
             next_change: None,
             progress_logged: Instant::now(),
+            telling: Default::default(),
         }
     }
 
@@ -60,6 +73,11 @@ impl Showing {
         self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
     }
 
+    /// How many failures its record may keep.
+    pub(super) fn share_of_failures(&self) -> usize {
+        share::of_failures(&self.board.view())
+    }
+
     /// When the next poll begins.
     pub(super) fn next_poll(&mut self, next: Instant) {
         let wait = next.saturating_duration_since(Instant::now());
@@ -74,12 +92,13 @@ impl Showing {
     /// A long scan has read so many rows.
     pub(super) fn progress(&mut self, rows: usize, record: &Record, is_baseline: bool) {
         let of = Some(record.held()).filter(|held| *held > 0);
+        let goes_on = self.view.progress.is_none_or(|before| before.rows != rows);
         self.view.progress = Some(Progress {
             is_baseline,
             rows,
             of,
         });
-        if self.progress_logged.elapsed() >= PROGRESS_EVERY {
+        if goes_on && self.progress_logged.elapsed() >= PROGRESS_EVERY {
             self.progress_logged = Instant::now();
             tracing::info!(
                 rows,
@@ -113,16 +132,19 @@ impl Showing {
         }
     }
 
-    /// A poll or sweep has failed: one line in the log, one reason in the metrics.
-    pub(super) fn failed(&mut self, error: &PollError) {
+    /// A poll or sweep has failed: a line in the log where that is new, one reason in the metrics.
+    pub(super) fn failed(&mut self, of: Of, error: &PollError) {
         let failed = error.failed(timestamp::seconds(SystemTime::now()));
-        tracing::warn!(
-            reason = failed.reason.as_str(),
-            code = failed.code.as_deref(),
-            request_id = failed.request_id.as_deref(),
-            error = failed.what,
-            "poll failed"
-        );
+        let (reason, code) = (failed.reason.as_str(), failed.code.as_deref());
+        let (request_id, error) = (failed.request_id.as_deref(), &failed.what);
+        match self.telling[of as usize].failed(&failed, Instant::now()) {
+            News::Fails => tracing::warn!(reason, code, request_id, error, "poll failed"),
+            News::StillFails(polls) => {
+                tracing::warn!(reason, code, request_id, error, polls, "polls still fail");
+            }
+            News::None => tracing::debug!(reason, code, request_id, error, "the poll fails as before"),
+        }
+        self.view.work.outcomes.failed(failed.at);
         self.view.work.polls += 1;
         self.view.work.failures[failed.reason as usize] += 1;
         self.view.error = Some(failed);
@@ -134,7 +156,16 @@ impl Showing {
         self.view.work.sweeps += u64::from(of.is_sweep);
         self.view.work.polls += 1;
         self.view.work.successes += 1;
+        self.view.work.outcomes.succeeded();
         self.view.error = None;
+        if let Some(polls) = self.telling[Of::Poll as usize].succeeded() {
+            tracing::info!(polls, "polls succeed again, after so many that failed");
+        }
+        if of.is_sweep
+            && let Some(sweeps) = self.telling[Of::Sweep as usize].succeeded()
+        {
+            tracing::info!(sweeps, "a sweep has succeeded again, after so many that failed");
+        }
         if of.is_baseline {
             let (open, settled) = (record.open().count(), applied.baseline);
             tracing::info!(

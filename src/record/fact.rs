@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::findings::Naming;
 use super::identities::{Entry, EntryId, Identities};
 use super::labels::{LabelTexts, Labelled};
-use crate::result::{CommandOfRow, Identity, Ids, Seconds};
+use crate::result::{CommandOfRow, Delivery, Identity, Ids, Seconds};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -79,7 +79,20 @@ pub(super) struct Settled<'a> {
     pub duration: Option<u32>,
     /// Bytes of output that the API dropped.
     pub dropped: u64,
+    /// What a person wants to know of one that has failed.
+    pub details: Details<'a>,
     pub how: How,
+}
+
+/// Why a result ended as it did, and where its output is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Details<'a> {
+    /// Which run of a schedule it is; 0 for a result that is none.
+    pub run: u32,
+    /// ErrorInfo, or `""`.
+    pub error_info: &'a str,
+    /// How the delivery of the output ended, where it has.
+    pub delivery: Option<&'a Delivery>,
 }
 
 impl Settled<'_> {

@@ -74,6 +74,8 @@ impl Flags {
     pub(super) const HIDDEN: Self = Self(8);
     /// The last complete sweep did not list it.
     pub(super) const MISSED: Self = Self(16);
+    /// Its time is not its own: that of a neighbour in the list, or when it was first seen.
+    pub(super) const UNDATED: Self = Self(32);
     /// Nothing is held here.
     const VACANT: Self = Self(128);
 

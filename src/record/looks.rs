@@ -54,6 +54,11 @@ impl Looks {
         self.was_thorough |= looked == Looked::Thoroughly;
     }
 
+    /// Whether it has been looked for, in vain.
+    pub(super) fn was_in_vain(self) -> bool {
+        self.pause > Duration::ZERO
+    }
+
     /// Whether the pauses have grown as long as they do.
     pub(super) fn is_patient(self, pauses: Pauses) -> bool {
         self.pause >= pauses.most && !self.was_thorough

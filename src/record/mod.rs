@@ -41,7 +41,9 @@ pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::durations::Histogram;
-pub use tally::failures::{MAX_FAILURES, ShownFailure};
+pub use tally::failures::MAX_FAILURES;
+pub use tally::failures::shown::{ShownFailure, ShownIds};
+pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -83,6 +85,11 @@ impl Record {
     /// From now on [`Record::apply`] lists these of the results that it counts, one by one.
     pub fn list_counted(&mut self, listed: ListedResults) {
         self.tallies.listed = listed;
+    }
+
+    /// From now on so many failures are kept, at most [`MAX_FAILURES`].
+    pub fn bound_failures(&mut self, most: usize) {
+        self.tallies.failures.bound(most);
     }
 
     /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).

@@ -10,7 +10,8 @@ use super::settings::Settings;
 use super::tally::Tallies;
 use super::tally::commands::shown::ShownCommands;
 use super::tally::durations::ShownDurations;
-use super::tally::failures::ShownFailure;
+use super::tally::failures::shown::{ShownFailure, ShownFailures};
+use super::tally::timeline::ShownTimeline;
 use super::tally::totals::Exemplar;
 use super::tally::work::Work;
 use crate::result::{KnownStatus, Seconds};
@@ -57,7 +58,9 @@ pub struct Counts {
     pub first_look: Option<Seconds>,
     /// `poll.window` in seconds: how far the gauges look back.
     pub window: u32,
-    failures: Arc<[Arc<ShownFailure>]>,
+    failures: ShownFailures,
+    /// The window in columns.
+    pub timeline: ShownTimeline,
     /// When a series that is held at 0 is to show its value, by the process's own time.
     pub next_change: Option<Duration>,
 }
@@ -88,7 +91,7 @@ impl Counts {
     ) -> Self {
         let labels = labels.texts();
         let next_change = tallies.see_holds(steady);
-        let failures = tallies.shown_failures(labels);
+        let failures = tallies.shown_failures();
         let is_held = tallies.is_held(labels);
         let commands = tallies
             .commands
@@ -121,6 +124,7 @@ impl Counts {
             first_look: Some(ledger.baseline.began).filter(|began| *began > 0),
             window: settings.window,
             failures,
+            timeline: tallies.window.beside().shown(),
             commands,
             next_change,
         }
@@ -150,6 +154,7 @@ impl Counts {
             first_look,
             window,
             failures,
+            timeline,
             next_change: _,
         } = self;
         let numbers = (dropped_bytes, lost, late, old, reclassified, overflow);
@@ -180,6 +185,7 @@ impl Counts {
             && *deliveries == other.deliveries
             && *commands == other.commands
             && *failures == other.failures
+            && *timeline == other.timeline
     }
 
     /// About how many samples it has.
@@ -233,8 +239,13 @@ impl Counts {
     }
 
     /// The newest results that did not succeed, newest first.
-    pub fn failures(&self) -> impl ExactSizeIterator<Item = &ShownFailure> {
-        self.failures.iter().map(|failure| &**failure)
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = ShownFailure<'_>> {
+        self.failures.iter(&self.labels)
+    }
+
+    /// Up to this time some failures are no longer kept; none where all of the window are.
+    pub fn failures_complete_after(&self) -> Option<Seconds> {
+        self.failures.complete_after()
     }
 
     /// The text of an InvocationStatus.

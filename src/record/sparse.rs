@@ -26,6 +26,7 @@ fn row(number: u32, status: KnownStatus, error_code: &str, exit_code: i64) -> Ro
         status: Status::Known(status),
         error_code: error_code.into(),
         exit_code: Some(exit_code),
+        error_info: None,
         repeats: 1,
         times: Times {
             started: NonZeroU32::new(NOW + number - 3),

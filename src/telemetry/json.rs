@@ -25,6 +25,19 @@ struct Line<'a> {
     fields: Map<String, Value>,
 }
 
+/// A line with nothing but a message.
+pub(super) fn line(level: &str, message: &str) -> String {
+    let mut timestamp = String::new();
+    // Writing to memory does not fail, nor does a text as JSON.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+    let line = Line {
+        timestamp,
+        level,
+        fields: Map::from_iter([("message".to_owned(), Value::from(message))]),
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
 impl<S, N> FormatEvent<S, N> for Events
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

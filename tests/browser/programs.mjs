@@ -59,15 +59,18 @@ export async function startSimulator() {
   }
 }
 
-/** An exporter of the simulator's two accounts; `more` goes into its configuration. */
-export async function startExporter(simulator, more) {
+/** An exporter of the simulator's two accounts, or of some regions of the first; `more` goes into its configuration. */
+export async function startExporter(simulator, more, regions) {
   const folder = mkdtempSync(join(tmpdir(), 'browser-test-'))
   const file = join(folder, 'exporter.yaml')
   const account = name => `
   - name: ${name}
     credentials: {type: access_key, access_key_id: ${name}-key, access_key_secret: ${name}-secret}
     endpoint: ${simulator.url}`
-  writeFileSync(file, `accounts:${account('production')}${account('staging')}\nstate: {path: ""}\n${more}\n`)
+  const accounts = regions
+    ? `${account('production')}\n    regions: [${regions.join(', ')}]`
+    : `${account('production')}${account('staging')}`
+  writeFileSync(file, `accounts:${accounts}\nstate: {path: ""}\n${more}\n`)
   const parameters = [`--config.file=${file}`, '--web.listen-address=127.0.0.1:0']
   const exporter = await start(
     'target/debug/cloud-assistant-exporter', parameters, 'stderr', /Listening on.*?(127\.0\.0\.1:\d+)/)

@@ -319,7 +319,11 @@ fn every_flag_is_documented_and_none_that_does_not_exist() {
     let help = String::from_utf8(output.stdout).unwrap();
     let flags: Words = help
         .lines()
-        .map(|line| line.trim_start().trim_start_matches("-h, "))
+        .map(|line| {
+            line.trim_start()
+                .trim_start_matches("-h, ")
+                .trim_start_matches("-V, ")
+        })
         .filter(|line| line.starts_with("--"))
         .map(|line| line.split([' ', '<']).next().unwrap().to_owned())
         .collect();

@@ -239,7 +239,9 @@ impl Scene {
                 .filter(|line| line.contains("poll failed") && line.contains(&of_region))
                 .collect();
             let failures = scrape.value(FAILURES, &[("region_id", region)]);
-            assert_eq!(lines.len() as f64, failures, "{kind:?}\n{}", lines.join("\n"));
+            // It fails for one reason: that is said once, however often it does.
+            assert!(failures >= 1.0, "{kind:?}");
+            assert_eq!(lines.len(), 1, "{kind:?}\n{}", lines.join("\n"));
             for line in lines {
                 assert!(line.contains(&format!("reason={reason}")), "{kind:?}: {line}");
                 assert!(line.contains("level=warn"), "{line}");

@@ -54,6 +54,7 @@ fn each_path_answers_its_methods_and_no_other() {
     let (exporter, ..) = looked(&[REGION]);
     let pages = [
         ("/", "text/html; charset=utf-8"),
+        ("/failures", "text/html; charset=utf-8"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
         ("/-/healthy", "text/plain; charset=utf-8"),
         ("/-/ready", "text/plain; charset=utf-8"),

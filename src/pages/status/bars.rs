@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::html::Html;
-use super::scopes::window;
 use super::show::{Number, Percent, cut};
+use crate::pages::filter::{Filter, link};
 use crate::pages::overview::{Kind, Overview};
-use crate::pages::parameters::encode;
 
 /// Shown even where there are none.
 const ALWAYS: [&str; 2] = ["Success", "Failed"];
@@ -26,11 +25,7 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
         .filter(|(status, count)| *count > 0 || ALWAYS.contains(status))
         .collect();
     shown.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    html.markup("<section aria-labelledby=\"results\"><h2 id=\"results\">Results");
-    if let Some(window) = window(overview) {
-        html.text(format_args!(" of the last {window}"));
-    }
-    html.markup("</h2>\n");
+    html.markup("<section aria-labelledby=\"results\"><h2 id=\"results\">By status</h2>\n");
     if shown.is_empty() {
         html.markup("<p class=\"empty\">Nothing has been read yet.</p></section>\n");
         return;
@@ -62,10 +57,9 @@ type Code<'a> = (&'a str, &'a str, u64);
 fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]) {
     let kind = Kind::of(status);
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
-    if kind == Kind::Failure && count > 0 && !status.is_empty() {
-        let query = encode([("invocation_status", status)]);
+    if matches!(kind, Kind::Failure | Kind::Ended) && count > 0 && !status.is_empty() {
         html.markup("<a")
-            .attribute("href", format_args!("./?{query}#failures"))
+            .attribute("href", link(&Filter::default().with("invocation_status", status)))
             .markup(">")
             .text(cut(status))
             .markup("</a>");
@@ -86,6 +80,7 @@ fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]
             Kind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
             Kind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
             Kind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
+            Kind::Ended => "<rect class=\"ended\" height=\"12\" rx=\"3\"",
         })
         .attribute("width", format_args!("{percent:.2}%"))
         .markup("/>");

@@ -1,218 +1,239 @@
-//! Recent failures: a form to filter them by, and a table.
+//! `/failures`: what fails most, and which results those are.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use super::asked::FailuresAsked as Asked;
+use super::frame::{Frame, Page, Refresh, begin, end};
 use super::html::Html;
+use super::results::has_accounts;
 use super::show::{Number, cut};
-use super::{Asked, FAILURES_ON_A_PAGE as PAGE};
-use crate::pages::bounded::bounded;
-use crate::pages::console;
-use crate::pages::filter::{Filter, Selection};
+use super::{invocations, most, results, timeline};
+use crate::pages::api::kept_from;
+use crate::pages::filter::{Filter, Found};
 use crate::pages::overview::{Kind, Overview};
-use crate::record::{Counts, MAX_FAILURES, ShownFailure};
+use crate::record::ShownFailure;
 use crate::result::KnownStatus;
-use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::View;
 
 /// A list to choose from has at most so many entries.
 const MAX_CHOICES: usize = 200;
 
-/// The form and the table.
-pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
-    let filter = &asked.filter;
-    let selection = filter.select(overview.view, asked.offset, PAGE);
-    html.markup("<section aria-labelledby=\"failures\"><h2 id=\"failures\">Recent failures</h2>\n");
-    form(html, overview.view, asked);
-    if selection.failures.is_empty() {
-        html.markup(match (filter.is_empty(), selection.total) {
-            (_, 1..) => "<p class=\"empty\">There are not so many failures.</p></section>\n",
-            (true, 0) => "<p class=\"empty\">No failure is known.</p></section>\n",
-            (false, 0) => "<p class=\"empty\">No failure matches.</p></section>\n",
-        });
-        return;
+/// The page.
+pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Frame<'_>) -> String {
+    let refresh = match (asked.is_open, asked.is_paused) {
+        (true, _) => Refresh::FormIsOpen,
+        (false, true) => Refresh::Off {
+            resume: asked.paused(false),
+        },
+        (false, false) => Refresh::On {
+            pause: asked.paused(true),
+        },
+    };
+    let mut html = Html::default();
+    begin(&mut html, overview, frame, Page::Failures, &refresh);
+    html.markup("<section aria-labelledby=\"filter\"><h2 id=\"filter\">Failures</h2>\n");
+    filters(&mut html, asked);
+    if asked.is_open {
+        form(&mut html, overview.view, asked);
     }
-    html.markup("<div class=\"table\"><table role=\"table\" class=\"failures\"><caption>");
-    caption(html, &selection, filter);
-    html.markup(
-        "</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
-         <th role=\"columnheader\" scope=\"col\">Time (UTC)</th>\
-         <th role=\"columnheader\" scope=\"col\">Status</th>\
-         <th role=\"columnheader\" scope=\"col\">Error code</th>\
-         <th role=\"columnheader\" scope=\"col\" class=\"number\">Exit</th>\
-         <th role=\"columnheader\" scope=\"col\">Region</th>",
-    );
-    let with_account = has_accounts(overview.view, filter);
-    if with_account {
-        html.markup("<th role=\"columnheader\" scope=\"col\">Account</th>");
-    }
-    html.markup(
-        "<th role=\"columnheader\" scope=\"col\">Instance<small> in the console</small></th>\
-         <th role=\"columnheader\" scope=\"col\">Invocation</th>\
-         <th role=\"columnheader\" scope=\"col\">Command<small> as filter</small></th>\
-         </tr></thead>\n<tbody role=\"rowgroup\">\n",
-    );
-    for (scope, failure) in &selection.failures {
-        row(html, scope, failure, filter, with_account);
-    }
-    html.markup("</tbody></table></div>\n");
-    pages(html, &selection, asked);
+    let found = asked.filter.all(overview.view);
+    kept(&mut html, overview, asked, &found);
     html.markup("</section>\n");
+    timeline::section(&mut html, overview, &asked.filter);
+    most::section(&mut html, overview, asked, &found);
+    html.markup("<section aria-labelledby=\"failures\"><h2 id=\"failures\">");
+    html.markup(match asked.is_list {
+        true => "Each result</h2>\n",
+        false => "By invocation</h2>\n",
+    });
+    kinds(&mut html, asked);
+    match asked.is_list {
+        _ if found.is_empty() => {
+            html.markup(match asked.filter.is_empty() {
+                true => "<p class=\"empty\">No failure is known.</p>\n",
+                false => "<p class=\"empty\">No failure matches.</p>\n",
+            });
+        }
+        true => results::table(&mut html, overview, asked, found),
+        false => invocations::table(&mut html, overview, asked, &found),
+    }
+    html.markup("</section>\n");
+    end(&mut html);
+    html.finish()
 }
 
-fn caption(html: &mut Html, selection: &Selection<'_>, filter: &Filter) {
-    let first = selection.offset + 1;
-    let last = selection.offset + selection.failures.len();
-    html.text(Number(first as u64))
-        .text(" to ")
-        .text(Number(last as u64))
-        .text(" of ")
-        .text(Number(selection.total as u64))
-        .markup(match filter.is_empty() {
-            true => " results that did not succeed, newest first",
-            false => " results that match, newest first",
+/// Either way to look at them.
+fn kinds(html: &mut Html, asked: &Asked) {
+    html.markup("<ul class=\"chips screen\" aria-label=\"Ways to look at them\">");
+    for (is_list, name) in [(false, "By invocation"), (true, "Each result")] {
+        let link = Asked {
+            is_list,
+            after: None,
+            page: 1,
+            ..asked.clone()
+        };
+        html.markup("<li><a class=\"chip\"")
+            .attribute("href", link.link());
+        if asked.is_list == is_list {
+            html.markup(" aria-current=\"true\"");
+        }
+        html.markup(">").text(name).markup("</a></li>");
+    }
+    html.markup("</ul>\n");
+}
+
+/// What is asked for, each part with a link that takes it away.
+fn filters(html: &mut Html, asked: &Asked) {
+    let filter = &asked.filter;
+    html.markup("<ul class=\"chips\" aria-label=\"Filter\">");
+    for (name, value) in filter.pairs() {
+        html.markup("<li class=\"chip set\">")
+            .text(label(name))
+            .markup(" <b>")
+            .text(cut(&value))
+            .markup("</b> <a")
+            .attribute("href", asked.with(filter.without(name)))
+            .attribute("aria-label", format_args!("Without {}", label(name)))
+            .markup(">✕</a></li>");
+    }
+    if filter.is_empty() {
+        html.markup("<li class=\"none\">All that are kept</li>");
+    } else {
+        html.markup("<li><a class=\"chip\"")
+            .attribute("href", asked.with(Filter::default()))
+            .markup(">Show all</a></li>");
+    }
+    let open = Asked {
+        is_open: !asked.is_open,
+        ..asked.clone()
+    };
+    html.markup("<li class=\"screen\"><a class=\"button\"")
+        .attribute("href", open.link())
+        .markup(if asked.is_open {
+            ">Close the form</a>"
+        } else {
+            ">Filter…</a>"
         })
-        .markup("; the newest ")
-        .text(Number(MAX_FAILURES as u64))
-        .markup(" of each region are kept");
+        .markup("</li></ul>\n");
 }
 
-/// Whether it must be said whose a failure is.
-fn has_accounts(view: &View, filter: &Filter) -> bool {
-    view.accounts.len() > 1 || filter.account.is_some()
+fn label(name: &str) -> &'static str {
+    match name {
+        "account" => "Account",
+        "region_id" => "Region",
+        "invocation_status" => "Status",
+        "error_code" => "Error code",
+        "command_id" => "Command id",
+        "command" => "Command",
+        "command_contains" => "Command has",
+        "instance_id" => "Instance",
+        "invoke_id" => "Invocation",
+        "since" => "Since",
+        "before" => "Before",
+        _ => "",
+    }
 }
 
-fn row(html: &mut Html, scope: &Scope, failure: &ShownFailure, filter: &Filter, with_account: bool) {
-    let ids = &failure.ids;
-    html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><time")
-        .attribute("datetime", timestamp::rfc3339(failure.time))
-        .markup(">")
-        .text(timestamp::show(failure.time).trim_end_matches(" UTC"))
-        .markup("</time></th><td role=\"cell\" class=\"status\">")
-        .text(cut(&failure.invocation_status));
-    cell(html, "Error code", &failure.error_code);
-    cell(html, "Exit code", &failure.exit_code);
-    cell(html, "Region", &scope.region_id);
-    if with_account {
-        cell(html, "Account", &scope.account);
+/// How many there are, and which are no longer there.
+fn kept(html: &mut Html, overview: &Overview<'_>, asked: &Asked, found: &[Found<'_>]) {
+    html.markup("<p class=\"detail\">")
+        .text(Number(found.len() as u64))
+        .markup(match asked.filter.is_empty() {
+            true => " results that did not succeed are kept",
+            false => " kept results match",
+        });
+    if let Some(oldest) = found.iter().map(|(_, failure)| failure.time).min() {
+        html.markup(", the oldest of ").text(timestamp::show(oldest));
     }
-    html.markup("</td><td role=\"cell\" data-label=\"Instance\"><a class=\"id\" rel=\"noreferrer external\"")
-        .attribute("href", console::url(&scope.region_id, bounded(&ids.instance_id)))
-        .markup(">")
-        .text(cut(&ids.instance_id))
-        .markup("<span class=\"hidden\"> in the console of Alibaba Cloud</span></a>");
-    if !ids.container_id.is_empty() {
-        html.markup(" <code>")
-            .text(cut(&ids.container_id))
-            .markup("</code>");
-    }
-    html.markup("</td><td role=\"cell\" data-label=\"Invocation\"><code>")
-        .text(cut(&ids.invoke_id))
-        .markup("</code></td><td role=\"cell\" data-label=\"Command\">");
-    if let Some(command) = failure.command.as_deref().filter(|name| !name.is_empty()) {
-        let by_name = Filter {
-            command: Some(bounded(command).to_owned()),
-            ..filter.clone()
-        };
-        html.markup("<a")
-            .attribute("href", format_args!("./?{}#failures", by_name.query()))
-            .markup(">")
-            .text(cut(command))
-            .markup("</a> ");
-    }
-    if !ids.command_id.is_empty() {
-        let of_command = Filter {
-            command_id: Some(bounded(&ids.command_id).to_owned()),
-            ..filter.clone()
-        };
-        html.markup("<a class=\"id\"")
-            .attribute("href", format_args!("./?{}#failures", of_command.query()))
-            .markup(">")
-            .text(cut(&ids.command_id))
-            .markup("</a>");
-    }
-    html.markup("</td></tr>\n");
-}
-
-/// Closes the cell before and begins one.
-fn cell(html: &mut Html, label: &'static str, text: &str) {
-    html.markup("</td><td role=\"cell\"");
-    if label == "Exit code" {
-        html.attribute("class", "number");
-    }
-    // On a phone what is empty takes no line.
-    if !text.is_empty() {
-        html.attribute("data-label", label);
-    }
-    html.markup(">").text(cut(text));
+    html.markup(". ");
+    match kept_from(overview.view, &asked.filter) {
+        Some(from) => html
+            .markup("Of those until ")
+            .text(timestamp::show(from))
+            .markup(" only some are kept, the newest of each code: counts by command, instance and invocation are of what is kept, those by code are exact."),
+        None => html.markup("None has been let go: those of the window are all here."),
+    };
+    html.markup("</p>\n");
 }
 
 fn form(html: &mut Html, view: &View, asked: &Asked) {
     let filter = &asked.filter;
     html.markup(
-        "<form method=\"get\" action=\"./#failures\" role=\"search\" aria-label=\"Filter the failures\">",
+        "<form method=\"get\" action=\"./failures\" role=\"search\" aria-label=\"Filter the failures\">",
     );
     let accounts: BTreeSet<&str> = view.accounts.keys().map(|name| &**name).collect();
     if has_accounts(view, filter) {
-        select(html, ("account", "Account"), &accounts, &filter.account);
+        select(html, "account", &accounts, filter);
     }
     let regions: BTreeSet<&str> = view.scopes.keys().map(|scope| &*scope.region_id).collect();
-    select(html, ("region_id", "Region"), &regions, &filter.region_id);
+    if regions.len() <= MAX_CHOICES {
+        select(html, "region_id", &regions, filter);
+    } else {
+        input(html, "region_id", "", filter);
+    }
     let known = KnownStatus::ALL.iter().map(|status| status.as_str());
-    let of_failures = |text: fn(&ShownFailure) -> &str| {
-        let counts = view.scopes.values().filter_map(|scope| scope.counts.as_ref());
-        counts.flat_map(move |counts| counts.failures().map(text))
-    };
     let statuses: BTreeSet<&str> = known
-        .filter(|status| Kind::of(status) == Kind::Failure)
-        .chain(of_failures(|failure| &failure.invocation_status))
+        .filter(|status| matches!(Kind::of(status), Kind::Failure | Kind::Ended))
+        .chain(texts(view, |failure| failure.invocation_status))
         .filter(|status| !status.is_empty())
         .collect();
-    select(
-        html,
-        ("invocation_status", "Status"),
-        &statuses,
-        &filter.invocation_status,
-    );
-    let codes: BTreeSet<&str> = of_failures(|failure| &failure.error_code)
+    select(html, "invocation_status", &statuses, filter);
+    let codes: BTreeSet<&str> = texts(view, |failure| failure.error_code)
         .filter(|code| !code.is_empty())
         .collect();
-    select(html, ("error_code", "Error code"), &codes, &filter.error_code);
-    html.markup("<label><span>Command id</span><input name=\"command_id\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"c-…\"")
-        .attribute("value", filter.command_id.as_deref().unwrap_or_default())
-        .markup("></label>");
-    let is_named = |counts: &Arc<Counts>| counts.commands.is_some();
-    let mut counts = view.scopes.values().filter_map(|scope| scope.counts.as_ref());
-    if filter.command.is_some() || counts.any(is_named) {
-        html.markup("<label><span>Command name</span><input name=\"command\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\"")
-            .attribute("value", filter.command.as_deref().unwrap_or_default())
-            .markup("></label>");
+    select(html, "error_code", &codes, filter);
+    input(html, "command_contains", "", filter);
+    input(html, "command_id", "c-…", filter);
+    input(html, "instance_id", "i-…", filter);
+    input(html, "invoke_id", "t-…", filter);
+    for (name, time) in [("since", filter.since), ("before", filter.before)] {
+        field(
+            html,
+            name,
+            "2026-01-02T03:04:05Z",
+            &time.map(timestamp::rfc3339).unwrap_or_default(),
+        );
+    }
+    if let Some(command) = filter.text("command") {
+        field(html, "command", "", command);
+    }
+    if asked.is_list {
+        html.markup("<input type=\"hidden\" name=\"show\" value=\"results\">");
     }
     if asked.is_paused {
         html.markup("<input type=\"hidden\" name=\"refresh\" value=\"off\">");
     }
-    html.markup("<div class=\"buttons\"><button>Filter</button>");
-    if !filter.is_empty() {
-        html.markup("<a class=\"button\"")
-            .attribute("href", asked.link(&Filter::default(), 0))
-            .markup(">Show all</a>");
-    }
-    html.markup("</div></form>\n");
+    html.markup("<div class=\"buttons\"><button>Filter</button></div></form>\n");
 }
 
-fn select(
-    html: &mut Html,
-    (name, label): (&'static str, &'static str),
-    choices: &BTreeSet<&str>,
-    chosen: &Option<String>,
-) {
+/// A text of each kept failure.
+fn texts<'a>(view: &'a View, text: fn(&ShownFailure<'a>) -> &'a str) -> impl Iterator<Item = &'a str> {
+    let counts = view.scopes.values().filter_map(|scope| scope.counts.as_ref());
+    counts.flat_map(move |counts| counts.failures().map(move |failure| text(&failure)))
+}
+
+fn input(html: &mut Html, name: &'static str, placeholder: &'static str, filter: &Filter) {
+    field(html, name, placeholder, filter.text(name).unwrap_or_default());
+}
+
+fn field(html: &mut Html, name: &'static str, placeholder: &'static str, value: &str) {
     html.markup("<label><span>")
-        .markup(label)
+        .text(label(name))
+        .markup("</span><input type=\"search\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"200\"")
+        .attribute("name", name)
+        .attribute("placeholder", placeholder)
+        .attribute("value", value)
+        .markup("></label>");
+}
+
+fn select(html: &mut Html, name: &'static str, choices: &BTreeSet<&str>, filter: &Filter) {
+    html.markup("<label><span>")
+        .text(label(name))
         .markup("</span><select")
         .attribute("name", name)
         .markup("><option value=\"\">any</option>");
-    let chosen = chosen.as_deref();
+    let chosen = filter.text(name);
     let is_chosen = |choice: &str| chosen.is_some_and(|chosen| chosen.eq_ignore_ascii_case(choice));
     let listed: Vec<&str> = choices.iter().copied().take(MAX_CHOICES).collect();
     let unlisted = chosen.filter(|_| !listed.iter().any(|choice| is_chosen(choice)));
@@ -224,24 +245,4 @@ fn select(
         html.markup(">").text(cut(choice)).markup("</option>");
     }
     html.markup("</select></label>");
-}
-
-fn pages(html: &mut Html, selection: &Selection<'_>, asked: &Asked) {
-    let last = selection.offset + selection.failures.len();
-    if selection.offset == 0 && last >= selection.total {
-        return;
-    }
-    html.markup("<nav class=\"pages\" aria-label=\"Pages of failures\">");
-    if selection.offset > 0 {
-        let newer = selection.offset.saturating_sub(PAGE);
-        html.markup("<a class=\"button\" rel=\"prev\"")
-            .attribute("href", asked.link(&asked.filter, newer))
-            .markup(">Newer</a>");
-    }
-    if last < selection.total {
-        html.markup("<a class=\"button\" rel=\"next\"")
-            .attribute("href", asked.link(&asked.filter, last))
-            .markup(">Older</a>");
-    }
-    html.markup("</nav>\n");
 }

@@ -1,35 +1,50 @@
-//! What is polled: a row for each scope, and remarks about accounts.
+//! What is polled: how many scopes are in which state, and a row for each, problems first.
 
+use std::collections::HashMap;
+
+use super::asked::HomeAsked as Asked;
 use super::html::Html;
-use super::show::{Number, Span, cut, relative_time};
-use crate::pages::overview::{Overview, State};
-use crate::record::NamesUnavailable;
-use crate::result::Seconds;
-use crate::view::{Failed, Progress, QueueFailed, ScopeView};
+use super::show::{Number, cut};
+use super::{ROWS_ON_A_PAGE as ROWS, scope_row};
+use crate::pages::bounded::bounded;
+use crate::pages::overview::{Overview, Share, State, recent};
+use crate::view::ScopeView;
 
-/// So many scopes are shown, those that are down first; the API has all.
-const MAX_ROWS: usize = 300;
+/// So many scopes with one and the same error are one row.
+const FOLDED_FROM: usize = 3;
 
-/// So many regions are named of one account.
-const MAX_SET_ASIDE: usize = 100;
+/// Among more scopes than these one has to be looked for.
+const FOUND_FROM: usize = 10;
+
+/// A row of the table.
+pub(super) enum Entry<'a> {
+    One(&'a ScopeView),
+    /// Scopes that are down for the same reason.
+    Alike(Vec<&'a ScopeView>),
+}
 
 /// The table of scopes.
-pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
-    let mut scopes: Vec<&ScopeView> = overview.view.scopes.values().map(|scope| &**scope).collect();
-    // A stable sort: within a state by account and region, as they come.
-    scopes.sort_by_key(|scope| State::of(scope));
+pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
     html.markup("<section aria-labelledby=\"scopes\"><h2 id=\"scopes\">Regions</h2>\n");
-    accounts(html, overview);
-    if scopes.is_empty() {
+    if overview.view.scopes.is_empty() {
         html.markup("<p class=\"empty\">No region is polled yet.</p></section>\n");
         return;
     }
+    chips(html, overview, asked);
+    let entries = entries(overview, asked);
+    let pages = entries.len().div_ceil(ROWS).max(1);
+    let page = asked.page.min(pages);
+    if entries.is_empty() {
+        html.markup("<p class=\"empty\">No region matches.</p></section>\n");
+        return;
+    }
     html.markup(
-        "<div class=\"table\"><table role=\"table\"><caption class=\"hidden\">What is polled, account by account and region by region\
-         </caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
+        "<div class=\"table\"><table role=\"table\" class=\"scopes\"><caption class=\"hidden\">What is polled, account by account and \
+         region by region, problems first</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">\
          <th role=\"columnheader\" scope=\"col\">Region</th>\
          <th role=\"columnheader\" scope=\"col\">Account</th>\
          <th role=\"columnheader\" scope=\"col\">State</th>\
+         <th role=\"columnheader\" scope=\"col\">Last 60 polls</th>\
          <th role=\"columnheader\" scope=\"col\">Last success</th>\
          <th role=\"columnheader\" scope=\"col\">Next poll</th>",
     );
@@ -37,196 +52,186 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
         html.markup("<th role=\"columnheader\" scope=\"col\">Last event</th>");
     }
     html.markup(
-        "<th role=\"columnheader\" scope=\"col\" class=\"number\">Tracked</th>\
+        "<th role=\"columnheader\" scope=\"col\">Results<small> of the window</small></th>\
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Failed</th>\
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Tracked</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Requests<small> last hour</small></th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Throttled<small> last hour</small></th>\
          </tr></thead>\n<tbody role=\"rowgroup\">\n",
     );
-    for scope in scopes.iter().take(MAX_ROWS) {
-        row(html, overview, scope);
+    for entry in entries.iter().skip((page - 1) * ROWS).take(ROWS) {
+        match entry {
+            Entry::One(scope) => scope_row::row(html, overview, scope),
+            Entry::Alike(scopes) => scope_row::folded(html, overview, scopes),
+        }
     }
     html.markup("</tbody></table></div>");
-    if scopes.len() > MAX_ROWS {
-        html.markup("<p>")
-            .text(Number((scopes.len() - MAX_ROWS) as u64))
-            .markup(" more are in <a href=\"./api/v1/status\">/api/v1/status</a>.</p>");
-    }
+    turn(html, asked, (page, pages));
     html.markup("</section>\n");
 }
 
-fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
-    let now = overview.now;
-    html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">")
-        .text(cut(&scope.scope.region_id))
-        .markup("</th><td role=\"cell\" data-label=\"Account\">")
-        .text(cut(&scope.scope.account))
-        .markup("</td><td role=\"cell\" class=\"state\">");
-    state(html, scope, now);
-    if let Some(error) = overview.queue_error(&scope.scope) {
-        queue(html, error, now);
-    }
-    html.markup("</td><td role=\"cell\" data-label=\"Last success\">");
-    match scope.last_success {
-        Some(time) => relative_time(html, time, now),
-        None => none(html, "never"),
-    }
-    html.markup("</td><td role=\"cell\" data-label=\"Next poll\">");
-    match scope.next_poll {
-        Some(time) if time > now => relative_time(html, time, now),
-        Some(_) => none(html, "now"),
-        None => none(html, "none"),
-    }
-    if overview.view.events.is_on() {
-        html.markup("</td><td role=\"cell\" data-label=\"Last event\">");
-        match overview.last_event(&scope.scope) {
-            Some(time) => relative_time(html, time, now),
-            None => none(html, "never"),
+/// How many are in each state, each a link to those; and the form.
+fn chips(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
+    let all = overview.states.all();
+    html.markup("<ul class=\"chips\" aria-label=\"Regions by state\">");
+    let mut chip = |name: &'static str, state: Option<State>, count: usize| {
+        let wanted = state.map(State::as_str);
+        let link = Asked {
+            state: wanted.map(str::to_owned),
+            page: 1,
+            ..asked.clone()
+        };
+        html.markup("<li><a class=\"chip\"")
+            .attribute("href", link.link());
+        if asked.state.as_deref() == wanted {
+            html.markup(" aria-current=\"true\"");
         }
-    }
-    let counts = scope.counts.as_ref();
-    let hour = overview.last_hour(&scope.scope);
-    html.markup("</td>");
-    number(html, "Tracked", counts.map(|counts| counts.held as u64));
-    number(html, "Open", counts.map(|counts| counts.open as u64));
-    number(html, "Requests, last hour", Some(hour.requests));
-    number(html, "Throttled, last hour", Some(hour.throttled));
-    html.markup("</tr>\n");
-}
-
-fn state(html: &mut Html, scope: &ScopeView, now: Seconds) {
-    html.markup(match State::of(scope) {
-        State::Up => "<span class=\"badge good\">Up</span>",
-        State::Down => "<span class=\"badge bad\">Down</span>",
-        State::FirstLook => "<span class=\"badge busy\">First look</span>",
-        State::Waiting => "<span class=\"badge busy\">Waiting</span>",
-    });
-    if let Some(progress) = scope.progress {
-        self::progress(html, scope, progress);
-    }
-    if let Some(error) = &scope.error {
-        self::error(html, error, now);
-    }
-    let commands = scope.counts.as_ref().and_then(|counts| counts.commands.as_ref());
-    match commands.and_then(|commands| commands.names_unavailable) {
-        None => {}
-        Some(NamesUnavailable::Refused) => {
-            html.markup(
-                "<p class=\"detail\">DescribeInvocations is refused: new commands are labelled by their CommandIds.</p>",
-            );
-        }
-        Some(NamesUnavailable::Passing) => {
-            html.markup(
-                "<p class=\"detail\">DescribeInvocations keeps failing: new commands are labelled by their CommandIds.</p>",
-            );
-        }
-    }
-}
-
-fn progress(html: &mut Html, scope: &ScopeView, progress: Progress) {
-    html.markup("<p class=\"detail\">")
-        .markup(match progress.is_baseline {
-            true => "Reading all that is listed: ",
-            false => "Sweep under way: ",
-        });
-    html.text(Number(progress.rows as u64));
-    match progress.of {
-        None => html.markup(" results so far"),
-        Some(of) => html
-            .markup(" of about ")
-            .text(Number(of as u64))
-            .markup(" results ")
-            .markup("<progress")
-            .attribute(
-                "aria-label",
-                format_args!("Progress of {}", scope.scope.region_id),
-            )
-            .attribute("max", of)
-            .attribute("value", progress.rows.min(of))
-            .markup("></progress>"),
+        html.markup(">")
+            .text(name)
+            .markup(" <b>")
+            .text(Number(count as u64))
+            .markup("</b></a></li>");
     };
-    html.markup("</p>");
-}
-
-/// Why the queue of the scope's events cannot be read.
-fn queue(html: &mut Html, error: &QueueFailed, now: Seconds) {
-    html.markup("<p class=\"detail\">The queue of its events cannot be read, <strong>")
-        .text(error.reason.as_str())
-        .markup("</strong>, ");
-    relative_time(html, error.at, now);
-    html.markup(": ").text(cut(&error.what)).markup("</p>");
-}
-
-/// A failure, with all that helps to ask about it.
-fn error(html: &mut Html, error: &Failed, now: Seconds) {
-    html.markup("<p class=\"detail error\"><strong>")
-        .text(error.reason.as_str())
-        .markup("</strong>, ");
-    relative_time(html, error.at, now);
-    html.markup(": ").text(cut(&error.what));
-    if let Some(code) = &error.code {
-        html.markup("; code <code>").text(cut(code)).markup("</code>");
-    }
-    if let Some(request_id) = &error.request_id {
-        html.markup("; request id <code>")
-            .text(cut(request_id))
-            .markup("</code>");
-    }
-    html.markup("</p>");
-}
-
-/// What is to be said about accounts: regions that are not known, or set aside.
-fn accounts(html: &mut Html, overview: &Overview<'_>) {
-    for (name, account) in overview.view.accounts.iter() {
-        if let Some(error) = &account.error {
-            html.markup("<div class=\"note bad\"><p>The regions of account <strong>")
-                .text(cut(name))
-                .markup("</strong> could not be discovered")
-                .markup(match account.discovered {
-                    Some(_) => "; those that were known before are polled.</p>",
-                    None => ".</p>",
-                });
-            self::error(html, error, overview.now);
-            html.markup("</div>\n");
+    chip("All", None, all);
+    for (state, count) in overview.states.each() {
+        if count > 0 || asked.state.as_deref() == Some(state.as_str()) {
+            chip(scope_row::name(state), Some(state), count);
         }
-        if !account.set_aside.is_empty() {
-            html.markup("<p class=\"note\">Set aside of account <strong>")
-                .text(cut(name))
-                .markup(
-                    "</strong> until the next discovery, since their API does not know Cloud Assistant: ",
-                );
-            for (place, region_id) in account.set_aside.iter().take(MAX_SET_ASIDE).enumerate() {
-                html.text(if place > 0 { ", " } else { "" }).text(cut(region_id));
+    }
+    html.markup("</ul>\n");
+    form(html, asked, all);
+}
+
+fn form(html: &mut Html, asked: &Asked, all: usize) {
+    if !asked.is_open {
+        if let Some(find) = &asked.find {
+            let link = Asked {
+                find: None,
+                page: 1,
+                ..asked.clone()
+            };
+            html.markup("<p class=\"filters\">With <strong>")
+                .text(cut(find))
+                .markup("</strong> in region, account or error <a")
+                .attribute("href", link.link())
+                .markup(">all regions</a></p>");
+        }
+        if all > FOUND_FROM {
+            let link = Asked {
+                is_open: true,
+                ..asked.clone()
+            };
+            html.markup("<p class=\"screen\"><a class=\"button\"")
+                .attribute("href", link.link())
+                .markup(">Find a region…</a></p>\n");
+        }
+        return;
+    }
+    html.markup("<form method=\"get\" action=\"./\" role=\"search\" aria-label=\"Find a region\"><label><span>Region, account or error has</span><input name=\"find\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"200\"")
+        .attribute("value", asked.find.as_deref().unwrap_or_default())
+        .markup("></label>");
+    if let Some(state) = &asked.state {
+        html.markup("<input type=\"hidden\" name=\"state\"")
+            .attribute("value", state)
+            .markup(">");
+    }
+    if asked.is_paused {
+        html.markup("<input type=\"hidden\" name=\"refresh\" value=\"off\">");
+    }
+    let close = Asked {
+        is_open: false,
+        ..asked.clone()
+    };
+    html.markup("<div class=\"buttons\"><button>Find</button><a class=\"button\"")
+        .attribute("href", close.link())
+        .markup(">Close</a></div></form>\n");
+}
+
+/// The rows that are asked for, problems first.
+pub(super) fn entries<'a>(overview: &Overview<'a>, asked: &Asked) -> Vec<Entry<'a>> {
+    let find = asked.find.as_deref().map(str::to_lowercase);
+    let scopes = overview.view.scopes.values().map(|scope| &**scope);
+    let mut scopes: Vec<(State, bool, &ScopeView)> = scopes
+        .filter(|scope| find.as_deref().is_none_or(|find| has(scope, find)))
+        .map(|scope| {
+            let is_well = Share::of(recent(scope)).failed == 0;
+            (overview.state(scope), is_well, scope)
+        })
+        .filter(|(state, ..)| {
+            asked
+                .state
+                .as_deref()
+                .is_none_or(|wanted| state.as_str() == wanted)
+        })
+        .collect();
+    // A stable sort: then by account and region, as they come.
+    scopes.sort_by_key(|(state, is_well, _)| (*state, *is_well));
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut alike: HashMap<(&str, Option<&str>, String), Vec<&ScopeView>> = HashMap::new();
+    for (_, _, scope) in scopes.iter().filter(|_| find.is_none()) {
+        if let Some(key) = kind_of_error(scope) {
+            alike.entry(key).or_default().push(scope);
+        }
+    }
+    alike.retain(|_, scopes| scopes.len() >= FOLDED_FROM);
+    for (state, _, scope) in scopes {
+        let key = kind_of_error(scope).filter(|_| state == State::Down && !alike.is_empty());
+        match key.map(|key| (alike.remove(&key), key)) {
+            Some((Some(scopes), key)) => {
+                entries.push(Entry::Alike(scopes));
+                // What comes of it later is in that row.
+                alike.insert(key, Vec::new());
             }
-            let more = account.set_aside.len().saturating_sub(MAX_SET_ASIDE);
-            if more > 0 {
-                html.text(format_args!(" and {more} more"));
-            }
-            html.markup(".</p>\n");
+            _ => entries.push(Entry::One(scope)),
         }
     }
+    entries.retain(|entry| !matches!(entry, Entry::Alike(scopes) if scopes.is_empty()));
+    entries
 }
 
-fn number(html: &mut Html, label: &'static str, value: Option<u64>) {
-    html.markup("<td role=\"cell\" class=\"number\"")
-        .attribute("data-label", label)
-        .markup(">");
-    match value {
-        Some(value) => {
-            html.text(Number(value));
-        }
-        None => none(html, "–"),
+fn has(scope: &ScopeView, find: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(find);
+    let error = scope.error.as_ref();
+    has(&scope.scope.region_id)
+        || has(&scope.scope.account)
+        || error.is_some_and(|error| {
+            has(bounded(&error.what)) || has(error.reason.as_str()) || error.code.as_deref().is_some_and(has)
+        })
+}
+
+/// What is the same of errors that differ in nothing but their scopes.
+fn kind_of_error(scope: &ScopeView) -> Option<(&'static str, Option<&str>, String)> {
+    let last = scope.last_poll.filter(|last| !last.up);
+    let error = scope.error.as_ref().filter(|_| last.is_some())?;
+    let what = bounded(&error.what).replace(&*scope.scope.region_id, "…");
+    Some((error.reason.as_str(), error.code.as_deref(), what))
+}
+
+fn turn(html: &mut Html, asked: &Asked, (page, pages): (usize, usize)) {
+    if pages < 2 {
+        return;
     }
-    html.markup("</td>");
-}
-
-fn none(html: &mut Html, text: &'static str) {
-    html.markup("<span class=\"none\">").text(text).markup("</span>");
-}
-
-/// How long the results on this page look back.
-pub(super) fn window(overview: &Overview<'_>) -> Option<Span> {
-    let windows = overview.view.scopes.values();
-    let counts = windows.filter_map(|scope| scope.counts.as_ref());
-    counts.map(|counts| Span(u64::from(counts.window))).next()
+    html.markup("<nav class=\"pages\" aria-label=\"Pages of regions\">");
+    let to = |page| {
+        Asked {
+            page,
+            ..asked.clone()
+        }
+        .link()
+    };
+    if page > 1 {
+        html.markup("<a class=\"button\" rel=\"prev\"")
+            .attribute("href", to(page - 1))
+            .markup(">Previous</a>");
+    }
+    html.markup("<span>")
+        .text(format_args!("Page {page} of {pages}"))
+        .markup("</span>");
+    if page < pages {
+        html.markup("<a class=\"button\" rel=\"next\"")
+            .attribute("href", to(page + 1))
+            .markup(">Next</a>");
+    }
+    html.markup("</nav>");
 }

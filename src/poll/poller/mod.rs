@@ -23,7 +23,7 @@ use crate::poll::invocations::AskingInvocations;
 use crate::poll::plan::PollPlan;
 use crate::poll::records::Records;
 use crate::poll::scan::history::HistoryCursor;
-use crate::poll::showing::Showing;
+use crate::poll::showing::{Of, Showing};
 use crate::poll::sweep::Sweeps;
 use crate::poll::timetable::Timetable;
 use crate::scope::Scope;
@@ -83,7 +83,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// A poller of `scope`; where its record could not be read, each poll tries to.
     pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
         Self {
-            showing: Showing::new(scope.clone(), board, start.work),
+            showing: Showing::new(scope.clone(), board, start.work, plan.interval),
             sweeps: Sweeps::new(&scope, start.held.record(), &plan),
             scope,
             plan,
@@ -194,7 +194,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             && record.release(self.clock.now().steady)
             && let Err(error) = self.save().await
         {
-            self.showing.failed(&error);
+            self.showing.failed(Of::Poll, &error);
             self.showing.swept(false);
         }
         self.picture();

@@ -16,7 +16,7 @@ use crate::poll::held::Held;
 use crate::poll::records::Records;
 use crate::poll::result_log;
 use crate::poll::scan::Scan;
-use crate::poll::showing::Recorded;
+use crate::poll::showing::{Of, Recorded};
 use crate::poll::sweep::Sweeps;
 use crate::record::{Applied, Findings, Record};
 use crate::timestamp;
@@ -39,7 +39,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         match &end {
             PollEnd::Done { .. } => self.showing.polled(true, started.elapsed()),
             PollEnd::Failed(error) => {
-                self.showing.failed(error);
+                self.showing.failed(Of::Poll, error);
                 self.showing.polled(false, started.elapsed());
             }
             PollEnd::NotSupported | PollEnd::Stopped => return end,
@@ -150,6 +150,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let recorded = Recorded::of(&findings, &record);
         self.sweeps.note_newer(&findings);
         record.list_counted(result_log::listed(self.plan.logged_results));
+        record.bound_failures(self.showing.share_of_failures());
         let mut applied = record.apply(findings, now);
         let listed = std::mem::take(&mut applied.listed);
         let record = self.saved(record).await?;

@@ -10,6 +10,7 @@ use crate::poll::conversation::take;
 use crate::poll::held::Held;
 use crate::poll::records::Records;
 use crate::poll::scan::{Request, Scan};
+use crate::poll::showing::Of;
 
 impl<C: Cloud, R: Records> Poller<C, R> {
     /// Begins a sweep if it is due, and there is something that it could find.
@@ -60,7 +61,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             }
             Err(error) => {
                 self.sweeps.failed(&self.plan);
-                self.showing.failed(&error);
+                self.showing.failed(Of::Sweep, &error);
                 self.showing.swept(false);
             }
         }

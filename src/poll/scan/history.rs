@@ -134,45 +134,67 @@ pub fn requests(
             invocations.entry(invoke_id).or_default().push(row);
         }
         for (invoke_id, unread) in invocations {
-            // A thorough look reads all there is: of one instance, so that it ends.
             let (thorough, unread): (Vec<_>, Vec<_>) = unread
                 .into_iter()
                 .partition(|row| row.schedule.is_thorough(sought, pauses));
-            let instances = instances
-                .get(invoke_id)
-                .copied()
-                .unwrap_or(0)
-                .max(unread.len() as u64);
-            let depth = unread.iter().map(|row| row.schedule.depth(sought)).max();
-            let whole = match sought {
-                Sought::Newest => pages(unread.iter().map(|row| row.schedule.unknown(sought)).sum()),
-                Sought::Missing => pages(depth.unwrap_or(0).saturating_mul(instances)),
-            };
-            let one_by_one = unread.iter().map(|row| pages(row.schedule.depth(sought)));
-            let is_whole = unread.len() > 1 && whole <= budget && whole <= one_by_one.sum();
-            let mut by_instance: BTreeMap<(bool, Option<&str>), Vec<UnreadRuns>> = BTreeMap::new();
-            for row in unread {
-                let instance = (!is_whole).then_some(&*row.schedule.ids.instance_id);
-                by_instance
-                    .entry((false, instance))
-                    .or_default()
-                    .push(row.clone());
+            // The runs of the others have sunk what was looked for in vain: it would hold up the reading for what is new.
+            let (again, new): (Vec<_>, Vec<_>) = unread
+                .into_iter()
+                .partition(|row| row.schedule.was_in_vain(sought));
+            for rows in [new, again] {
+                let instances = instances
+                    .get(invoke_id)
+                    .copied()
+                    .unwrap_or(0)
+                    .max(rows.len() as u64);
+                let is_sunk =
+                    sought == Sought::Missing || rows.iter().any(|row| row.schedule.was_in_vain(sought));
+                let depth = rows.iter().map(|row| row.schedule.depth(sought)).max();
+                let whole = match is_sunk {
+                    false => pages(rows.iter().map(|row| row.schedule.unknown(sought)).sum()),
+                    true => pages(depth.unwrap_or(0).saturating_mul(instances)),
+                };
+                let one_by_one = rows.iter().map(|row| pages(row.schedule.depth(sought)));
+                let is_whole = rows.len() > 1 && whole <= budget && whole <= one_by_one.sum();
+                match is_whole {
+                    true => requests.push(HistoryRequest {
+                        invoke_id: invoke_id.into(),
+                        instance_id: None,
+                        sought,
+                        thorough: false,
+                        rows: rows.into_iter().cloned().collect(),
+                    }),
+                    false => requests.extend(by_instance(invoke_id, sought, false, &rows)),
+                }
             }
-            for row in thorough {
-                let instance = Some(&*row.schedule.ids.instance_id);
-                by_instance.entry((true, instance)).or_default().push(row.clone());
-            }
-            let by_instance = by_instance.into_iter();
-            requests.extend(by_instance.map(|((thorough, instance_id), rows)| HistoryRequest {
-                invoke_id: invoke_id.into(),
-                instance_id: instance_id.map(Into::into),
-                sought,
-                thorough,
-                rows,
-            }));
+            // A thorough look reads all there is: of one instance, so that it ends.
+            requests.extend(by_instance(invoke_id, sought, true, &thorough));
         }
     }
     requests
+}
+
+/// The history of each instance by itself.
+fn by_instance(
+    invoke_id: &str,
+    sought: Sought,
+    thorough: bool,
+    rows: &[&UnreadRuns],
+) -> impl Iterator<Item = HistoryRequest> {
+    let mut instances: BTreeMap<&str, Vec<UnreadRuns>> = BTreeMap::new();
+    for row in rows {
+        let instance_id = &row.schedule.ids.instance_id;
+        instances.entry(instance_id).or_default().push((*row).clone());
+    }
+    instances
+        .into_iter()
+        .map(move |(instance_id, rows)| HistoryRequest {
+            invoke_id: invoke_id.into(),
+            instance_id: Some(instance_id.into()),
+            sought,
+            thorough,
+            rows,
+        })
 }
 
 fn pages(runs: u64) -> u64 {
@@ -359,6 +381,26 @@ mod tests {
         let due = read(&minute, 100);
         assert_eq!((due.len(), due[0].rows.len()), (1, 100));
         assert_eq!(due[0].instance_id, None);
+    }
+
+    #[test]
+    fn what_was_looked_for_in_vain_does_not_hold_up_what_is_new() {
+        let mut rows: Vec<UnreadRuns> = (0..100).map(|n| behind("t", &format!("i{n:02}"), 8, 7)).collect();
+        let asked = |rows: &[UnreadRuns]| -> Vec<(Option<String>, usize)> {
+            let later = Duration::from_secs(3600);
+            let due = requests(rows, &HashMap::from([("t", 100)]), 60, later, PAUSES);
+            let of = |request: HistoryRequest| (request.instance_id.map(String::from), request.rows.len());
+            due.into_iter().map(of).collect()
+        };
+        rows[7]
+            .schedule
+            .asked(Sought::Newest, Looked::Partly, Duration::ZERO, PAUSES);
+        assert_eq!(asked(&rows), [(None, 99), (Some("i07".to_owned()), 1)]);
+        for row in &mut rows {
+            row.schedule
+                .asked(Sought::Newest, Looked::Partly, Duration::ZERO, PAUSES);
+        }
+        assert_eq!(asked(&rows), [(None, 100)], "all of them are read at once still");
     }
 
     #[test]

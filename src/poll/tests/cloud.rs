@@ -223,6 +223,7 @@ impl Instance {
             status: Status::Known(open),
             error_code: "".into(),
             exit_code: None,
+            error_info: None,
             repeats: self.spike.unwrap_or(repeats),
             times: Times {
                 started: NonZeroU32::new(self.started),
@@ -277,10 +278,12 @@ fn ended(row: &Row, run: u32, end: End) -> Row {
     let delivery = (end.code == 1).then(|| Delivery {
         finished: true,
         error_code: "".into(),
+        uri: "".into(),
     });
     Row {
         status: Status::Known(status),
         exit_code: Some(end.code),
+        error_info: None,
         repeats: run,
         times: Times {
             started: NonZeroU32::new(end.at - 1),

@@ -58,6 +58,7 @@ impl Ledger {
             entry.labels = labelled.labels;
             entry.flags.set(Flags::HIDDEN, is_apart);
             entry.flags.set(Flags::KNOWN, true);
+            entry.flags.set(Flags::UNDATED, dated.own().is_none());
         });
         if !is_apart {
             self.settled(at, row, row.identity, labelled, time, how);

@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::applying::Applying;
 use super::open::Open;
-use crate::record::fact::{Changed, Fact, How, Settled};
+use crate::record::fact::{Changed, Details, Fact, How, Settled};
 use crate::record::findings::{Dated, duration, own_time, started};
 use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::labels::Labelled;
@@ -46,6 +46,7 @@ impl Ledger {
         let mut flags = Flags::default();
         flags.set(Flags::KNOWN, matches!(state, State::Settled));
         flags.set(Flags::HIDDEN, ended || held);
+        flags.set(Flags::UNDATED, dated.own().is_none());
         let entry = Entry {
             identity: row.identity,
             time,
@@ -122,6 +123,7 @@ impl Ledger {
                     entry.labels = labelled.labels;
                     entry.flags.set(Flags::KNOWN, true);
                     entry.flags.set(Flags::HIDDEN, false);
+                    entry.flags.set(Flags::UNDATED, dated.own().is_none());
                 });
                 self.open.remove(id);
                 let how = match entry.flags.has(Flags::KNOWN) {
@@ -193,6 +195,7 @@ impl Ledger {
             true => Changed::Retimed,
             false => Changed::Relabelled,
         };
+        let has_own = time.is_some();
         let time = time.unwrap_or(before.time);
         if before.flags.has(Flags::RUN) {
             self.runs.remove(&(before.time, id));
@@ -201,6 +204,9 @@ impl Ledger {
         self.change(at, id, |entry| {
             entry.time = time;
             entry.labels = labelled.labels;
+            if has_own {
+                entry.flags.set(Flags::UNDATED, false);
+            }
         });
         let before = &before;
         at.tell(&Fact::Changed { id, before, how }, &self.identities);
@@ -260,6 +266,14 @@ impl Ledger {
             own_time: own_time(row, at.now),
             duration: duration(row, at.now),
             dropped: row.dropped,
+            details: Details {
+                run: match row.scheduled || identity != row.identity {
+                    true => row.run(),
+                    false => 0,
+                },
+                error_info: row.error_info.as_deref().unwrap_or_default(),
+                delivery: row.delivery.as_deref(),
+            },
             how,
         };
         at.tell(&Fact::Settled(&settled), &self.identities);

@@ -102,12 +102,14 @@ impl Ledger {
             return true;
         }
         let labelled = at.labels.of_row(row);
+        let mut flags = Flags::RUN.with(Flags::KNOWN);
+        flags.set(Flags::UNDATED, dated.own().is_none());
         let held = at.is_recent(time).then(|| {
             let entry = Entry {
                 identity,
                 time,
                 labels: labelled.labels,
-                flags: Flags::RUN.with(Flags::KNOWN),
+                flags,
             };
             self.hold_run(at, entry)
         });

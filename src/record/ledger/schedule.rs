@@ -209,6 +209,14 @@ impl Schedule {
         }
     }
 
+    /// Whether such runs have been looked for since the row moved, in vain.
+    pub fn was_in_vain(&self, sought: Sought) -> bool {
+        match sought {
+            Sought::Newest => self.newest.was_in_vain(),
+            Sought::Missing => self.missing.was_in_vain(),
+        }
+    }
+
     /// Whether the next look is to read the whole history, as a sweep reads a whole list: the others trust its order.
     pub fn is_thorough(&self, sought: Sought, pauses: Pauses) -> bool {
         match sought {

@@ -1,60 +1,57 @@
 //! The newest results that did not succeed, for a person to look at.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+pub(in crate::record) mod kept;
+pub(in crate::record) mod shown;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::record::fact::{Changed, Fact, Settled};
 use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::{Table, decode};
-use crate::result::{Identity, Ids, Seconds};
+use crate::result::{Identity, Seconds};
+use kept::{Failure, Kept, PackedIds, SavedFirst, shortened};
+use shown::ShownFailures;
 
-/// So many are kept of each scope.
+/// So many are kept of each scope, or fewer where many scopes have many.
 pub const MAX_FAILURES: usize = 1000;
 
-/// A settled result that is not Success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::record) struct Failure {
-    /// Of the result; with its run for one of a schedule.
-    pub identity: Identity,
-    /// Its time.
-    pub time: Seconds,
-    /// Where to look.
-    pub ids: Ids,
-    /// Its newest state.
-    pub labels: ResultLabels,
-}
-
-/// A failure with its texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownFailure {
-    /// Its time.
-    pub time: Seconds,
-    /// Where to look.
-    pub ids: Ids,
-    /// InvocationStatus.
-    pub invocation_status: Box<str>,
-    /// ErrorCode.
-    pub error_code: Box<str>,
-    /// ExitCode.
-    pub exit_code: Box<str>,
-    /// The name of its command, where it is known.
-    pub command: Option<Box<str>>,
-}
+/// So many of each combination of codes are let go last: frequent failures do not push out a rare one.
+const KEPT_OF_EACH: usize = 20;
 
 /// A bounded set of failures, by time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::record) struct Failures {
     /// The upper half of a key is the time, the lower a number that tells equal times apart.
-    pub by_time: Table<u64, Failure>,
+    pub by_time: Table<u64, Kept>,
     next: u32,
-    /// As they were shown last; pictures share them.
-    shown: HashMap<u64, Arc<ShownFailure>>,
-    /// All of them, made anew when they have changed.
-    all_shown: Option<Arc<[Arc<ShownFailure>]>>,
+    /// How many are kept at most.
+    most: usize,
+    /// How many there are of each combination.
+    of_each: HashMap<ResultLabels, usize>,
+    /// Each ErrorInfo once.
+    texts: HashSet<Arc<str>>,
+    /// The newest time of those that were let go.
+    let_go: Option<Seconds>,
+    /// As they were shown last; made anew when they have changed.
+    shown: Option<ShownFailures>,
     /// [`super::commands::Commands::names_revision`] of what is shown.
     shown_with: u64,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            by_time: Table::default(),
+            next: 0,
+            most: MAX_FAILURES,
+            of_each: HashMap::new(),
+            texts: HashSet::new(),
+            let_go: None,
+            shown: None,
+            shown_with: 0,
+        }
+    }
 }
 
 impl Failures {
@@ -70,85 +67,233 @@ impl Failures {
         }
     }
 
+    /// From now on so many are kept, at most [`MAX_FAILURES`].
+    pub(in crate::record) fn bound(&mut self, most: usize) {
+        self.most = most.min(MAX_FAILURES);
+        self.let_go_of_surplus();
+    }
+
     fn add(&mut self, settled: &Settled<'_>) {
         let Some(ids) = settled.ids else { return };
+        let details = settled.details;
         let failure = Failure {
             identity: settled.identity,
             time: settled.time,
-            ids: ids.clone(),
             labels: settled.labelled.labels,
+            run: details.run,
+            duration: settled.duration,
+            ids: PackedIds::of(ids),
+            error_info: self.text(shortened(details.error_info)),
+            delivery: details.delivery.cloned().map(Box::new),
         };
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
-        self.by_time.insert(key, failure);
-        self.all_shown = None;
-        if self.by_time.len() > MAX_FAILURES
-            && let Some(oldest) = self.by_time.first()
-        {
-            self.remove(oldest);
+        *self.of_each.entry(failure.labels).or_default() += 1;
+        self.by_time.insert(key, Kept(Arc::new(failure)));
+        self.shown = None;
+        self.let_go_of_surplus();
+    }
+
+    /// The one text with these words.
+    fn text(&mut self, text: String) -> Arc<str> {
+        match self.texts.get(&*text) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let text: Arc<str> = text.into();
+                self.texts.insert(Arc::clone(&text));
+                text
+            }
         }
+    }
+
+    fn let_go_of_surplus(&mut self) {
+        while self.by_time.len() > self.most {
+            let Some(key) = self.surplus() else { return };
+            self.let_go = self.let_go.max(Some((key >> 32) as Seconds));
+            self.remove(key);
+        }
+    }
+
+    /// The oldest one of a combination that there are many of, else the oldest.
+    fn surplus(&self) -> Option<u64> {
+        let is_frequent = |kept: &Kept| {
+            let count = self.of_each.get(&kept.0.labels);
+            count.is_some_and(|count| *count > KEPT_OF_EACH)
+        };
+        let mut kept = self.by_time.iter();
+        let frequent = kept.find(|(_, kept)| is_frequent(kept)).map(|(key, _)| *key);
+        frequent.or_else(|| self.by_time.first())
     }
 
     fn forget(&mut self, identity: &Identity) {
         let mut failures = self.by_time.iter();
-        let found = failures.find(|(_, failure)| failure.identity == *identity);
+        let found = failures.find(|(_, kept)| kept.0.identity == *identity);
         if let Some(key) = found.map(|(key, _)| *key) {
             self.remove(key);
         }
     }
 
     fn remove(&mut self, key: u64) {
-        self.by_time.remove(key);
-        self.shown.remove(&key);
-        self.all_shown = None;
+        if let Some(Kept(failure)) = self.by_time.remove(key)
+            && let Some(count) = self.of_each.get_mut(&failure.labels)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.of_each.remove(&failure.labels);
+            }
+        }
+        self.shown = None;
     }
 
     pub(in crate::record) fn restore(&mut self, key: u64, bytes: &[u8], labels: &LabelTexts) -> bool {
         self.next = self.next.max((key as u32).wrapping_add(1));
-        let failure = decode(bytes).filter(|failure: &Failure| labels.has(failure.labels));
-        failure.is_some_and(|failure| self.by_time.restore_value(key, failure))
+        let kept: Option<Kept> = decode(bytes).or_else(|| Some(decode::<SavedFirst>(bytes)?.into()));
+        let Some(mut kept) = kept.filter(|kept| labels.has(kept.0.labels)) else {
+            return false;
+        };
+        if let Some(failure) = Arc::get_mut(&mut kept.0) {
+            failure.error_info = self.text(String::from(&*failure.error_info));
+        }
+        *self.of_each.entry(kept.0.labels).or_default() += 1;
+        self.by_time.restore_value(key, kept)
     }
 
     /// All of them, the newest first. What was shown before is shared, as long as commands have the same names: those
     /// of `revision`.
     pub(in crate::record) fn shown<'a>(
         &mut self,
-        labels: &LabelTexts,
         revision: u64,
         name: impl Fn(&str) -> Option<&'a str>,
-    ) -> Arc<[Arc<ShownFailure>]> {
+    ) -> ShownFailures {
         if self.shown_with != revision {
             self.shown_with = revision;
-            self.shown.clear();
-            self.all_shown = None;
+            self.shown = None;
         }
-        let Self {
-            by_time,
-            shown,
-            all_shown,
-            ..
-        } = self;
-        let all = all_shown.get_or_insert_with(|| {
-            let newest_first = by_time.iter().rev();
-            let shown = newest_first.map(|(key, failure)| {
-                let show = || Arc::new(failure.shown(labels, name(&failure.ids.command_id)));
-                Arc::clone(shown.entry(*key).or_insert_with(show))
-            });
-            shown.collect()
-        });
-        Arc::clone(all)
+        if let Some(shown) = &self.shown {
+            return shown.clone();
+        }
+        let mut names = BTreeMap::new();
+        for (_, kept) in self.by_time.iter() {
+            let [.., id] = kept.0.ids.parts();
+            if let Some(name) = name(id)
+                && !names.contains_key(id)
+            {
+                names.insert(id.into(), name.into());
+            }
+        }
+        let shown = ShownFailures {
+            all: self
+                .by_time
+                .iter()
+                .rev()
+                .map(|(_, kept)| Arc::clone(&kept.0))
+                .collect(),
+            names: Arc::new(names),
+            complete_after: self.complete_after(),
+        };
+        // Those that no failure has any more; a picture may still hold some.
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.shown.insert(shown).clone()
+    }
+
+    /// What was let go before the process began is not saved: a full set has let go of what is older than the oldest
+    /// of what it would let go of next.
+    fn complete_after(&self) -> Option<Seconds> {
+        let next = || self.surplus().map(|key| (key >> 32) as Seconds);
+        self.let_go
+            .or_else(|| next().filter(|_| self.by_time.len() >= self.most))
     }
 }
 
-impl Failure {
-    fn shown(&self, labels: &LabelTexts, command: Option<&str>) -> ShownFailure {
-        ShownFailure {
-            time: self.time,
-            ids: self.ids.clone(),
-            invocation_status: labels.status_text(self.labels.status).into(),
-            error_code: labels.error_codes.text(self.labels.error_code).into(),
-            exit_code: labels.exit_codes.text(self.labels.exit_code).into(),
-            command: command.map(Into::into),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fact::{Details, How};
+    use crate::record::labels::{Folded, Labelled};
+    use crate::result::{Ids, KnownStatus};
+
+    /// The `n`-th failure of a code, at `time`.
+    fn add(failures: &mut Failures, (code, n): (&str, u32), time: Seconds) {
+        let ids = Ids {
+            invoke_id: format!("t-{code}-{n}").into(),
+            instance_id: "i-1".into(),
+            container_id: "".into(),
+            command_id: "c-1".into(),
+        };
+        let combination = LabelTexts::default().reserved(KnownStatus::Aborted, code, "");
+        let settled = Settled {
+            identity: Identity([n, 0, 0, 0]),
+            ids: Some(&ids),
+            command: None,
+            labelled: Labelled {
+                labels: combination,
+                folded: Folded::default(),
+            },
+            time,
+            own_time: None,
+            duration: Some(3),
+            dropped: 0,
+            details: Details {
+                error_info: "the agent is not running",
+                ..Details::default()
+            },
+            how: How::Counted,
+        };
+        failures.on(&Fact::Settled(&settled));
+    }
+
+    fn count(failures: &mut Failures, code: &str) -> usize {
+        let shown = failures.shown(0, |_| None);
+        let labels = LabelTexts::default();
+        shown.iter(&labels).filter(|one| one.error_code == code).count()
+    }
+
+    #[test]
+    fn frequent_failures_do_not_push_out_rare_ones() {
+        let mut failures = Failures::default();
+        for n in 0..30 {
+            add(&mut failures, ("ClientNotRunning", n), 1000 + n);
         }
+        assert_eq!(failures.shown(0, |_| None).complete_after(), None);
+        for n in 100..3100 {
+            add(&mut failures, ("DeliveryTimeout", n), 2000 + n);
+        }
+        assert_eq!(failures.by_time.len(), MAX_FAILURES);
+        // The ten oldest were more than are let go last.
+        assert_eq!(count(&mut failures, "ClientNotRunning"), KEPT_OF_EACH);
+        assert_eq!(
+            count(&mut failures, "DeliveryTimeout"),
+            MAX_FAILURES - KEPT_OF_EACH
+        );
+        let complete_after = failures.shown(0, |_| None).complete_after();
+        assert_eq!(complete_after, Some(2000 + 3100 - 981));
+        failures.bound(50);
+        assert_eq!(count(&mut failures, "ClientNotRunning"), KEPT_OF_EACH);
+        assert_eq!(count(&mut failures, "DeliveryTimeout"), 30);
+    }
+
+    #[test]
+    fn one_text_is_held_once_and_let_go_with_the_last_of_it() {
+        let mut failures = Failures::default();
+        for n in 0..10 {
+            add(&mut failures, ("DeliveryTimeout", n), n);
+        }
+        assert_eq!(failures.texts.len(), 1);
+        failures.bound(0);
+        failures.shown(0, |_| None);
+        assert_eq!((failures.texts.len(), failures.of_each.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_name_is_that_of_the_newest_revision() {
+        let mut failures = Failures::default();
+        add(&mut failures, ("DeliveryTimeout", 1), 1);
+        let labels = LabelTexts::default();
+        let before = failures.shown(1, |_| Some("before"));
+        let after = failures.shown(2, |_| Some("after"));
+        let name = |shown: &ShownFailures| shown.iter(&labels).next().unwrap().command.map(str::to_owned);
+        assert_eq!(name(&before).as_deref(), Some("before"));
+        assert_eq!(name(&after).as_deref(), Some("after"));
+        assert!(Arc::ptr_eq(&after.all, &failures.shown(2, |_| None).all));
     }
 }

@@ -8,22 +8,24 @@ pub(super) mod failures;
 pub(super) mod hold;
 pub(super) mod newest;
 pub(super) mod past;
+pub(super) mod timeline;
 pub(super) mod totals;
 pub(super) mod window;
 pub(super) mod work;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use commands::Commands;
 use counted::{Applied, ListedResults};
 use deliveries::Deliveries;
 use durations::Durations;
-use failures::{Failures, ShownFailure};
+use failures::Failures;
+use failures::shown::ShownFailures;
 use hold::{Hold, OnHold, milliseconds};
 use newest::Newest;
 use past::PastResults;
+use timeline::Timeline;
 use totals::Totals;
 use window::Window;
 use work::Work;
@@ -39,7 +41,7 @@ use crate::result::Seconds;
 pub(super) struct Tallies {
     /// `metrics.new_series_hold`, in seconds.
     hold: u32,
-    pub window: Window<ResultLabels>,
+    pub window: Window<ResultLabels, Timeline>,
     pub totals: Totals,
     pub durations: Durations,
     pub deliveries: Deliveries,
@@ -167,11 +169,11 @@ impl Tallies {
     }
 
     /// The newest failures, with the names of their commands.
-    pub(super) fn shown_failures(&mut self, labels: &LabelTexts) -> Arc<[Arc<ShownFailure>]> {
+    pub(super) fn shown_failures(&mut self) -> ShownFailures {
         let commands = self.commands.as_ref();
         let revision = commands.map_or(0, Commands::names_revision);
         let name = |id: &str| commands.and_then(|commands| commands.name(id));
-        self.failures.shown(labels, revision, name)
+        self.failures.shown(revision, name)
     }
 
     /// Puts a saved pair back; `false` where no sound state has it.
@@ -250,7 +252,7 @@ impl Tallies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::fact::{Changed, How, Settled};
+    use crate::record::fact::{Changed, Details, How, Settled};
     use crate::record::identities::{Entry, Flags, Identities};
     use crate::record::labels::{Folded, Labelled, StatusNumber};
     use crate::result::{Identity, Ids, KnownStatus};
@@ -296,6 +298,7 @@ mod tests {
             own_time: Some(time),
             duration: Some(3),
             dropped: 7,
+            details: Details::default(),
             how,
         };
         let mut tallies = tallies();
@@ -334,6 +337,6 @@ mod tests {
         assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);
         assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
-        assert_eq!(tallies.shown_failures(&labels).len(), 3);
+        assert_eq!(tallies.shown_failures().iter(&labels).len(), 3);
     }
 }

@@ -18,7 +18,7 @@ const SHORTEST_LIST: u32 = 60;
 /// Which settled ones leave next is listed for a while ahead only. That list is made from all that are held, once in
 /// that while; one of the whole window would take as much memory as the results themselves.
 #[derive(Debug)]
-pub(in crate::record) struct Window<K> {
+pub(in crate::record) struct Window<K, B = ()> {
     /// Seconds.
     length: u32,
     /// Settled results from here on are in the window.
@@ -27,9 +27,30 @@ pub(in crate::record) struct Window<K> {
     /// The settled ones in the window from before `listed_until`, by their time, so that they can leave it.
     leaving: BTreeMap<(Seconds, K), u32>,
     listed_until: Seconds,
+    /// What else is kept of what the window counts.
+    beside: B,
 }
 
-impl<K: Ord + Copy> Window<K> {
+/// What is told of each result that comes into the window or leaves it.
+pub(in crate::record) trait Beside<K> {
+    /// For an empty window of so many seconds.
+    fn new(length: u32) -> Self;
+    /// A result is counted.
+    fn came(&mut self, key: K, entry: &Entry);
+    /// A result is no longer counted, for it has changed.
+    fn left(&mut self, key: K, entry: &Entry);
+    /// So many results of one time are no longer counted, for the window has moved past it.
+    fn passed(&mut self, key: K, time: Seconds, count: u32);
+}
+
+impl<K> Beside<K> for () {
+    fn new(_: u32) -> Self {}
+    fn came(&mut self, _: K, _: &Entry) {}
+    fn left(&mut self, _: K, _: &Entry) {}
+    fn passed(&mut self, _: K, _: Seconds, _: u32) {}
+}
+
+impl<K: Ord + Copy, B: Beside<K>> Window<K, B> {
     /// An empty window of `length` seconds.
     pub(in crate::record) fn new(length: u32) -> Self {
         Self {
@@ -38,7 +59,13 @@ impl<K: Ord + Copy> Window<K> {
             counts: BTreeMap::new(),
             leaving: BTreeMap::new(),
             listed_until: 0,
+            beside: B::new(length),
         }
+    }
+
+    /// What is kept beside it.
+    pub(in crate::record) fn beside(&self) -> &B {
+        &self.beside
     }
 
     /// Whether a settled result of that time is within.
@@ -52,6 +79,7 @@ impl<K: Ord + Copy> Window<K> {
             return;
         }
         *self.counts.entry(key).or_default() += 1;
+        self.beside.came(key, entry);
         if self.lists(entry) {
             *self.leaving.entry((entry.time, key)).or_default() += 1;
         }
@@ -63,6 +91,7 @@ impl<K: Ord + Copy> Window<K> {
             return;
         }
         take(&mut self.counts, &key, 1);
+        self.beside.left(key, entry);
         if self.lists(entry) {
             take(&mut self.leaving, &(entry.time, key), 1);
         }
@@ -95,6 +124,7 @@ impl<K: Ord + Copy> Window<K> {
             }
             self.leaving.remove(&key);
             take(&mut self.counts, &key.1, u64::from(count));
+            self.beside.passed(key.1, key.0, count);
         }
     }
 
@@ -128,7 +158,7 @@ impl<K: Ord + Copy> Window<K> {
     }
 }
 
-impl Window<ResultLabels> {
+impl<B: Beside<ResultLabels>> Window<ResultLabels, B> {
     /// The window of all results, by their labels.
     pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
         match fact {
@@ -166,6 +196,7 @@ mod tests {
     use super::*;
     use crate::record::identities::Flags;
     use crate::record::labels::StatusNumber;
+    use crate::record::tally::timeline::{Column, Timeline};
     use crate::result::{Identity, KnownStatus};
 
     fn entry(status: KnownStatus, time: Seconds) -> Entry {
@@ -178,14 +209,17 @@ mod tests {
             identity: Identity([0; 4]),
             time,
             labels: combination,
-            flags: Flags::default(),
+            flags: match time % 3 {
+                0 => Flags::UNDATED,
+                _ => Flags::default(),
+            },
         }
     }
 
     /// What is held, and the window that was told of it.
     struct Held {
         entries: Vec<Entry>,
-        window: Window<ResultLabels>,
+        window: Window<ResultLabels, Timeline>,
     }
 
     impl Held {
@@ -294,6 +328,20 @@ mod tests {
                     let seen = seen.count() as u64;
                     prop_assert_eq!(held.count(status).unwrap_or(0), seen);
                 }
+                let shown = held.window.beside().shown();
+                let mut columns: BTreeMap<u32, Column> = BTreeMap::new();
+                for one in held.entries.iter().filter(|one| one.is_open() || one.time >= horizon) {
+                    let column = columns.entry(one.time / shown.width).or_default();
+                    match one.is_open() {
+                        true => column.open += 1,
+                        false => column.success += 1,
+                    }
+                }
+                let undated = held.entries.iter().filter(|one| {
+                    !one.is_open() && one.time >= horizon && one.flags.has(Flags::UNDATED)
+                });
+                prop_assert_eq!(shown.undated, undated.count() as u64);
+                prop_assert_eq!(shown.columns.to_vec(), columns.into_iter().collect::<Vec<_>>());
             }
         }
     }

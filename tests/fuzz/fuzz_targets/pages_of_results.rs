@@ -185,6 +185,7 @@ fn naive(row: &Value) -> Option<Row> {
         status,
         error_code: code("ErrorCode"),
         exit_code: number("ExitCode"),
+        error_info: None,
         repeats,
         times: Times {
             started: timestamp::parse(text("StartTime")),
@@ -198,6 +199,7 @@ fn naive(row: &Value) -> Option<Row> {
             Box::new(Delivery {
                 finished: delivery == "finished",
                 error_code: code("OssOutputErrorCode"),
+                uri: "".into(),
             })
         }),
         ids: Some(Box::new(Ids {

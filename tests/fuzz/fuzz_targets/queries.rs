@@ -163,8 +163,12 @@ fn check(scopes: Vec<ScopeView>, query: &str, long: bool) {
         let uri = hyper::Uri::try_from(format!("{path}?{query}")).ok()?;
         Some(Request::builder().uri(uri).body(()).ok()?.into_parts().0)
     };
-    let (Some(api), Some(page), Some(status)) = (ask("/api/v1/failures"), ask("/"), ask("/api/v1/status"))
-    else {
+    let (Some(api), Some(home), Some(page), Some(status)) = (
+        ask("/api/v1/failures"),
+        ask("/"),
+        ask("/failures"),
+        ask("/api/v1/status"),
+    ) else {
         return;
     };
     // What the server is asked for is what is left of the query in an address.
@@ -207,13 +211,15 @@ fn check(scopes: Vec<ScopeView>, query: &str, long: bool) {
             assert_eq!(rows, failures, "{query}");
         }
     }
-    let (code, body) = answer(&routes, page);
-    if code == 200 {
-        let text = String::from_utf8(body).expect("UTF-8");
-        html::check(&text);
-        assert!(long || text.len() < 1 << 20);
-    } else {
-        assert_eq!(code, 400, "{query}");
+    for page in [home, page] {
+        let (code, body) = answer(&routes, page);
+        if code == 200 {
+            let text = String::from_utf8(body).expect("UTF-8");
+            html::check(&text);
+            assert!(long || text.len() < 1 << 20);
+        } else {
+            assert_eq!(code, 400, "{query}");
+        }
     }
     let (code, body) = answer(&routes, status);
     assert_eq!(
@@ -240,6 +246,7 @@ fn site(board: &Board) -> Routes {
         requests,
         started: UNIX_EPOCH,
         telemetry_path: "/metrics".to_owned(),
+        host: String::new(),
         max_requests: 0,
         stopping: tokio_util::sync::CancellationToken::new(),
         reload: Arc::new(|| Box::pin(async { Ok(()) })),
@@ -335,9 +342,9 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
         let values: [&str; 5] = [
             &scope.account,
             &scope.region_id,
-            &failure.invocation_status,
-            &failure.error_code,
-            &failure.ids.command_id,
+            failure.invocation_status,
+            failure.error_code,
+            failure.ids.command_id,
         ];
         let plain = filters
             .iter()
@@ -351,15 +358,10 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
         plain
             && filters[5]
                 .as_deref()
-                .is_none_or(|wanted| failure.command.as_deref() == Some(wanted))
+                .is_none_or(|wanted| failure.command == Some(wanted))
     });
-    // In two steps, as they say it: newest first, and by scope and ids where times are equal.
-    all.sort_by(|one, other| {
-        let ids = |failure: &Ids| {
-            [&failure.invoke_id, &failure.instance_id, &failure.container_id].map(Clone::clone)
-        };
-        (one.0, ids(&one.1.ids)).cmp(&(other.0, ids(&other.1.ids)))
-    });
+    // In two steps, as they say it: newest first, and by scope and identity where times are equal.
+    all.sort_by_key(|(scope, failure)| (*scope, failure.identity));
     all.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.time));
     let rows = all
         .iter()
@@ -372,10 +374,10 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
                 cloud_assistant_exporter::timestamp::rfc3339(failure.time),
                 scope.account.to_string(),
                 scope.region_id.to_string(),
-                short(&ids.invoke_id),
-                short(&ids.instance_id),
-                short(&ids.container_id),
-                short(&ids.command_id),
+                short(ids.invoke_id),
+                short(ids.instance_id),
+                short(ids.container_id),
+                short(ids.command_id),
                 failure.exit_code.to_string(),
             ]
         });

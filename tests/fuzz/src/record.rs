@@ -39,6 +39,7 @@ pub fn row(number: u32, status: Status, code: u8, started: Seconds, finished: Op
             code => format!("Code{code}").into(),
         },
         exit_code: (code % 5 > 2).then_some(i64::from(code)),
+        error_info: None,
         repeats: 1,
         times: Times {
             started: NonZeroU32::new(started),
@@ -50,6 +51,7 @@ pub fn row(number: u32, status: Status, code: u8, started: Seconds, finished: Op
             Box::new(Delivery {
                 finished: code % 8 == 1,
                 error_code: "".into(),
+                uri: "".into(),
             })
         }),
         scheduled: is_scheduled,

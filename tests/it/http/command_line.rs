@@ -57,14 +57,22 @@ fn the_check_of_the_configuration_says_all_that_is_wrong() {
 
     let simulator = cloud(&[REGION]);
     fs::write(&path, config(&simulator, directory.path(), &[REGION], "")).unwrap();
-    assert_eq!(
-        run(&["--config.check", &file], &[]),
-        (Some(0), String::new(), String::new())
-    );
+    let valid = |scopes: &str| {
+        let said = format!("The configuration is valid: 1 account, {scopes}.\n");
+        (Some(0), said, String::new())
+    };
+    assert_eq!(run(&["--config.check", &file], &[]), valid("1 scope"));
     assert_eq!(
         run(&["--config.check"], &[]),
-        (Some(0), String::new(), String::new())
+        valid("the regions of 1 to be discovered")
     );
+    // What ends the process follows the format of the log.
+    fs::write(&path, BAD).unwrap();
+    let (code, _, said) = run(&[&file, "--log.format=json"], &[]);
+    let line: serde_json::Value = serde_json::from_str(said.trim_end()).expect(&said);
+    assert_eq!((code, &line["level"]), (Some(1), &"ERROR".into()));
+    assert_tells_what_is_wrong(line["message"].as_str().unwrap(), &path);
+    fs::write(&path, config(&simulator, directory.path(), &[REGION], "")).unwrap();
     let web = directory.path().join("web.yml");
     fs::write(&web, "basic_auth_users: {a: no-hash}\nnope: 1\n").unwrap();
     let web = format!("--web.config.file={}", web.display());
@@ -107,7 +115,10 @@ fn the_check_refuses_the_addresses_that_the_start_refuses() {
     ] {
         let flag = format!("--web.listen-address={address}");
         let (code, stdout, said) = run(&["--config.check", &flag], &[]);
-        assert_eq!(stdout, "");
+        assert_eq!(
+            stdout.starts_with("The configuration is valid: "),
+            expected.is_none()
+        );
         match expected {
             None => assert_eq!((code, said.as_str()), (Some(0), ""), "{address}"),
             Some(expected) => {

@@ -33,6 +33,7 @@ fn everything(store: &Arc<Store>) {
         delivery: Some(Box::new(Delivery {
             finished: false,
             error_code: "BucketGone".into(),
+            uri: "".into(),
         })),
         ..row(21, KnownStatus::Success)
     };

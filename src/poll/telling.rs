@@ -1,0 +1,98 @@
+//! Which ends of polls are worth a line of the log: changes, and a reminder now and then.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::requests::Reason;
+use crate::view::Failed;
+
+/// How often it is said again that a scope still fails.
+const REMIND_EVERY: Duration = Duration::from_secs(3600);
+
+/// What the log has been told of a scope that fails.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    told: Option<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    reason: Reason,
+    code: Option<String>,
+    /// When that was.
+    at: Instant,
+    /// Polls that have failed in a row.
+    polls: u64,
+}
+
+/// What is to be said of a failed poll.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The scope fails, or fails for another reason.
+    Fails,
+    /// It still fails, after so many polls.
+    StillFails(u64),
+    /// Nothing that has not been said.
+    None,
+}
+
+impl Telling {
+    /// A poll has failed.
+    pub(super) fn failed(&mut self, failed: &Failed, now: Instant) -> News {
+        let polls = self.told.as_ref().map_or(0, |told| told.polls) + 1;
+        if let Some(told) = &mut self.told
+            && (told.reason, &told.code) == (failed.reason, &failed.code)
+        {
+            told.polls = polls;
+            if now.duration_since(told.at) < REMIND_EVERY {
+                return News::None;
+            }
+            told.at = now;
+            return News::StillFails(polls);
+        }
+        self.told = Some(Told {
+            reason: failed.reason,
+            code: failed.code.clone(),
+            at: now,
+            polls,
+        });
+        News::Fails
+    }
+
+    /// A poll has succeeded; how many had failed before it.
+    pub(super) fn succeeded(&mut self) -> Option<u64> {
+        self.told.take().map(|told| told.polls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_told_and_what_lasts_once_an_hour() {
+        let failed = |reason, code: &str| Failed {
+            at: 1,
+            reason,
+            what: "status 403".to_owned(),
+            code: Some(code.to_owned()),
+            request_id: Some(format!("{code}-1")),
+        };
+        let mut telling = Telling::default();
+        let begin = Instant::now();
+        let denied = failed(Reason::Denied, "Forbidden.RAM");
+        assert_eq!(telling.succeeded(), None);
+        assert_eq!(telling.failed(&denied, begin), News::Fails);
+        let minutes = |number| begin + Duration::from_secs(60 * number);
+        let told: Vec<u64> = (1..=125)
+            .filter(|minute| telling.failed(&denied, minutes(*minute)) != News::None)
+            .collect();
+        assert_eq!(told, [60, 120]);
+        assert_eq!(telling.failed(&denied, minutes(180)), News::StillFails(127));
+        let other = failed(Reason::Denied, "InvalidAccessKeyId.NotFound");
+        assert_eq!(telling.failed(&other, minutes(181)), News::Fails);
+        assert_eq!(telling.succeeded(), Some(128));
+        assert_eq!(telling.failed(&other, minutes(182)), News::Fails);
+    }
+}
