@@ -7,7 +7,7 @@ use crate::view::View;
 pub const MAX_FAILURES_OF_ALL: usize = 100_000;
 
 /// So many each scope keeps, however many scopes there are.
-const LEAST: usize = 20;
+pub const LEAST: usize = 20;
 
 /// The most that a scope may keep: what few have, they keep; those with more give up what is too much.
 pub fn of_failures(view: &View) -> usize {

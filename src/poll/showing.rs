@@ -9,7 +9,7 @@ use super::error::PollError;
 use super::share;
 use super::telling::{News, Telling};
 use crate::clock::Clock;
-use crate::record::{Applied, Findings, NamesUnavailable, Record};
+use crate::record::{Applied, Findings, MAX_FAILURES, NamesUnavailable, Record};
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
@@ -73,9 +73,14 @@ impl Showing {
         self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
     }
 
-    /// How many failures its record may keep.
-    pub(super) fn share_of_failures(&self) -> usize {
-        share::of_failures(&self.board.view())
+    /// How many failures its record may keep after a poll. Where it has few, and does not read a whole list, nobody is
+    /// asked: to look at thousands of scopes takes longer than a poll that finds nothing.
+    pub(super) fn share_of_failures(&self, is_sweep: bool) -> usize {
+        let counts = self.view.counts.as_ref();
+        match is_sweep || counts.is_some_and(|counts| counts.failures().len() > share::LEAST) {
+            true => share::of_failures(&self.board.view()),
+            false => MAX_FAILURES,
+        }
     }
 
     /// When the next poll begins.
