@@ -137,7 +137,7 @@ impl Routes {
         })
     }
 
-    /// The answer to one request; `body` is there where [`Routes::takes_body`] says that it is wanted.
+    /// The answer to one request; `body` is there where `takes_body` says that it is wanted.
     pub async fn answer(&self, mut parts: Parts, body: Option<Incoming>) -> Response<Body> {
         let Some(route) = self.by_path.get(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
