@@ -15,8 +15,8 @@ check:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-unit:
-	$(CARGO) test --workspace
+unit: ## four at a time: the integration tests wait more than they work
+	RUST_TEST_THREADS=4 $(CARGO) test --workspace
 
 sdk: ## the official Python SDK against the simulator, and its credentials package against the exporter
 	$(CARGO) build --quiet -p simulator

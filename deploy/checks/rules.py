@@ -1,6 +1,7 @@
 """deploy/prometheus and deploy/runbooks."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import promql_parser
 import yaml
@@ -27,9 +28,11 @@ def lint():
 @check
 def unit_tests():
     """the unit tests of the alerts pass"""
-    command("promtool", "test", "rules", *TESTS)
+    # promtool takes one file after another, and minutes for the longest.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda file: command("promtool", "test", "rules", file), TESTS))
     tests = [test for file in TESTS for test in yaml.safe_load(file.read_text())["tests"]]
-    assertions = sum(len(test["alert_rule_test"]) for test in tests)
+    assertions = sum(len(test.get("alert_rule_test", [])) + len(test.get("promql_expr_test", [])) for test in tests)
     return f"{len(tests)} tests with {assertions} assertions"
 
 
@@ -41,6 +44,9 @@ def alerts_are_complete():
     for file in TESTS:
         for test in yaml.safe_load(file.read_text())["tests"]:
             alert = test["name"].split(":")[0]
+            if not alert.startswith("CloudAssistant"):
+                # A test of many rules, such as those with series that are absent.
+                continue
             tests.get(alert, found).append(test)
             if any(t["alertname"] != alert for t in test["alert_rule_test"]):
                 found.append(f"{test['name']}: tests another alert than it is named after")
