@@ -40,7 +40,10 @@ def terraform():
         env={"PATH": "/usr/bin:/bin", "TF_CLI_CONFIG_FILE": "/dev/null"},
     )
     resources = 0
-    for folder, policy in ((DEPLOY / "terraform", "policy.json"), (DEPLOY / "terraform" / "events", "queue-policy.json")):
+    for folder, policy in (
+        (DEPLOY / "terraform", "policy.json"),
+        (DEPLOY / "terraform" / "events", "queue-policy.json"),
+    ):
         text = (folder / "main.tf").read_text()
         resources += len(hcl2.loads(text)["resource"])
         assert f"ram/{policy}" in text
