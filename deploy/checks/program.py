@@ -56,10 +56,14 @@ def all_of_deploy():
 def configurations():
     """--config.check accepts the configuration, flags and environment of every package"""
     binary, file = program(), TOOLS / "config.yml"
+    # What the chart mounts from a Secret.
+    mounted, token = "/var/run/secrets/cloud-assistant-exporter/events/token", TOOLS / "event-token"
+    token.write_text("a token of events\n")
     found, count = [], 0
     for what, text, flags, environment in all_of_deploy():
         count += 1
-        file.write_text(text)
+        environment = {name: value.replace(mounted, str(token)) for name, value in environment.items()}
+        file.write_text(text.replace(mounted, str(token)))
         assert any(flag.startswith(CONFIG_FLAG) for flag in flags), f"{what}: {flags}"
         # The web configuration of an example is a Secret's, and $ARGS is the owner's.
         kept = [flag for flag in flags if not flag.startswith((CONFIG_FLAG, "--web.config.file=", "$"))]
