@@ -17,6 +17,8 @@ import tempfile
 import threading
 import urllib.parse
 
+from harness import Simulator
+
 ROLE = "acs:ram::123456789012:role/"
 PROVIDER = "acs:ram::123456789012:oidc-provider/rrsa"
 
@@ -475,11 +477,9 @@ def session_cases(files):
 
 
 def main(simulator, exporter):
-    simulator, exporter = os.path.abspath(simulator), os.path.abspath(exporter)
-    process = subprocess.Popen(
-        [simulator, "--scenario", "credentials", "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    url = process.stdout.readline().strip().removeprefix("listening on ")
+    exporter = os.path.abspath(exporter)
+    simulator = Simulator(os.path.abspath(simulator), "credentials")
+    url = simulator.url
     results = []
 
     def judge(name, well, shown):
@@ -535,8 +535,7 @@ def main(simulator, exporter):
             shown = f"package {asked}, exporter {ours}\n{said}"
             judge(f"session: {name}" + (f" ({reason})" if reason else ""), well, shown)
         recorder.shutdown()
-    process.stdin.close()
-    assert process.wait(timeout=10) == 0
+    simulator.stop()
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if all(results) else 1
 

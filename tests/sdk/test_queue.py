@@ -10,7 +10,7 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 from mns.queue import Message, QueueMeta
 
-from test_sdk import Simulator
+from harness import run
 
 NAME = "cloud-assistant-events"
 EVENT = '{"type":"ecs:CloudAssistant:TaskCompleted","data":{"commandName":"<a> & \\"b\\" 张三"}}'
@@ -102,23 +102,5 @@ def test_a_queue_is_deleted(simulator):
     assert refused(lambda: queue(simulator).receive_message(0)) == "QueueNotExist"
 
 
-def main():
-    simulator = Simulator(sys.argv[1])
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test(simulator)
-            passed += 1
-            print(f"ok      {name.removeprefix('test_').replace('_', ' ')}")
-        except Exception as error:  # a test that fails must not hide the others
-            failed += 1
-            print(f"FAILED  {name.removeprefix('test_').replace('_', ' ')}: {type(error).__name__}: {error}")
-    simulator.stop()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals()))

@@ -4,11 +4,7 @@ Usage: test_sdk.py PATH_OF_THE_SIMULATOR
 """
 
 import base64
-import json
-import subprocess
 import sys
-import urllib.parse
-import urllib.request
 
 from alibabacloud_ecs20140526 import models
 from alibabacloud_credentials.client import Client as Credential
@@ -24,40 +20,13 @@ ROWS = 120 + 1 + 5 + 1 + 1
 INVOCATIONS = 2 + 4
 
 
-class Simulator:
-    """A process that ends with this one."""
-
-    def __init__(self, path):
-        self.process = subprocess.Popen(
-            [path, "--scenario", "sdk", "--until-eof"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.url = self.process.stdout.readline().strip().removeprefix("listening on ")
-        self.host = self.url.removeprefix("http://")
-
-    def stop(self):
-        self.process.stdin.close()
-        assert self.process.wait(timeout=10) == 0
-
-    def get(self, path):
-        with urllib.request.urlopen(f"{self.url}/simulator/{path}") as answer:
-            return json.load(answer)
-
-    def post(self, path, **parameters):
-        query = urllib.parse.urlencode(parameters)
-        request = urllib.request.Request(f"{self.url}/simulator/{path}?{query}", method="POST")
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
-
-    def client(self, key="sdk-key", secret="sdk-secret", token=None, **more):
-        if "credential" not in more:
-            more.update(access_key_id=key, access_key_secret=secret, security_token=token)
-        config = Config(**more)
-        config.endpoint = self.host
-        config.protocol = "http"
-        return Client(config)
+def connect(simulator, key="sdk-key", secret="sdk-secret", token=None, **more):
+    if "credential" not in more:
+        more.update(access_key_id=key, access_key_secret=secret, security_token=token)
+    config = Config(**more)
+    config.endpoint = simulator.host
+    config.protocol = "http"
+    return Client(config)
 
 
 def results(client, **parameters):
@@ -105,13 +74,13 @@ def fields_of(found):
 
 
 def test_pages_by_token_hold_each_row_once(simulator):
-    found = rows(simulator.client())
+    found = rows(connect(simulator))
     assert len(found) == ROWS, len(found)
     assert len({(row.invoke_id, row.instance_id) for row in found}) == ROWS
 
 
 def test_pages_by_number_hold_each_row_once(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     found, number = [], 1
     while True:
         page = results(client, page_number=number, page_size=50)
@@ -125,15 +94,15 @@ def test_pages_by_number_hold_each_row_once(simulator):
 
 
 def test_a_temporary_key_pages_too(simulator):
-    client = simulator.client("STS.sdk-key", token="CAISdk/+==")
+    client = connect(simulator, "STS.sdk-key", token="CAISdk/+==")
     assert len(rows(client)) == ROWS
 
 
 def test_the_older_signature_pages_too(simulator):
     for key in (dict(), dict(key="STS.sdk-key", token="CAISdk/+==")):
-        client = simulator.client(**key, signature_algorithm="v2")
+        client = connect(simulator, **key, signature_algorithm="v2")
         assert len(rows(client)) == ROWS
-        error = refused(lambda: results(simulator.client(secret="wrong", signature_algorithm="v2")))
+        error = refused(lambda: results(connect(simulator, secret="wrong", signature_algorithm="v2")))
         assert error.code == "SignatureDoesNotMatch"
 
 
@@ -150,25 +119,25 @@ def test_a_role_is_assumed(simulator):
         body_type="json",
     )
     form = dict(RoleArn="acs:ram::123456789012:role/exporter", RoleSessionName="sdk", DurationSeconds=900)
-    answer = simulator.client().call_api(params, OpenApiRequest(body=form), RuntimeOptions())
+    answer = connect(simulator).call_api(params, OpenApiRequest(body=form), RuntimeOptions())
     given = answer["body"]["Credentials"]
-    client = simulator.client(given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
+    client = connect(simulator, given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"])
     assert len(rows(client)) == ROWS
 
 
 def test_a_credentials_uri_gives_keys(simulator):
     uri = f"{simulator.url}/credentials/sdk"
     credential = Credential(CredentialConfig(type="credentials_uri", credentials_uri=uri))
-    assert len(rows(simulator.client(credential=credential))) == ROWS
+    assert len(rows(connect(simulator, credential=credential))) == ROWS
 
 
 def test_every_documented_field_of_a_row_arrives(simulator):
-    found = rows(simulator.client())
+    found = rows(connect(simulator))
     assert fields_set(found) == fields_of(found), fields_of(found) - fields_set(found)
 
 
 def test_the_full_row_is_exact(simulator):
-    (row,) = rows(simulator.client(), instance_id="i-full")
+    (row,) = rows(connect(simulator), instance_id="i-full")
     expected = {
         "InstanceId": "i-full",
         "InvocationStatus": "Failed",
@@ -197,12 +166,12 @@ def test_the_full_row_is_exact(simulator):
     shown = row.to_map()
     assert shown.pop("InvokeId").startswith("t-") and shown.pop("CommandId").startswith("c-")
     assert shown == expected, shown
-    (plain,) = rows(simulator.client(), instance_id="i-full", content_encoding="PlainText")
+    (plain,) = rows(connect(simulator), instance_id="i-full", content_encoding="PlainText")
     assert plain.output == "output of th"
 
 
 def test_rows_lack_what_they_cannot_have(simulator):
-    found = {row.instance_id: row for row in rows(simulator.client())}
+    found = {row.instance_id: row for row in rows(connect(simulator))}
     status = lambda name: (found[name].invocation_status, found[name].error_code, found[name].exit_code)
     times = lambda name: (found[name].start_time, found[name].finished_time, found[name].stop_time)
     assert status("i-pending") == ("Pending", "", None)
@@ -220,7 +189,7 @@ def test_rows_lack_what_they_cannot_have(simulator):
 
 
 def test_filters(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     (full,) = rows(client, instance_id="i-full")
     tag = models.DescribeInvocationResultsRequestTag
     count = lambda **parameters: len(rows(client, **parameters))
@@ -235,7 +204,7 @@ def test_filters(simulator):
 
 
 def test_the_history_of_a_schedule(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     (row,) = rows(client, instance_id="i-nightly")
     assert (row.repeats, row.invocation_status, row.invoke_record_status) == (3, "Running", "Running")
     runs = rows(client, invoke_id=row.invoke_id, include_history=True)
@@ -247,7 +216,7 @@ def test_the_history_of_a_schedule(simulator):
 
 
 def test_invocations(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     body = invocations(client, max_results=50)
     found = body.invocations.invocation
     assert len(found) == INVOCATIONS and body.next_token == "" and body.request_id
@@ -262,7 +231,7 @@ def test_invocations(simulator):
 
 
 def test_the_instances_of_an_invocation(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     instances = []
     for invocation in invocations(client, max_results=50).invocations.invocation:
         body = invocations(client, invoke_id=invocation.invoke_id, include_output=True)
@@ -275,7 +244,7 @@ def test_the_instances_of_an_invocation(simulator):
 
 
 def test_filters_of_invocations(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     count = lambda **parameters: len(invocations(client, max_results=50, **parameters).invocations.invocation)
     assert count(repeat_mode="Period") == 1
     assert count(repeat_mode="EveryReboot") == 1
@@ -291,7 +260,7 @@ def test_filters_of_invocations(simulator):
 
 
 def test_regions(simulator):
-    body = simulator.client().describe_regions(models.DescribeRegionsRequest()).body
+    body = connect(simulator).describe_regions(models.DescribeRegionsRequest()).body
     found = body.regions.region
     assert [region.region_id for region in found] == ["cn-beijing", "cn-hangzhou", "cn-shanghai"]
     assert found[1].region_endpoint == "ecs.cn-hangzhou.aliyuncs.com"
@@ -299,7 +268,7 @@ def test_regions(simulator):
 
 
 def test_wrong_parameters_have_their_codes(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     tag = models.DescribeInvocationResultsRequestTag
     cases = [
         (dict(region_id="cn-nowhere"), 404, "InvalidRegionId.NotFound"),
@@ -334,12 +303,12 @@ def test_wrong_keys_have_their_codes(simulator):
         (dict(key="STS.expired", token="CAIExpired/+=="), 400, "InvalidSecurityToken.Expired"),
     ]
     for key, status, code in cases:
-        error = refused(lambda: results(simulator.client(**key)))
+        error = refused(lambda: results(connect(simulator, **key)))
         assert (error.status_code, error.code) == (status, code), (key, error)
 
 
 def test_every_documented_error_arrives(simulator):
-    client = simulator.client()
+    client = connect(simulator)
     errors = simulator.get("errors")
     assert len(errors) > 25
     for error in errors:
@@ -353,7 +322,7 @@ def test_every_documented_error_arrives(simulator):
 
 def test_throttling_is_understood(simulator):
     simulator.post("fault", kind="ThrottleHeader")
-    error = refused(lambda: results(simulator.client()))
+    error = refused(lambda: results(connect(simulator)))
     assert isinstance(error, exceptions.ThrottlingException), type(error)
     assert error.retry_after == 50, error.retry_after
 
@@ -366,23 +335,5 @@ def test_nothing_else_was_asked(simulator):
     assert actions == asked, actions
 
 
-def main():
-    simulator = Simulator(sys.argv[1])
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test(simulator)
-            passed += 1
-            print(f"ok      {name.removeprefix('test_').replace('_', ' ')}")
-        except Exception as error:  # a test that fails must not hide the others
-            failed += 1
-            print(f"FAILED  {name.removeprefix('test_').replace('_', ' ')}: {type(error).__name__}: {error}")
-    simulator.stop()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(globals()))

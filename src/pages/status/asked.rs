@@ -66,6 +66,11 @@ impl HomeAsked {
         }
         .link()
     }
+
+    /// The same at another page of the table.
+    pub(super) fn at(&self, page: usize) -> String {
+        Self { page, ..self.clone() }.link()
+    }
 }
 
 /// What is asked of `/failures`.
@@ -125,6 +130,11 @@ impl FailuresAsked {
             ..self.clone()
         }
         .link()
+    }
+
+    /// The same at another page of the table.
+    pub(super) fn at(&self, page: usize) -> String {
+        Self { page, ..self.clone() }.link()
     }
 
     /// The page.

@@ -21,15 +21,9 @@ const MAX_CHOICES: usize = 200;
 
 /// The page.
 pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Frame<'_>) -> String {
-    let refresh = match (asked.is_open, asked.is_paused) {
-        (true, _) => Refresh::FormIsOpen,
-        (false, true) => Refresh::Off {
-            resume: asked.paused(false),
-        },
-        (false, false) => Refresh::On {
-            pause: asked.paused(true),
-        },
-    };
+    let refresh = Refresh::of(asked.is_open, asked.is_paused, |is_paused| {
+        asked.paused(is_paused)
+    });
     let mut html = Html::default();
     begin(&mut html, overview, frame, Page::Failures, &refresh);
     html.markup("<section aria-labelledby=\"filter\"><h2 id=\"filter\">Failures</h2>\n");

@@ -34,6 +34,19 @@ pub(super) enum Refresh {
     FormIsOpen,
 }
 
+impl Refresh {
+    /// That of a page whose address with and without it is `paused`.
+    pub(super) fn of(is_open: bool, is_paused: bool, paused: impl Fn(bool) -> String) -> Self {
+        match (is_open, is_paused) {
+            (true, _) => Self::FormIsOpen,
+            (false, true) => Self::Off {
+                resume: paused(false),
+            },
+            (false, false) => Self::On { pause: paused(true) },
+        }
+    }
+}
+
 // The icon of the tab tells the state by its colour and its form.
 const GOOD_ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='8' fill='%231a7f4b'/%3E%3Cpath d='M4 8l3 3 5-6' stroke='white' stroke-width='2' fill='none'/%3E%3C/svg%3E";
 const BAD_ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%23c9302c'/%3E%3Cpath d='M4 4l8 8M12 4l-8 8' stroke='white' stroke-width='2'/%3E%3C/svg%3E";

@@ -8,6 +8,7 @@ use super::asked::FailuresAsked as Asked;
 use super::html::Html;
 use super::results::{command, has_accounts, instance, run, time, why};
 use super::show::{Number, Span, cut};
+use super::turn::{Turn, turn};
 use crate::pages::bounded::bounded;
 use crate::pages::console;
 use crate::pages::filter::Found;
@@ -85,35 +86,14 @@ pub(super) fn table(html: &mut Html, overview: &Overview<'_>, asked: &Asked, fou
         row(html, asked, invocation, with_account);
     }
     html.markup("</tbody></table></div>\n");
-    turn(html, asked, (page, pages));
-}
-
-fn turn(html: &mut Html, asked: &Asked, (page, pages): (usize, usize)) {
-    if pages < 2 {
-        return;
-    }
-    let to = |page| {
-        Asked {
-            page,
-            ..asked.clone()
-        }
-        .link()
+    let at = Turn {
+        of: "invocations",
+        before: "Newer",
+        after: "Older",
+        page,
+        pages,
     };
-    html.markup("<nav class=\"pages\" aria-label=\"Pages of invocations\">");
-    if page > 1 {
-        html.markup("<a class=\"button\" rel=\"prev\"")
-            .attribute("href", to(page - 1))
-            .markup(">Newer</a>");
-    }
-    html.markup("<span>")
-        .text(format_args!("Page {page} of {pages}"))
-        .markup("</span>");
-    if page < pages {
-        html.markup("<a class=\"button\" rel=\"next\"")
-            .attribute("href", to(page + 1))
-            .markup(">Older</a>");
-    }
-    html.markup("</nav>\n");
+    turn(html, &at, |page| asked.at(page));
 }
 
 fn row(html: &mut Html, asked: &Asked, invocation: &Invocation<'_>, with_account: bool) {

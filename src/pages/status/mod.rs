@@ -19,6 +19,7 @@ mod scopes;
 mod show;
 mod spark;
 mod timeline;
+mod turn;
 
 pub(super) use asked::{FailuresAsked, HomeAsked};
 pub(super) use failures::page as failures_page;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::asked::HomeAsked as Asked;
 use super::html::Html;
 use super::show::{Number, cut};
+use super::turn::{Turn, turn};
 use super::{ROWS_ON_A_PAGE as ROWS, scope_row};
 use crate::pages::bounded::bounded;
 use crate::pages::overview::{Overview, Share, State, recent};
@@ -67,7 +68,14 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
         }
     }
     html.markup("</tbody></table></div>");
-    turn(html, asked, (page, pages));
+    let at = Turn {
+        of: "regions",
+        before: "Previous",
+        after: "Next",
+        page,
+        pages,
+    };
+    turn(html, &at, |page| asked.at(page));
     html.markup("</section>\n");
 }
 
@@ -206,32 +214,4 @@ fn kind_of_error(scope: &ScopeView) -> Option<(&'static str, Option<&str>, Strin
     let error = scope.error.as_ref().filter(|_| last.is_some())?;
     let what = bounded(&error.what).replace(&*scope.scope.region_id, "…");
     Some((error.reason.as_str(), error.code.as_deref(), what))
-}
-
-fn turn(html: &mut Html, asked: &Asked, (page, pages): (usize, usize)) {
-    if pages < 2 {
-        return;
-    }
-    html.markup("<nav class=\"pages\" aria-label=\"Pages of regions\">");
-    let to = |page| {
-        Asked {
-            page,
-            ..asked.clone()
-        }
-        .link()
-    };
-    if page > 1 {
-        html.markup("<a class=\"button\" rel=\"prev\"")
-            .attribute("href", to(page - 1))
-            .markup(">Previous</a>");
-    }
-    html.markup("<span>")
-        .text(format_args!("Page {page} of {pages}"))
-        .markup("</span>");
-    if page < pages {
-        html.markup("<a class=\"button\" rel=\"next\"")
-            .attribute("href", to(page + 1))
-            .markup(">Next</a>");
-    }
-    html.markup("</nav>");
 }

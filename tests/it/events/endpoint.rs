@@ -23,11 +23,7 @@ fn results_are_seen_when_their_events_come_and_not_at_the_next_poll() {
     stage.emit_by_http();
     for results in 1..=3 {
         let since = Instant::now();
-        stage
-            .simulator
-            .cloud()
-            .region(ACCOUNT, REGION)
-            .add_settled(1, Outcome::failed(3));
+        stage.fail_one(REGION);
         stage.counted(results);
         assert!(
             since.elapsed() < Duration::from_secs(60),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use simulator::{ALL_REGIONS, Emission, Outcome};
+use simulator::{ALL_REGIONS, Emission};
 use tempfile::tempdir;
 
 use super::{ID, Stage, cloud, event};
@@ -78,11 +78,7 @@ fn latencies(by_queue: bool, is_busy: bool) -> Vec<Duration> {
             for number in 0..RESULTS_OF_ALL {
                 let region = regions[number % regions.len()];
                 let mut waiting = waiting.lock().unwrap();
-                stage
-                    .simulator
-                    .cloud()
-                    .region(ACCOUNT, region)
-                    .add_settled(1, Outcome::failed(3));
+                stage.fail_one(region);
                 waiting.entry(region.to_owned()).or_default().push(Instant::now());
                 drop(waiting);
                 thread::park_timeout(APART);

@@ -7,7 +7,7 @@ mod queue;
 
 use std::collections::BTreeMap;
 
-use simulator::{AccessKey, Clock, Cloud, Emission, Simulator, unix_now};
+use simulator::{AccessKey, Clock, Cloud, Emission, Outcome, Simulator, unix_now};
 use tempfile::{TempDir, tempdir};
 
 use crate::cloud::{ACCOUNT, REGION};
@@ -101,6 +101,14 @@ impl Stage {
         let emission = Emission::to_http(format!("http://{}/api/v1/events", self.exporter.address()));
         self.simulator.cloud().emit(Some(emission.clone()));
         emission
+    }
+
+    /// A result of the region fails, now.
+    pub fn fail_one(&self, region_id: &str) {
+        let mut cloud = self.simulator.cloud();
+        cloud
+            .region(ACCOUNT, region_id)
+            .add_settled(1, Outcome::failed(3));
     }
 
     pub fn post(&self, query: &str, headers: &str, body: &str) -> Answer {

@@ -45,11 +45,7 @@ fn results_are_seen_when_their_events_are_in_the_queue() {
         };
         stage.simulator.cloud().emit(Some(emission));
         let since = Instant::now();
-        stage
-            .simulator
-            .cloud()
-            .region(ACCOUNT, REGION)
-            .add_settled(1, Outcome::failed(3));
+        stage.fail_one(REGION);
         stage.counted(results);
         assert!(
             since.elapsed() < Duration::from_secs(25),
@@ -69,11 +65,7 @@ fn results_are_seen_when_their_events_are_in_the_queue() {
         };
         stage.simulator.cloud().queue(ACCOUNT, "q").put(body, 0);
     }
-    stage
-        .simulator
-        .cloud()
-        .region(ACCOUNT, REGION)
-        .add_settled(1, Outcome::failed(3));
+    stage.fail_one(REGION);
     let scrape = stage.counted(4);
     eventually("everything is deleted", || {
         (stage.simulator.cloud().queue(ACCOUNT, "q").deleted == 7).then_some(())

@@ -102,32 +102,16 @@ impl Call {
         };
         let action = unsigned.or_else(named).unwrap_or_default();
         let region = parameters.get("RegionId").unwrap_or_default();
-        let access_key_id = request.access_key_id();
-        let account = access_key_id
-            .as_ref()
-            .and_then(|id| shared.cloud().keys.get(id).map(|known| known.account.clone()));
-        let mut headers = request.headers.clone();
-        headers.retain(|(name, _)| name != "authorization");
+        let caller = shared.caller(request.access_key_id());
         let number = shared.receive(Received {
-            number: 0,
-            method: request.method.clone(),
-            action: action.to_owned(),
-            account: account.clone(),
-            access_key_id,
             region: region.to_owned(),
-            parameters: parameters.as_map().clone(),
-            headers: headers.into_iter().collect(),
-            signed: false,
             page_token: parameters.get("NextToken").is_some_and(|token| !token.is_empty()),
-            status: 0,
-            code: None,
-            fault: None,
-            at: SystemTime::now(),
+            ..Received::new(&request, action, &caller, parameters.as_map().clone())
         });
         Self {
             action: action.to_owned(),
             region: region.to_owned(),
-            account: account.unwrap_or_default(),
+            account: caller.1.unwrap_or_default(),
             request_id: request_id(number),
             request,
             parameters,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use crate::signature::Request;
+
 /// A request and its answer.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -34,4 +36,34 @@ pub struct Received {
     pub fault: Option<String>,
     /// When it came.
     pub at: SystemTime,
+}
+
+impl Received {
+    /// One that has just come, and of which nothing else is known yet. `caller` is the AccessKeyId, and whose it is.
+    pub(crate) fn new(
+        request: &Request,
+        action: &str,
+        caller: &(Option<String>, Option<String>),
+        parameters: BTreeMap<String, String>,
+    ) -> Self {
+        let (access_key_id, account) = caller.clone();
+        let mut headers = request.headers.clone();
+        headers.retain(|(name, _)| name != "authorization");
+        Self {
+            number: 0,
+            method: request.method.clone(),
+            action: action.to_owned(),
+            account,
+            access_key_id,
+            region: String::new(),
+            parameters,
+            headers: headers.into_iter().collect(),
+            signed: false,
+            page_token: false,
+            status: 0,
+            code: None,
+            fault: None,
+            at: SystemTime::now(),
+        }
+    }
 }

@@ -89,6 +89,13 @@ impl Shared {
         change(&mut lock(&self.settings));
     }
 
+    /// An AccessKeyId, and whose it is, if it is known.
+    pub(crate) fn caller(&self, access_key_id: Option<String>) -> (Option<String>, Option<String>) {
+        let known = |id: &String| Some(self.cloud().keys.get(id)?.account.clone());
+        let account = access_key_id.as_ref().and_then(known);
+        (access_key_id, account)
+    }
+
     /// Notes a request, and gives it its number.
     pub(crate) fn receive(&self, mut received: Received) -> u64 {
         let mut log = lock(&self.received);

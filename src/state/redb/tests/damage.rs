@@ -43,6 +43,15 @@ impl Sound {
     }
 }
 
+/// A state that has been opened, and in which one more result is saved.
+fn one_more(directory: &Path) -> (Arc<Store>, Record) {
+    let store = Arc::new(open(directory).unwrap());
+    let mut held = load(&store, &scope("a")).unwrap();
+    let found = poll([row(9000, KnownStatus::Success)]);
+    record(&store, &scope("a"), &mut held, found).unwrap();
+    (store, held)
+}
+
 #[test]
 fn a_cut_off_file_is_refused() {
     let sound = Sound::new();
@@ -93,15 +102,7 @@ fn flipped_bits_are_noticed_or_do_no_harm() {
 #[test]
 fn damage_to_a_file_that_was_not_closed_is_noticed_too() {
     let mut sound = Sound::new();
-    let store = Arc::new(open(sound.directory.path()).unwrap());
-    let mut held = load(&store, &scope("a")).unwrap();
-    record(
-        &store,
-        &scope("a"),
-        &mut held,
-        poll([row(9000, KnownStatus::Success)]),
-    )
-    .unwrap();
+    let (store, mut held) = one_more(sound.directory.path());
     sound.counted = counted(&mut held);
     let bytes = sound.bytes();
     assert_eq!(sound.open("killed", &bytes), None);
@@ -213,15 +214,7 @@ fn an_older_or_missing_file_is_not_gone_on_from_unasked() {
     grown(directory.path(), 2);
     let file = directory.path().join(FILE);
     let older = fs::read(&file).unwrap();
-    let store = Arc::new(open(directory.path()).unwrap());
-    let mut held = load(&store, &scope("a")).unwrap();
-    record(
-        &store,
-        &scope("a"),
-        &mut held,
-        poll([row(9000, KnownStatus::Success)]),
-    )
-    .unwrap();
+    let (store, _) = one_more(directory.path());
     drop(store);
 
     fs::write(&file, older).unwrap();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::Response;
 use hyper::header::{HeaderName, HeaderValue, LOCATION};
@@ -103,31 +103,12 @@ impl Call {
         let access_key_id = request
             .header("authorization")
             .and_then(|value| Some(value.strip_prefix("MNS ")?.split_once(':')?.0.to_owned()));
-        let account = access_key_id
-            .as_ref()
-            .and_then(|id| shared.cloud().keys.get(id).map(|known| known.account.clone()));
-        let mut headers = request.headers.clone();
-        headers.retain(|(name, _)| name != "authorization");
-        let number = shared.receive(Received {
-            number: 0,
-            method: request.method.clone(),
-            action: action.to_owned(),
-            account: account.clone(),
-            access_key_id,
-            region: String::new(),
-            parameters,
-            headers: headers.into_iter().collect(),
-            signed: false,
-            page_token: false,
-            status: 0,
-            code: None,
-            fault: None,
-            at: SystemTime::now(),
-        });
+        let caller = shared.caller(access_key_id);
+        let number = shared.receive(Received::new(&request, action, &caller, parameters));
         Self {
             action,
             queue,
-            account: account.unwrap_or_default(),
+            account: caller.1.unwrap_or_default(),
             request_id: format!("5EA0{number:020X}"),
             number,
             request,
