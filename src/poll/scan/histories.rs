@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::history::{HistoryCursor, UnderWay, UnreadRuns, requests};
+use super::cursor::{HistoryCursor, UnderWay};
+use super::history::{UnreadRuns, requests};
 use super::pages::{MAX_PAGES, MAX_ROWS};
 use super::{Scan, Stage};
 use crate::record::{History, Record, Schedule, Sought};
@@ -104,10 +105,11 @@ impl Scan {
 
     /// The cursor ends with this scan: nobody goes on with what it has not read.
     pub fn leave_histories(&mut self, cursor: &mut HistoryCursor) {
-        for under_way in [cursor.under_way.take(), cursor.set_aside.take()] {
-            if let Some(under_way) = under_way {
-                self.hand_over(*under_way, false);
-            }
+        for under_way in [cursor.under_way.take(), cursor.set_aside.take()]
+            .into_iter()
+            .flatten()
+        {
+            self.hand_over(*under_way, false);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use crate::clock::Now;
-use crate::poll::scan::history::HistoryCursor;
+use crate::poll::scan::cursor::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
 use crate::record::{Applied, CommandSettings, Counts, Looks, NamesUnavailable, Pauses, Record, Settings};
 use crate::result::Seconds;
