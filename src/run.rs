@@ -1,6 +1,7 @@
 //! What the binary does: the command line's choices, the signals, and the exit code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Options, backfill, check, load_config};
+use crate::app::{App, Options, backfill, check, copy, load_config};
 use crate::cli::Cli;
 use crate::config::{Config, Format};
 use crate::{healthcheck, signals, telemetry, version};
@@ -44,6 +45,8 @@ pub fn main(cli: Cli) -> ExitCode {
         is_healthy(&cli)
     } else if cli.backfill.directory.is_some() {
         write_past(&cli, &environment)
+    } else if let Some(directory) = &cli.state_copy_to_postgres {
+        copy_state(&cli, directory, &environment)
     } else {
         serve(cli, environment)
     };
@@ -129,6 +132,20 @@ fn write_past(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<Exi
     runtime.shutdown_background();
     log.flush(FLUSH_WITHIN);
     print(written?.to_string().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies a record to the database. What it has done is said on standard output.
+fn copy_state(cli: &Cli, from: &Path, environment: &[(String, String)]) -> anyhow::Result<ExitCode> {
+    let config = load_config(cli, environment)?;
+    let level = cli.log_level.unwrap_or(config.log.level);
+    let format = cli.log_format.unwrap_or(config.log.format);
+    let log = telemetry::start(level, format)?;
+    let runtime = runtime()?;
+    let copied = runtime.block_on(copy::run(from, &config));
+    runtime.shutdown_background();
+    log.flush(FLUSH_WITHIN);
+    print(&copied?.to_string());
     Ok(ExitCode::SUCCESS)
 }
 

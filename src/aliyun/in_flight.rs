@@ -1,9 +1,12 @@
 //! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::lease::Lease;
 
 /// Of the whole process: what that many answers take in memory is bounded, and a network is not flooded.
 const OF_PROCESS: usize = 256;
@@ -23,6 +26,8 @@ const LEAST_OF_ACCOUNT: usize = 4;
 pub struct Places {
     all: Arc<Semaphore>,
     unanswered: Arc<Semaphore>,
+    /// Without it nothing is asked.
+    lease: Option<Lease>,
 }
 
 impl Default for Places {
@@ -30,6 +35,18 @@ impl Default for Places {
         Self {
             all: Arc::new(Semaphore::new(OF_PROCESS)),
             unanswered: Arc::new(Semaphore::new(OF_UNANSWERED)),
+            lease: None,
+        }
+    }
+}
+
+impl Places {
+    /// The same places, for as long as a lease is held.
+    #[must_use]
+    pub fn under(&self, lease: Lease) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self.clone()
         }
     }
 }
@@ -69,6 +86,10 @@ impl InFlight {
             false => None,
         };
         let all = self.places.all.acquire().await.ok();
+        // Another replica asks from now on. Whoever waits here is about to be stopped.
+        if self.places.lease.as_ref().is_some_and(|lease| !lease.is_held()) {
+            pending::<()>().await;
+        }
         Place {
             of: self,
             _permits: [account, unanswered, all],
@@ -90,7 +111,6 @@ fn of_one(accounts: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
     use std::time::Duration;
 
     use tokio::time::{Instant, sleep, timeout};

@@ -19,7 +19,7 @@ use super::ways::Ways;
 use crate::aliyun::client::Action;
 use crate::backfill::{ScopeSeries, Spacing, Sums, TargetLabels, days, until};
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, State};
 use crate::requests::Requests;
 use crate::scope::Scope;
 use crate::state::StateError;
@@ -95,11 +95,16 @@ fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<Join> {
         })?;
         return Ok(Join::Looks(Arc::new(looks)));
     }
-    if config.state.path.is_none() {
-        bail!(
+    match config.state {
+        State::Directory(_) => {}
+        State::Memory => bail!(
             "state.path is empty, so that the exporter's first look begins anew with each start: start it, save what it \
              answers at /api/v1/status, and give that as --backfill.status=PATH"
-        );
+        ),
+        State::Postgres(_) => bail!(
+            "the state is in a database that replicas share: save what the one that leads answers at /api/v1/status, and \
+             give that as --backfill.status=PATH"
+        ),
     }
     match super::open_store(config) {
         Ok(store) => Ok(Join::State(Arc::new(store))),
