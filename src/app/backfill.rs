@@ -25,6 +25,7 @@ use crate::scope::Scope;
 use crate::state::StateError;
 use reading::{Join, ReadScope, Reading};
 pub use report::Report;
+use report::UsedState;
 
 /// So many scopes are read at once; each at the pace that `rate_limit` allows.
 const AT_ONCE: usize = 64;
@@ -43,7 +44,7 @@ pub async fn run(
     let spacing = spacing(flags)?;
     let labels = TargetLabels::read(&flags.labels).map_err(anyhow::Error::msg)?;
     std::fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-    let join = join(flags, &config)?;
+    let (join, state) = join(flags, &config)?;
     let config = Arc::new(config);
     let requests = Arc::new(Requests::new(&Registry::new())?);
     let shared = super::shared(environment, requests)?;
@@ -65,7 +66,7 @@ pub async fn run(
                 ScopeSeries::of(of, &labels, &buckets, spacing.step, durations)
             })
             .collect();
-        write(&to, &read, series, spacing, &stop)
+        write(&to, (&read, state), series, spacing, &stop)
     });
     writing.await.context("the writing has died")?
 }
@@ -83,8 +84,8 @@ fn spacing(flags: &cli::Backfill) -> anyhow::Result<Spacing> {
     Ok(Spacing { step, near })
 }
 
-/// What says where the files end.
-fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<Join> {
+/// What says where the files end, and the state where it is that.
+fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<(Join, Option<UsedState>)> {
     if let Some(path) = &flags.status {
         let body = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let looks = until::of_status(&body).map_err(|error| {
@@ -93,16 +94,25 @@ fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<Join> {
                 path.display()
             )
         })?;
-        return Ok(Join::Looks(Arc::new(looks)));
+        return Ok((Join::Looks(Arc::new(looks)), None));
     }
-    if config.state.path.is_none() {
+    let Some(path) = &config.state.path else {
         bail!(
             "state.path is empty, so that the exporter's first look begins anew with each start: start it, save what it \
              answers at /api/v1/status, and give that as --backfill.status=PATH"
         );
-    }
+    };
     match super::open_store(config) {
-        Ok(store) => Ok(Join::State(Arc::new(store))),
+        Ok(store) => {
+            let state = UsedState {
+                path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+                is_new: store.scopes()?.is_empty(),
+            };
+            if state.is_new {
+                tracing::warn!(path = %state.path.display(), "nothing is saved here: the first look is taken now");
+            }
+            Ok((Join::State(Arc::new(store)), Some(state)))
+        }
         Err(error) if matches!(error.downcast_ref(), Some(StateError::InUse { .. })) => Err(error.context(
             "an exporter runs, which is not to be disturbed: save what it answers at /api/v1/status, and give that as \
              --backfill.status=PATH",
@@ -201,7 +211,7 @@ async fn read_all(readings: Vec<Reading>, stop: &CancellationToken) -> anyhow::R
 /// Writes the days, and reads them again.
 fn write(
     directory: &Path,
-    read: &[ReadScope],
+    (read, state): (&[ReadScope], Option<UsedState>),
     series: Vec<ScopeSeries>,
     spacing: Spacing,
     stop: &CancellationToken,
@@ -235,7 +245,7 @@ fn write(
     }
     Ok(Report::of(
         PathBuf::from(directory),
-        read,
+        (read, state),
         &series,
         written,
         &sums,

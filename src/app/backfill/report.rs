@@ -11,10 +11,20 @@ use crate::timestamp;
 /// So many scopes are told one by one; of the others the sums.
 const MOST_SCOPES: usize = 50;
 
+/// The state that has said where the files end.
+#[derive(Debug)]
+pub(super) struct UsedState {
+    /// Absolute: who reads of it may stand elsewhere.
+    pub(super) path: PathBuf,
+    /// Whether nothing had been saved there.
+    pub(super) is_new: bool,
+}
+
 /// What has been done. Its text is for people.
 #[derive(Debug)]
 pub struct Report {
     directory: PathBuf,
+    state: Option<UsedState>,
     scopes: Vec<Line>,
     written: Written,
     /// Of `cloud_assistant_results_total` in the files.
@@ -37,7 +47,7 @@ struct Line {
 impl Report {
     pub(super) fn of(
         directory: PathBuf,
-        read: &[ReadScope],
+        (read, state): (&[ReadScope], Option<UsedState>),
         series: &[ScopeSeries],
         written: Written,
         sums: &Sums,
@@ -46,6 +56,7 @@ impl Report {
         let totals = totals.filter(|(name, _)| name.starts_with("cloud_assistant_results_total{"));
         Self {
             directory,
+            state,
             scopes: read
                 .iter()
                 .zip(series)
@@ -146,6 +157,17 @@ impl fmt::Display for Report {
                 .map(|line| line.remarks.len())
                 .sum();
             writeln!(to, "and {more} scopes more, with {remarks} remarks")?;
+        }
+        if let Some(state) = &self.state {
+            let path = state.path.display();
+            match state.is_new {
+                true => writeln!(
+                    to,
+                    "state: {path}, made new. Only an exporter with this state.path goes on from here; one that has \
+                     counted with another has results of these files in its counters"
+                )?,
+                false => writeln!(to, "state: {path}")?,
+            }
         }
         let listed: u64 = self.scopes.iter().map(|line| line.in_files).sum();
         writeln!(
