@@ -17,9 +17,11 @@ use super::account::{Account, Shared};
 use super::plan::Plan;
 use super::ways::Ways;
 use crate::aliyun::client::Action;
+use crate::backfill::kept::Kept;
 use crate::backfill::{ScopeSeries, Spacing, Sums, TargetLabels, days, until};
 use crate::cli;
 use crate::config::Config;
+use crate::file_lock::LockError;
 use crate::requests::Requests;
 use crate::scope::Scope;
 use crate::state::StateError;
@@ -43,7 +45,15 @@ pub async fn run(
     let directory = flags.directory.clone().unwrap_or_default();
     let spacing = spacing(flags)?;
     let labels = TargetLabels::read(&flags.labels).map_err(anyhow::Error::msg)?;
-    std::fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+    let _alone = Kept::lock(&directory).map_err(|error| {
+        let directory = directory.display();
+        match error {
+            LockError::InUse(owner) => anyhow::anyhow!(
+                "another --backfill uses {directory}: {owner}; wait for its end, or give this one a directory of its own"
+            ),
+            LockError::Disk(error) => anyhow::Error::new(error).context(format!("{directory} cannot be made")),
+        }
+    })?;
     let (join, state) = join(flags, &config)?;
     let config = Arc::new(config);
     let requests = Arc::new(Requests::new(&Registry::new())?);
@@ -53,6 +63,8 @@ pub async fn run(
         readings = readings(&config, &shared, &join, &directory) => readings?,
     };
     let read = read_all(readings, stop).await?;
+    // Writing takes long, and needs no state: the exporter may go on.
+    drop(join);
     let (buckets, durations) = (
         config.metrics.duration_buckets.clone(),
         config.metrics.command_durations,
@@ -60,13 +72,14 @@ pub async fn run(
     let (stop, to) = (stop.clone(), directory.clone());
     let writing = spawn_blocking(move || {
         let series: Vec<ScopeSeries> = read
+            .scopes
             .iter()
             .map(|read| {
                 let of = (&read.scope, &read.kept.past, read.until);
                 ScopeSeries::of(of, &labels, &buckets, spacing.step, durations)
             })
             .collect();
-        write(&to, (&read, state), series, spacing, &stop)
+        write(&to, (read, state), series, spacing, &stop)
     });
     writing.await.context("the writing has died")?
 }
@@ -115,7 +128,7 @@ fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<(Join, Option<
         }
         Err(error) if matches!(error.downcast_ref(), Some(StateError::InUse { .. })) => Err(error.context(
             "an exporter runs, which is not to be disturbed: save what it answers at /api/v1/status, and give that as \
-             --backfill.status=PATH",
+             --backfill.status=PATH (where it is another --backfill, wait for its end)",
         )),
         Err(error) => Err(error),
     }
@@ -155,8 +168,16 @@ async fn readings(
     Ok(readings)
 }
 
+/// What was read.
+#[derive(Debug)]
+struct AllRead {
+    scopes: Vec<ReadScope>,
+    /// Found regions whose API does not know Cloud Assistant.
+    not_supported: Vec<Scope>,
+}
+
 /// Reads all scopes, some at once.
-async fn read_all(readings: Vec<Reading>, stop: &CancellationToken) -> anyhow::Result<Vec<ReadScope>> {
+async fn read_all(readings: Vec<Reading>, stop: &CancellationToken) -> anyhow::Result<AllRead> {
     let all = readings.len();
     let mut waiting = readings.into_iter();
     let mut under_way = JoinSet::new();
@@ -176,7 +197,7 @@ async fn read_all(readings: Vec<Reading>, stop: &CancellationToken) -> anyhow::R
         match ended {
             None => break,
             Some(Ok((scope, Ok(found)))) => {
-                read.extend(found.map(|found| (scope.clone(), found)));
+                read.insert(scope.clone(), found);
                 let done = read.len() + failed.len();
                 tracing::info!(
                     account = &*scope.account,
@@ -205,21 +226,31 @@ async fn read_all(readings: Vec<Reading>, stop: &CancellationToken) -> anyhow::R
              from there"
         )));
     }
-    Ok(read.into_values().collect())
+    let (mut scopes, mut not_supported) = (Vec::new(), Vec::new());
+    for (scope, found) in read {
+        match found {
+            Some(found) => scopes.push(found),
+            None => not_supported.push(scope),
+        }
+    }
+    Ok(AllRead {
+        scopes,
+        not_supported,
+    })
 }
 
 /// Writes the days, and reads them again.
 fn write(
     directory: &Path,
-    (read, state): (&[ReadScope], Option<UsedState>),
+    (read, state): (AllRead, Option<UsedState>),
     series: Vec<ScopeSeries>,
     spacing: Spacing,
     stop: &CancellationToken,
 ) -> anyhow::Result<Report> {
     let samples = days::estimate(&series, spacing.step);
     tracing::info!(samples_at_most = samples, "writing");
-    let told = |path: &Path| {
-        tracing::info!(path = %path.display(), "written");
+    let told = |day: &str| {
+        tracing::info!(day, "a day is written");
         !stop.is_cancelled()
     };
     let failed = || format!("the files in {} cannot be written", directory.display());

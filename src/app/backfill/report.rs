@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::AllRead;
 use super::reading::ReadScope;
 use crate::backfill::days::Written;
 use crate::backfill::{Left, ScopeSeries, Sums, Until};
+use crate::scope::Scope;
 use crate::timestamp;
 
 /// So many scopes are told one by one; of the others the sums.
@@ -26,6 +28,7 @@ pub struct Report {
     directory: PathBuf,
     state: Option<UsedState>,
     scopes: Vec<Line>,
+    not_supported: Vec<Scope>,
     written: Written,
     /// Of `cloud_assistant_results_total` in the files.
     results: u64,
@@ -47,7 +50,7 @@ struct Line {
 impl Report {
     pub(super) fn of(
         directory: PathBuf,
-        (read, state): (&[ReadScope], Option<UsedState>),
+        (read, state): (AllRead, Option<UsedState>),
         series: &[ScopeSeries],
         written: Written,
         sums: &Sums,
@@ -58,10 +61,12 @@ impl Report {
             directory,
             state,
             scopes: read
+                .scopes
                 .iter()
                 .zip(series)
                 .map(|(read, series)| Line::of(read, series))
                 .collect(),
+            not_supported: read.not_supported,
             written,
             results: totals.map(|(_, rise)| rise).sum(),
         }
@@ -96,7 +101,8 @@ impl Line {
         );
         remark(
             kept.lacks_schedules,
-            "DescribeInvocations could not be had: runs of schedules that their rows do not show, and names, are missing"
+            "DescribeInvocations could not be had: runs of schedules that their rows do not show, and names, are \
+             missing; once it can be had, remove the directory read and run this again"
                 .to_owned(),
         );
         remark(
@@ -157,6 +163,12 @@ impl fmt::Display for Report {
                 .map(|line| line.remarks.len())
                 .sum();
             writeln!(to, "and {more} scopes more, with {remarks} remarks")?;
+        }
+        for scope in self.not_supported.iter().take(MOST_SCOPES) {
+            writeln!(to, "no Cloud Assistant in {scope}, which is left out")?;
+        }
+        if let Some(more @ 1..) = self.not_supported.len().checked_sub(MOST_SCOPES) {
+            writeln!(to, "nor in {more} regions more")?;
         }
         if let Some(state) = &self.state {
             let path = state.path.display();
