@@ -70,7 +70,7 @@ fn days(directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// Makes blocks of all days where Prometheus has its own.
-fn make_blocks(directory: &Path) {
+pub(super) fn make_blocks(directory: &Path) {
     for day in days(directory) {
         let output = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics", "-q"])
