@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::AllRead;
+use super::all::AllRead;
 use super::reading::ReadScope;
 use crate::backfill::days::Written;
 use crate::backfill::{Left, ScopeSeries, Sums, Until};
