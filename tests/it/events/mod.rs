@@ -4,6 +4,7 @@ mod endpoint;
 mod figures;
 mod hostile;
 mod queue;
+mod sources;
 
 use std::collections::BTreeMap;
 
