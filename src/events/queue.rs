@@ -86,9 +86,11 @@ impl QueueLoop {
         let mut pauses = Pauses::default();
         // What has been said of it last.
         let mut told: Option<QueueReason> = None;
+        // What has been received last could not be deleted.
+        let mut is_stuck = false;
         loop {
             let asked = Instant::now();
-            let ended = match self.take().await {
+            let ended = match self.take(&mut is_stuck).await {
                 Ok(0) => Ended::Empty(asked.elapsed()),
                 Ok(_) => Ended::Messages,
                 Err(error) => {
@@ -102,7 +104,7 @@ impl QueueLoop {
                     Ended::Failed(error.reason)
                 }
             };
-            if !matches!(ended, Ended::Failed(_)) {
+            if !is_stuck && !matches!(ended, Ended::Failed(_)) {
                 self.hints.queue_works(&self.shown_at);
                 if told.take().is_some() {
                     tracing::info!(region_id = self.of.region_id, "the queue of events is read again");
@@ -113,16 +115,28 @@ impl QueueLoop {
     }
 
     /// Receives once, hints, and deletes what has come. Returns how much that was.
-    async fn take(&self) -> Result<usize, QueueError> {
+    ///
+    /// What cannot be deleted comes again, and hints once only: with all that comes meanwhile, again when it is deleted.
+    async fn take(&self, is_stuck: &mut bool) -> Result<usize, QueueError> {
         let received = self.client.receive().await?;
         if received.is_empty() {
             return Ok(0);
         }
-        let messages: Vec<_> = received.iter().flat_map(read).collect();
-        self.hints.tell(Source::Queue, &self.of, &messages);
+        let tell = || {
+            let messages: Vec<_> = received.iter().flat_map(read).collect();
+            self.hints.tell(Source::Queue, &self.of, &messages);
+        };
+        let was_stuck = *is_stuck;
+        if !was_stuck {
+            tell();
+        }
         // All of them, whatever they are: what nobody deletes comes again and again.
-        self.client.delete(&received).await?;
-        Ok(received.len())
+        let deleted = self.client.delete(&received).await;
+        *is_stuck = deleted.is_err();
+        if was_stuck && deleted.is_ok() {
+            tell();
+        }
+        deleted.map(|()| received.len())
     }
 }
 

@@ -69,25 +69,28 @@ impl QueueClient {
     /// Deletes messages. Those that are gone, or whose time is over, are none of anybody's business.
     ///
     /// # Errors
-    /// When the queue refuses as a whole.
+    /// When the request fails, or any other message is refused: what is not deleted comes again.
     pub async fn delete(&self, messages: &[Message]) -> Result<(), QueueError> {
         let body = xml::receipt_handles(messages.iter().map(|message| message.receipt_handle.as_str()));
         let resource = self.address.messages();
         let answer = self.call("DELETE", &resource, Some(body), ANSWER_WITHIN).await?;
-        match answer.status {
-            200..300 => Ok(()),
-            _ => match answer.error() {
-                // A list of messages that could not be deleted has no code of its own.
-                QueueError {
-                    code: None,
-                    reason: QueueReason::Rejected,
-                    ..
-                } => Ok(()),
-                error => match error.code.as_deref() {
-                    Some("MessageNotExist" | "ReceiptHandleError") => Ok(()),
-                    _ => Err(error),
-                },
-            },
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        // Of each message, or of the request.
+        let codes = xml::undeleted(&answer.body).unwrap_or_else(|| vec![xml::error_code(&answer.body)]);
+        let is_gone = |code: &Option<String>| {
+            matches!(code.as_deref(), Some("MessageNotExist" | "ReceiptHandleError"))
+        };
+        match codes.into_iter().find(|code| !is_gone(code)) {
+            None => Ok(()),
+            Some(code) => {
+                let error = QueueError::of_answer(answer.status, code);
+                Err(QueueError {
+                    what: format!("messages cannot be deleted: {}", error.what),
+                    ..error
+                })
+            }
         }
     }
 

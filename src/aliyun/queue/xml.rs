@@ -50,7 +50,7 @@ pub(super) fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
 
 /// The code of `<Error>`, if it is one.
 pub(super) fn error_code(document: &[u8]) -> Option<String> {
-    let mut code = None;
+    let mut code: Option<String> = None;
     // What stands before a mistake is good enough.
     let _ = each(document, |depth, name, text| {
         if depth == 2 && name == "Code" {
@@ -58,13 +58,31 @@ pub(super) fn error_code(document: &[u8]) -> Option<String> {
         }
         Ok(())
     });
-    let code: String = code?;
-    let is_code = !code.is_empty()
-        && code.len() <= LONGEST_CODE
-        && code
+    code.filter(|code| is_code(code))
+}
+
+/// The codes of `<Errors>`, one for each message that could not be deleted; none where it is no such list.
+pub(super) fn undeleted(document: &[u8]) -> Option<Vec<Option<String>>> {
+    let (mut codes, mut code, mut is_list): (Vec<Option<String>>, Option<String>, bool) = Default::default();
+    each(document, |depth, name, text| {
+        match (depth, name) {
+            (1, name) => is_list = name == "Errors",
+            (2, "Error") => codes.push(code.take().filter(|code| is_code(code))),
+            (3, "ErrorCode") => code = Some(text),
+            _ => {}
+        }
+        Ok(())
+    })
+    .ok()?;
+    (is_list && !codes.is_empty()).then_some(codes)
+}
+
+/// Whether a text may be shown as a code; any other could be what was signed.
+fn is_code(text: &str) -> bool {
+    (1..=LONGEST_CODE).contains(&text.len())
+        && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    is_code.then_some(code)
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// The document that deletes these messages.
@@ -161,6 +179,11 @@ mod tests {
             None,
             "of messages, not of the call"
         );
+        assert_eq!(
+            undeleted(sample("batch_delete_error_response").as_bytes()),
+            Some(vec![Some("ReceiptHandleError".to_owned())])
+        );
+        assert_eq!(undeleted(empty.as_bytes()), None);
     }
 
     #[test]
@@ -202,5 +225,15 @@ mod tests {
         assert_eq!(messages(b"<Messages></Messages>"), Ok(vec![]));
         assert_eq!(error_code(b"<Error><Code>hunter2 was wrong</Code></Error>"), None);
         assert_eq!(error_code(b"<html><Code>X</Code"), None);
+        let of = |errors: &str| undeleted(format!("<Errors>{errors}</Errors>").as_bytes());
+        let one = "<Error><ErrorCode>InternalError</ErrorCode></Error>";
+        assert_eq!(
+            of(&format!("<Error></Error>{one}")),
+            Some(vec![None, Some("InternalError".to_owned())])
+        );
+        for none in ["", "<Error>", "text"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        assert_eq!(undeleted(b"<html><Error></Error></html>"), None);
     }
 }

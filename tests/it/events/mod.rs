@@ -1,5 +1,6 @@
 //! Task events: what they hurry, what they cost, and that nothing else comes of them.
 
+mod deleting;
 mod endpoint;
 mod figures;
 mod hostile;

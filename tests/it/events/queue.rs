@@ -30,7 +30,8 @@ fn stage(is_there: bool) -> Stage {
     Stage::before(simulator, tempdir().unwrap(), &[REGION], &account, MORE)
 }
 
-fn asked(stage: &Stage, action: &str) -> usize {
+/// How often it was asked for.
+pub fn asked(stage: &Stage, action: &str) -> usize {
     let requests = stage.simulator.requests();
     requests.iter().filter(|request| request.action == action).count()
 }
