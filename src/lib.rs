@@ -57,7 +57,7 @@
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
 //! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `events` | `config`, `secret`, `shown`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
+//! | `events` | `config`, `secret`, `shown`, `token_bucket`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
 //! | `state` | `result`, `scope` |

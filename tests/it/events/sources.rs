@@ -1,12 +1,14 @@
 //! Whose events are taken, and what that says of the others.
 
+use std::fs;
+
 use simulator::{AccessKey, Clock, Cloud, Simulator, unix_now};
 use tempfile::tempdir;
 
-use super::queue::MORE;
-use super::{EVENT_POLLS, ID, LAST_EVENT, event, outcomes, scope};
+use super::queue::{FAILURES, MORE, account};
+use super::{EVENT_POLLS, ID, LAST_EVENT, Stage, event, outcomes, scope};
 use crate::cloud::{ACCOUNT, REGION};
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, config_path, eventually};
 use crate::fleet::{account_with, config};
 
 const OTHER: &str = "other";
@@ -52,4 +54,24 @@ fn an_account_without_a_queue_is_left_alone_by_the_queue_of_another() {
     });
     assert_eq!(scrape.sum(EVENT_POLLS, &of_other), None);
     assert_eq!(outcomes(&scrape, "queue"), [("hint".to_owned(), 2)].into());
+}
+
+#[test]
+fn what_is_wrong_with_a_queue_is_not_shown_once_it_is_no_longer_read() {
+    let simulator = super::cloud(&[REGION]);
+    let with_queue = account(&simulator.url());
+    let stage = Stage::before(simulator, tempdir().unwrap(), &[REGION], &with_queue, MORE);
+    stage.exporter.scrape_until("it is missing", |scrape| {
+        scrape.sum(FAILURES, &[("reason", "missing")]) == Some(1.0)
+    });
+    let is_shown = || {
+        let page = stage.exporter.get("/").text();
+        page.contains("The queue of its events cannot be read")
+    };
+    assert!(is_shown());
+    let without = format!("account_id: '{ID}'");
+    let config = super::config(&stage.simulator, &stage.directory, &[REGION], &without, MORE);
+    fs::write(config_path(stage.directory.path()), config).unwrap();
+    assert_eq!(stage.exporter.request("POST", "/-/reload", "").status, 200);
+    eventually("nothing is wrong", || (!is_shown()).then_some(()));
 }
