@@ -143,7 +143,7 @@ fn what_is_odd_costs_neither_its_neighbours_nor_its_event() {
         r#""regionId":1e999"#,
         r#""\ud800":1"#,
     ] {
-        assert_eq!(of(odd), [good.clone()], "{odd}");
+        assert_eq!(of(odd), std::slice::from_ref(&good), "{odd}");
     }
     // What an alert says itself stays, whatever is within it.
     let alert = ALERT.replace(r#"{"sysEventMeta""#, r#"null,"x":{"sysEventMeta""#);
