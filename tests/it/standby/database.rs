@@ -44,10 +44,12 @@ impl Database {
 
     /// Where exporters find it.
     pub fn url(&self) -> String {
-        format!(
-            "postgres://exporter@127.0.0.1:{}/exporter?sslmode=disable",
-            self.port
-        )
+        self.url_through(self.port)
+    }
+
+    /// The same, through something that listens elsewhere.
+    pub fn url_through(&self, port: u16) -> String {
+        format!("postgres://exporter@127.0.0.1:{port}/exporter?sslmode=disable")
     }
 
     pub fn port(&self) -> u16 {

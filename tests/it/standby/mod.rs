@@ -3,7 +3,10 @@
 mod copy;
 mod database;
 mod lost;
+mod many;
+mod network;
 mod pair;
+mod proxy;
 mod refusals;
 mod serving;
 mod takeover;
