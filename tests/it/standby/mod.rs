@@ -8,7 +8,9 @@ mod network;
 mod pair;
 mod proxy;
 mod refusals;
+mod replication;
 mod serving;
 mod takeover;
+mod tls;
 
 pub use pair::Pair;
