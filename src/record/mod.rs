@@ -7,6 +7,8 @@
 
 #[cfg(test)]
 mod damaged;
+#[cfg(test)]
+mod ends;
 mod fact;
 mod findings;
 mod identities;
@@ -41,8 +43,8 @@ pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::durations::Histogram;
-pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
+pub use tally::failures::{LEAST_FAILURES, MAX_FAILURES};
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
 
 use crate::clock::Now;
@@ -67,8 +69,11 @@ pub struct Record {
     has_recorded: bool,
 }
 
-/// The single numbers of a scope, which are saved together.
-type Head = (Baseline, Work, Newest);
+/// The single numbers of a scope, which are saved together; the last one is [`tally::failures::Failures::let_go`].
+type Head = (Baseline, Work, Newest, Seconds);
+
+/// What they were saved as at first.
+type HeadFirst = (Baseline, Work, Newest);
 
 impl Record {
     /// An empty record, whose first complete scan is its baseline.
@@ -87,7 +92,12 @@ impl Record {
         self.tallies.listed = listed;
     }
 
-    /// From now on so many failures are kept, at most [`MAX_FAILURES`].
+    /// How many failures are kept.
+    pub fn failures(&self) -> usize {
+        self.tallies.failures.by_time.len()
+    }
+
+    /// Lets go of failures that are more than so many; [`Record::apply`] keeps at most [`MAX_FAILURES`].
     pub fn bound_failures(&mut self, most: usize) {
         self.tallies.failures.bound(most);
     }
@@ -232,8 +242,17 @@ impl Record {
     }
 
     fn head(&self) -> Vec<u8> {
-        let Tallies { work, newest, .. } = &self.tallies;
-        encode(&(&self.ledger.baseline, work, newest))
+        let Tallies {
+            work,
+            newest,
+            failures,
+            ..
+        } = &self.tallies;
+        let baseline = &self.ledger.baseline;
+        match failures.let_go {
+            Some(let_go) => encode(&(baseline, work, newest, let_go)),
+            None => encode(&(baseline, work, newest)),
+        }
     }
 
     /// Takes back one saved pair. Pairs must come in the order of their encoded keys, then [`Record::restored`]; [`Record::from_pairs`] does all of it.
@@ -252,7 +271,14 @@ impl Record {
     }
 
     fn restore_head(&mut self, value: &[u8]) -> bool {
-        let head: Option<Head> = decode(value);
+        let head = decode(value).map(|(baseline, work, newest, let_go): Head| {
+            self.tallies.failures.let_go = Some(let_go);
+            (baseline, work, newest)
+        });
+        let head: Option<HeadFirst> = head.or_else(|| {
+            self.tallies.failures.let_go = None;
+            decode(value)
+        });
         head.map(|(baseline, work, newest)| {
             self.ledger.baseline = baseline;
             self.tallies.work = work;

@@ -24,7 +24,7 @@ use crate::view::{Board, ScopeView, Work};
 pub(super) const FIRST_VIEW: FirstView = FirstView::AtOnce;
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-fn scope() -> Scope {
+pub(super) fn scope() -> Scope {
     Scope::new("a", "r")
 }
 
@@ -44,7 +44,7 @@ pub(super) fn plan() -> PollPlan {
 /// A poller, what it asks, and where it saves.
 pub(super) struct Stage {
     pub(super) api: Api,
-    disk: Disk,
+    pub(super) disk: Disk,
     pub(super) board: Board,
     stop: CancellationToken,
     pub(super) inbox: Inbox,
@@ -115,7 +115,7 @@ fn failures(view: &ScopeView, reason: Reason) -> u64 {
     view.work.failures[reason as usize]
 }
 
-fn is_up(view: &ScopeView) -> bool {
+pub(super) fn is_up(view: &ScopeView) -> bool {
     view.last_poll.is_some_and(|last| last.up)
 }
 

@@ -147,6 +147,8 @@ impl Ledger {
         before: &Entry,
         labelled: Labelled,
     ) {
+        // What waits for its history is no longer so.
+        self.ended.remove(&id);
         let is_hidden = matches!(before.kind(), Kind::GivenUp | Kind::Aside);
         if before.labels != labelled.labels || is_hidden {
             self.change(at, id, |entry| {

@@ -98,7 +98,7 @@ impl Tallies {
         self.deliveries.on(fact);
         self.newest.on(fact, identities);
         self.work.on(fact);
-        self.failures.on(fact);
+        self.failures.on(fact, identities);
         self.applied.on(fact, self.listed, labels);
         if let Some(past) = &mut self.past {
             past.on(fact);
@@ -207,6 +207,7 @@ impl Tallies {
         context: Context<'_>,
     ) -> Result<(), Key> {
         let Context { identities, labels } = context;
+        self.failures.restored();
         self.has_begun = self.totals.has_begun(labels);
         if !self.has_begun && (has_listed || self.has_counted()) {
             // Earlier versions showed all of them from the first poll on, and saved none at 0.
@@ -287,7 +288,11 @@ mod tests {
             ..Folded::default()
         };
         let settled = |how, time| Settled {
-            identity: entry.identity,
+            // What the first look and a later one have shown are others.
+            identity: match how {
+                How::Baseline | How::Old => Identity([time; 4]),
+                How::Counted | How::Again => entry.identity,
+            },
             ids: Some(&ids),
             command: None,
             labelled: Labelled {

@@ -121,8 +121,8 @@ impl Commands {
                     }
                 }
             }
-            Fact::Parted { run, row } => {
-                if let Some(number) = self.of(*row) {
+            Fact::Parted { row, run } => {
+                if let (Some(number), Some(run)) = (self.of(*row), run) {
                     self.tie(*run, number, context.identities);
                 }
             }
