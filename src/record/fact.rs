@@ -59,6 +59,8 @@ pub(super) enum Fact<'a> {
     Lost,
     /// A result, or a run, that only a sweep found.
     Late,
+    /// What the poll has found is taken in, but for what it has found missing.
+    TakenIn,
     /// A result was forgotten.
     Forgotten,
     /// A sweep has been taken in; these are the invocations of the schedules that are known.

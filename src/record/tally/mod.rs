@@ -329,6 +329,7 @@ mod tests {
             folded: true,
         });
         tell(Fact::Late);
+        tell(Fact::TakenIn);
         tell(Fact::Lost);
         let applied = tallies.take_applied();
         assert_eq!((applied.counted, applied.baseline, applied.old), (1, 1, 1));
