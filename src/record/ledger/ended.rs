@@ -61,7 +61,7 @@ impl Ledger {
             entry.flags.set(Flags::UNDATED, dated.own().is_none());
         });
         if !is_apart {
-            self.settled(at, row, row.identity, labelled, time, how);
+            self.settled(at, row, row.identity, labelled, (time, dated.own()), how);
         }
         if let LastRun::New(_) = last_run {
             self.learn_last(at, id, row.run(), time);

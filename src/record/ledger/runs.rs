@@ -116,7 +116,7 @@ impl Ledger {
         if let Some(held) = held {
             self.shown(at, held, row);
         }
-        self.settled(at, row, identity, labelled, time, how);
+        self.settled(at, row, identity, labelled, (time, dated.own()), how);
         match held {
             Some(held) => self.delivery(at, held, row, how == How::Counted),
             None if how == How::Counted => self.delivered(at, row),
