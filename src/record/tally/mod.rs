@@ -50,8 +50,8 @@ pub(super) struct Tallies {
     pub failures: Failures,
     /// None where no commands are selected.
     pub commands: Option<Commands>,
-    /// What had settled by the first look; none where nobody wants it.
-    pub past: Option<PastResults>,
+    /// What had settled by the first look; none where nobody wants it, as in every poller.
+    pub past: Option<Box<PastResults>>,
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
