@@ -70,7 +70,9 @@ impl Showing {
         if !is_shown {
             self.view.counts = counts.map(Arc::new);
         }
-        self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        // What this process has seen is not taken back by a record that was read again: it may be a little older.
+        let last_success = self.view.last_success.unwrap_or(record.recorded_at());
+        self.view.last_success = Some(last_success).filter(|at| *at > 0);
     }
 
     /// How many failures its record may keep, which has `kept` now.
@@ -158,6 +160,7 @@ impl Showing {
         self.view.work.successes += 1;
         self.view.work.outcomes.succeeded();
         self.view.error = None;
+        self.view.last_success = Some(record.recorded_at());
         let [polls, sweeps] = of.recovers(&mut self.telling);
         if let Some(polls) = polls {
             tracing::info!(polls, "polls succeed again, after so many that failed");

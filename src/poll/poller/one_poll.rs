@@ -176,7 +176,9 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         // In use since the last poll that the API has answered: the clock may be wrong.
         let used = record.recorded_at();
         let changes = record.take_changes();
-        self.records.save(&self.scope, changes, used).await?;
+        if !changes.is_empty() {
+            self.records.save(&self.scope, changes, used).await?;
+        }
         Ok(record)
     }
 

@@ -1,7 +1,8 @@
 //! One scope of many: what it takes of what all of them share.
 
 use super::exporter::settings;
-use super::shell::{Stage, plan, scope};
+use super::shell::{FIRST_VIEW, Stage, counted, failures, is_up, plan, scope};
+use crate::aliyun::error::Reason;
 use crate::poll::records::Records;
 use crate::record::MAX_FAILURES;
 use crate::scope::Scope;
@@ -36,4 +37,49 @@ async fn a_scope_that_fails_a_thousand_times_at_once_saves_and_shows_its_share()
         (seen.failures(), stage.board.view().failures),
         (MAX_FAILURES, MAX_FAILURES)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_find_nothing_are_not_saved_each_time_and_the_time_of_the_last_is_at_a_stop() {
+    let stage = Stage::looked(plan()).await;
+    stage.api.settle(9, 1);
+    stage.more(1).await;
+    let disk = stage.disk.clone();
+    let saves = disk.used().1;
+    stage.more(4).await;
+    assert_eq!(disk.used().1, saves, "four minutes");
+    stage.more(1).await;
+    assert_eq!(disk.used().1, saves + 1, "five");
+    stage.api.settle(1, 1);
+    let new = stage.more(1).await;
+    assert_eq!(
+        (counted(&new), disk.used().1),
+        (10, saves + 2),
+        "what is new, at once"
+    );
+    stage.more(1).await;
+    assert_eq!(disk.used().1, saves + 2);
+    let api = stage.api.clone();
+    stage.end().await;
+    assert_eq!(disk.used().1, saves + 3, "when the last poll was");
+    let stage = Stage::begin(api, disk.clone(), plan(), FIRST_VIEW).await;
+    let seen = stage.more(1).await;
+    assert_eq!(counted(&seen), 10);
+    assert_eq!(disk.used().1, saves + 4, "the first poll of what was read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_full_is_noticed_by_polls_that_find_nothing_and_then_fails_each() {
+    let stage = Stage::looked(plan()).await;
+    stage.disk.fill(true);
+    let seen = stage.more(4).await;
+    assert!(is_up(&seen), "there was nothing to save");
+    let last_success = seen.last_success;
+    let noticed = stage.until("it fails", |view| !is_up(view)).await;
+    assert!(noticed.work.polls <= seen.work.polls + 2, "after five minutes");
+    let failed = stage.more(2).await;
+    assert_eq!((is_up(&failed), failures(&failed, Reason::State)), (false, 3));
+    assert_eq!(failed.last_success, last_success);
+    stage.disk.fill(false);
+    assert!(is_up(&*stage.more(1).await));
 }

@@ -111,7 +111,7 @@ pub(super) fn counted(view: &ScopeView) -> u64 {
         .sum()
 }
 
-fn failures(view: &ScopeView, reason: Reason) -> u64 {
+pub(super) fn failures(view: &ScopeView, reason: Reason) -> u64 {
     view.work.failures[reason as usize]
 }
 
