@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Shared};
-use super::plan::Plan;
+use super::plan::{Plan, polls};
 use super::ways::Ways;
 use crate::aliyun::client::Action;
 use crate::backfill::{ScopeSeries, Spacing, Sums, TargetLabels, days, until};
@@ -129,9 +129,10 @@ async fn readings(
             })?;
             account.discovered(config, Ok(found));
         }
+        let poll = polls(config, &account.config);
         for (region_id, host) in account.regions() {
             let scope = Scope::new(&account.config.name, &region_id);
-            let plan = Plan::of(config, &account.config, &region_id, host.as_deref());
+            let plan = Plan::of(config, (&account.config, &poll), &region_id, host.as_deref());
             let cloud = shared.to(&account, config, &scope, &plan);
             readings.push(Reading {
                 scope,

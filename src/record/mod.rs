@@ -28,6 +28,7 @@ mod table;
 mod tally;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, Sweep};
@@ -59,7 +60,7 @@ use tally::Tallies;
 /// Everything that is known of one scope's results.
 #[derive(Debug)]
 pub struct Record {
-    settings: Settings,
+    settings: Arc<Settings>,
     ledger: Ledger,
     tallies: Tallies,
     labels: Labels,
@@ -68,7 +69,8 @@ pub struct Record {
 
 impl Record {
     /// An empty record, whose first complete scan is its baseline.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
         Self {
             ledger: Ledger::new(&settings),
             tallies: Tallies::new(&settings),

@@ -64,7 +64,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Poller<C, R> {
     scope: Scope,
-    plan: PollPlan,
+    plan: Arc<PollPlan>,
     cloud: Arc<C>,
     records: R,
     held: Held,
@@ -81,7 +81,13 @@ pub struct Poller<C, R> {
 
 impl<C: Cloud, R: Records> Poller<C, R> {
     /// A poller of `scope`; where its record could not be read, each poll tries to.
-    pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
+    pub fn new(
+        scope: Scope,
+        plan: impl Into<Arc<PollPlan>>,
+        (cloud, records, board): (C, R, Board),
+        start: Start,
+    ) -> Self {
+        let plan = plan.into();
         Self {
             showing: Showing::new(scope.clone(), board, start.work, plan.interval),
             sweeps: Sweeps::new(&scope, start.held.record(), &plan),

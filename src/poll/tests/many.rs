@@ -1,5 +1,7 @@
 //! One scope of many: what it takes of what all of them share.
 
+use std::sync::Arc;
+
 use super::exporter::settings;
 use super::shell::{FIRST_VIEW, Stage, counted, failures, is_up, plan, scope};
 use crate::aliyun::error::Reason;
@@ -25,7 +27,7 @@ async fn a_scope_that_fails_a_thousand_times_at_once_saves_and_shows_its_share()
     stage.api.settle(MAX_FAILURES as u32, 1);
     let seen = stage.more(1).await;
     assert_eq!(seen.failures(), 100_000 / 101);
-    let saved = stage.disk.load(&scope(), &settings(), 0).await.unwrap();
+    let saved = stage.disk.load(&scope(), &settings().into(), 0).await.unwrap();
     assert_eq!(saved.failures(), 100_000 / 101);
     // The others have gone: there is room again.
     for number in 0..100 {
@@ -82,4 +84,16 @@ async fn a_disk_that_is_full_is_noticed_by_polls_that_find_nothing_and_then_fail
     assert_eq!(failed.last_success, last_success);
     stage.disk.fill(false);
     assert!(is_up(&*stage.more(1).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_has_no_settings_of_its_own() {
+    let plan = plan();
+    let settings = Arc::clone(&plan.settings);
+    let _stage = Stage::looked(plan).await;
+    assert_eq!(
+        Arc::strong_count(&settings),
+        3,
+        "this, the plan's, and the record's"
+    );
 }

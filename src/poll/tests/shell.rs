@@ -36,7 +36,7 @@ pub(super) fn plan() -> PollPlan {
         timeout: Duration::from_secs(1800),
         history_budget: 60,
         discovered: false,
-        settings: settings(),
+        settings: settings().into(),
         logged_results: LoggedResults::None,
     }
 }
@@ -269,7 +269,7 @@ async fn what_is_saved_is_seen_before_the_first_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_series_that_is_held_at_0_shows_its_value_between_polls_once_that_is_saved() {
     let mut plan = plan();
-    plan.settings.new_series_hold = 90;
+    Arc::make_mut(&mut plan.settings).new_series_hold = 90;
     let stage = Stage::looked(plan).await;
     stage.api.settle(9, 2);
     let held = stage.more(1).await;

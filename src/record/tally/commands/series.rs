@@ -1,6 +1,7 @@
 //! The series of selected commands: what their results add up to, by name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub(super) struct CommandResult {
 #[derive(Debug)]
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
-    duration_buckets: Vec<f64>,
+    duration_buckets: Arc<[f64]>,
     /// The shared one first, where it is.
     pub series: Table<SeriesNumber, Series>,
     by_label: HashMap<Box<str>, SeriesNumber>,
@@ -69,10 +70,10 @@ pub(super) struct AllSeries {
 
 impl AllSeries {
     /// None yet.
-    pub(super) fn new(settings: CommandSettings, duration_buckets: &[f64]) -> Self {
+    pub(super) fn new(settings: CommandSettings, duration_buckets: &Arc<[f64]>) -> Self {
         Self {
             settings,
-            duration_buckets: duration_buckets.to_vec(),
+            duration_buckets: Arc::clone(duration_buckets),
             series: Table::default(),
             by_label: HashMap::new(),
             stale: Stale::default(),
