@@ -71,7 +71,7 @@ impl Showing {
             self.view.counts = counts.map(Arc::new);
         }
         // What this process has seen is not taken back by a record that was read again: it may be a little older.
-        let last_success = self.view.last_success.unwrap_or(record.recorded_at());
+        let last_success = self.view.last_success.unwrap_or_else(|| record.recorded_at());
         self.view.last_success = Some(last_success).filter(|at| *at > 0);
     }
 

@@ -51,7 +51,7 @@ impl Ledger {
             {
                 // A poll may have seen since where it stands.
                 let before = open.listed.filter(|_| is_newer_known);
-                open.listed = before.or(Some(self.depth.place(place)));
+                open.listed = before.or_else(|| Some(self.depth.place(place)));
             }
         }
     }
