@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bounded::bounded;
 use super::console;
 use super::cursor::{Cursor, digits};
-use super::filter::{Filter, MAX_LIMIT, part, take_offset};
+use super::filter::{Filter, MAX_LIMIT, behind, part, take_offset};
 use super::groups::{By, Group, groups};
 use super::overview::{Overview, recent};
 use super::parameters::{BadParameter, Parameters};
@@ -67,9 +67,12 @@ pub(super) fn failures(view: &View, query: Option<&str>) -> Result<Vec<u8>, BadP
     let offset = take_offset(&mut parameters)?;
     let known: Vec<&str> = Filter::names().chain(["group_by", "limit", "offset"]).collect();
     parameters.finish(&known)?;
-    let found = filter.all(view);
+    let mut found = filter.all(view);
     let complete_after = complete_after(view, &filter);
     if let Some(by) = by {
+        if let Some(after) = &after {
+            behind(&mut found, after);
+        }
         let all = groups(&found, by);
         let shown = all.iter().skip(offset).take(limit).map(GroupRow::of);
         return Ok(json(&Groups {

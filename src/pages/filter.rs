@@ -200,6 +200,12 @@ impl Filter {
     }
 }
 
+/// Leaves those that come after a place.
+pub(super) fn behind(found: &mut Vec<Found<'_>>, after: &Cursor) {
+    let after = after.place();
+    found.retain(|found| order(found) > after);
+}
+
 /// A part of failures, in order.
 pub(super) fn part<'a>(
     mut matching: Vec<Found<'a>>,
@@ -209,8 +215,7 @@ pub(super) fn part<'a>(
 ) -> Selection<'a> {
     let total = matching.len();
     if let Some(after) = after {
-        let after = after.place();
-        matching.retain(|found| order(found) > after);
+        behind(&mut matching, after);
     }
     let passed = total - matching.len();
     // Only what is shown needs to be in order: a thousand of what may be a hundred thousand.

@@ -219,6 +219,26 @@ fn groups_are_counted_over_all_that_match() {
 }
 
 #[test]
+fn groups_behind_a_place_are_of_what_comes_after_it() {
+    let rows = (1..=30).map(|n| run(n, 0, "Failed", if n <= 10 { "new" } else { "old" }));
+    let view = view([up("cn-beijing", rows.collect())]);
+    let first = failures(&view, "limit=8");
+    let place = first["next_before"].as_str().unwrap();
+    let place = parameters::encode_text(place);
+    let groups = failures(&view, &format!("group_by=error_code&before={place}"));
+    let counts = groups["groups"].as_array().unwrap().iter();
+    let counts: Vec<_> = counts.map(|group| (&group["value"], &group["failures"])).collect();
+    assert_eq!(
+        counts,
+        [
+            (&Value::from("old"), &Value::from(20)),
+            (&Value::from("new"), &Value::from(2))
+        ]
+    );
+    assert_eq!(groups["failures"], 22);
+}
+
+#[test]
 fn what_is_long_is_compressed_where_it_is_asked_for() {
     let document = api::failures(&failing(), None).unwrap();
     let plain = answers::json(StatusCode::OK, document.clone(), Encoding::Plain);
