@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::requests::LastHour;
 use crate::requests::Requests;
-use crate::result::{Seconds, Status};
+use crate::result::{Seconds, StatusKind};
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::{QueueFailed, ScopeView, View};
@@ -71,16 +71,6 @@ pub(super) enum State {
     Waiting,
     /// The last poll succeeded.
     Up,
-}
-
-/// What a status means, for its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Success,
-    Open,
-    Failure,
-    /// Cancelled or Terminated: somebody's decision.
-    Ended,
 }
 
 /// So many intervals old data may be.
@@ -211,13 +201,13 @@ impl Share {
     pub(super) fn of<'a>(results: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut share = Self::default();
         for (status, count) in results {
-            match Kind::of(status) {
-                Kind::Failure => {
+            match StatusKind::of_text(status) {
+                StatusKind::Failure => {
                     share.failed += count;
                     share.of += count;
                 }
-                Kind::Success => share.of += count,
-                Kind::Open | Kind::Ended => {}
+                StatusKind::Success | StatusKind::Unknown => share.of += count,
+                StatusKind::Open | StatusKind::Ended => {}
             }
         }
         share
@@ -260,21 +250,6 @@ impl State {
             Self::FirstLook => "first_look",
             Self::Waiting => "waiting",
             Self::Up => "up",
-        }
-    }
-}
-
-impl Kind {
-    /// The kind of an InvocationStatus.
-    pub(super) fn of(invocation_status: &str) -> Self {
-        if invocation_status == "Success" {
-            Self::Success
-        } else if Status::parse(invocation_status).is_open() {
-            Self::Open
-        } else if matches!(invocation_status, "Cancelled" | "Terminated") {
-            Self::Ended
-        } else {
-            Self::Failure
         }
     }
 }

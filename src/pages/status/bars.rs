@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::html::Html;
 use super::show::{Number, Percent, cut};
 use crate::pages::filter::{Filter, link};
-use crate::pages::overview::{Kind, Overview};
+use crate::pages::overview::Overview;
+use crate::result::StatusKind;
 
 /// Shown even where there are none.
 const ALWAYS: [&str; 2] = ["Success", "Failed"];
@@ -55,9 +56,10 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
 type Code<'a> = (&'a str, &'a str, u64);
 
 fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]) {
-    let kind = Kind::of(status);
+    let kind = StatusKind::of_text(status);
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
-    if matches!(kind, Kind::Failure | Kind::Ended) && count > 0 && !status.is_empty() {
+    let is_kept = !matches!(kind, StatusKind::Success | StatusKind::Open);
+    if is_kept && count > 0 && !status.is_empty() {
         html.markup("<a")
             .attribute("href", link(&Filter::default().with("invocation_status", status)))
             .markup(">")
@@ -77,10 +79,11 @@ fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]
         // So that one in a million can be seen.
         let percent = (count as f64 * 100.0 / whole.max(1) as f64).max(0.5);
         html.markup(match kind {
-            Kind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
-            Kind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
-            Kind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
-            Kind::Ended => "<rect class=\"ended\" height=\"12\" rx=\"3\"",
+            StatusKind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
+            StatusKind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
+            StatusKind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
+            StatusKind::Ended => "<rect class=\"ended\" height=\"12\" rx=\"3\"",
+            StatusKind::Unknown => "<rect class=\"unknown\" height=\"12\" rx=\"3\"",
         })
         .attribute("width", format_args!("{percent:.2}%"))
         .markup("/>");
@@ -106,7 +109,8 @@ fn codes<'a>(overview: &Overview<'a>) -> BTreeMap<&'a str, Vec<Code<'a>>> {
     let mut sums: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
     for scope in overview.view.scopes.values() {
         for total in scope.counts.iter().flat_map(|counts| counts.recent()) {
-            if total.value > 0 && Kind::of(total.invocation_status) == Kind::Failure {
+            let kind = StatusKind::of_text(total.invocation_status);
+            if total.value > 0 && matches!(kind, StatusKind::Failure | StatusKind::Unknown) {
                 let key = (total.invocation_status, total.error_code, total.exit_code);
                 *sums.entry(key).or_insert(0) += total.value;
             }

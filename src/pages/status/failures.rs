@@ -10,9 +10,9 @@ use super::show::{Number, cut};
 use super::{invocations, most, results, timeline};
 use crate::pages::api::kept_from;
 use crate::pages::filter::{Filter, Found};
-use crate::pages::overview::{Kind, Overview};
+use crate::pages::overview::Overview;
 use crate::record::ShownFailure;
-use crate::result::KnownStatus;
+use crate::result::{KnownStatus, StatusKind};
 use crate::timestamp;
 use crate::view::View;
 
@@ -166,9 +166,13 @@ fn form(html: &mut Html, view: &View, asked: &Asked) {
     } else {
         input(html, "region_id", "", filter);
     }
-    let known = KnownStatus::ALL.iter().map(|status| status.as_str());
+    let is_kept = |status: &KnownStatus| {
+        let kind = StatusKind::of(Some(*status));
+        matches!(kind, StatusKind::Failure | StatusKind::Ended)
+    };
+    let known = KnownStatus::ALL.into_iter().filter(is_kept);
     let statuses: BTreeSet<&str> = known
-        .filter(|status| matches!(Kind::of(status), Kind::Failure | Kind::Ended))
+        .map(KnownStatus::as_str)
         .chain(texts(view, |failure| failure.invocation_status))
         .filter(|status| !status.is_empty())
         .collect();

@@ -9,7 +9,8 @@ use super::show::{Number, cut};
 use crate::pages::bounded::bounded;
 use crate::pages::filter::{Filter, Found};
 use crate::pages::groups::{By, groups};
-use crate::pages::overview::{Kind, Overview};
+use crate::pages::overview::Overview;
+use crate::result::StatusKind;
 
 /// So many of each are shown.
 const MOST: usize = 8;
@@ -116,7 +117,7 @@ fn exact_codes(overview: &Overview<'_>, filter: &Filter) -> Vec<Row> {
         .filter(|(scope, _)| filter.matches_scope(scope));
     let counts = scopes.filter_map(|(_, scope)| scope.counts.as_ref());
     for total in counts.flat_map(|counts| counts.recent()) {
-        if total.value > 0 && Kind::of(total.invocation_status) == Kind::Failure {
+        if total.value > 0 && StatusKind::of_text(total.invocation_status) == StatusKind::Failure {
             let key = (total.invocation_status, total.error_code, total.exit_code);
             *sums.entry(key).or_insert(0) += total.value;
         }

@@ -127,9 +127,11 @@ fn legend(html: &mut Html, sum: Column) {
         ("ended", "cancelled or terminated", sum.ended),
         ("good", "succeeded", sum.success),
         ("busy", "open", sum.open),
+        ("unknown", "with a status that is not known", sum.unknown),
     ];
+    let shown = if sum.unknown > 0 { 5 } else { 4 };
     html.markup("<ul class=\"legend\">");
-    for (class, name, count) in kinds {
+    for (class, name, count) in kinds.into_iter().take(shown) {
         html.markup("<li><svg class=\"key\" aria-hidden=\"true\" viewBox=\"0 0 10 10\"><rect width=\"10\" height=\"10\" rx=\"2\"")
             .attribute("class", class)
             .markup("/></svg><b>")
@@ -154,7 +156,7 @@ fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
     for (place, column) in columns.columns.iter().enumerate() {
         let (begin, end) = (columns.begin(place), columns.begin(place + 1));
         let label = label(begin, end, *column);
-        let is_link = column.failed + column.ended > 0;
+        let is_link = has_kept(*column);
         if is_link {
             html.markup("<a")
                 .attribute("href", link(&filter.between(begin, end)))
@@ -172,19 +174,25 @@ fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
     html.markup("</svg>");
 }
 
+/// Whether there is anything in a column that is kept as a failure: what has settled and is not Success.
+fn has_kept(column: Column) -> bool {
+    column.failed > 0 || column.ended > 0 || column.unknown > 0
+}
+
 /// The kinds of a column, one on the other.
 fn bars(html: &mut Html, x: u32, column: Column, most: u64) {
     // One failure in thousands is seen, whatever else there is.
     let kinds = [
         ("bad", column.failed, 5),
         ("ended", column.ended, 2),
+        ("unknown", column.unknown, 2),
         ("busy", column.open, 2),
         ("good", column.success, 2),
     ];
     let mut top = HEIGHT;
     for (class, count, least) in kinds {
         if count > 0 {
-            let height = (u64::from(count) * u64::from(HEIGHT - 11) / most) as u32;
+            let height = (u64::from(count) * u64::from(HEIGHT - 13) / most) as u32;
             let height = height.max(least).min(top);
             top -= height;
             rect(html, class, (x, top), height);
@@ -221,7 +229,7 @@ fn short(time: Seconds) -> String {
 }
 
 fn label(begin: Seconds, end: Seconds, column: Column) -> String {
-    format!(
+    let mut label = format!(
         "{} to {} UTC: {} failed, {} cancelled or terminated, {} succeeded, {} open",
         short(begin),
         short(end),
@@ -229,7 +237,11 @@ fn label(begin: Seconds, end: Seconds, column: Column) -> String {
         Number(u64::from(column.ended)),
         Number(u64::from(column.success)),
         Number(u64::from(column.open))
-    )
+    );
+    if column.unknown > 0 {
+        label += &format!(", {} with a status that is not known", Number(u64::from(column.unknown)));
+    }
+    label
 }
 
 /// What the columns cannot show.
@@ -254,8 +266,13 @@ fn words(html: &mut Html, columns: &Columns, filter: &Filter) {
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Failed</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Cancelled, terminated</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Succeeded</th>\
-         <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th></tr></thead><tbody role=\"rowgroup\">\n",
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th>",
     );
+    let with_unknown = columns.sum().unknown > 0;
+    if with_unknown {
+        html.markup("<th role=\"columnheader\" scope=\"col\" class=\"number\">Status not known</th>");
+    }
+    html.markup("</tr></thead><tbody role=\"rowgroup\">\n");
     for (place, column) in columns.columns.iter().enumerate().rev() {
         if column.sum() == 0 {
             continue;
@@ -275,11 +292,13 @@ fn words(html: &mut Html, columns: &Columns, filter: &Filter) {
         } else {
             html.text(0);
         }
-        for (name, count) in [
+        let others = [
             ("Cancelled, terminated", column.ended),
             ("Succeeded", column.success),
             ("Open", column.open),
-        ] {
+            ("Status not known", column.unknown),
+        ];
+        for (name, count) in others.into_iter().take(if with_unknown { 4 } else { 3 }) {
             html.markup("</td><td role=\"cell\" class=\"number\"")
                 .attribute("data-label", name)
                 .markup(">")

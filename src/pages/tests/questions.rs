@@ -1,7 +1,7 @@
 //! What a person asks of the pages: is it working, what fails, since when.
 
 use super::*;
-use crate::result::Delivery;
+use crate::result::{Delivery, StatusKind};
 use crate::view::RefusedReload;
 
 /// A row of an invocation on an instance.
@@ -74,6 +74,29 @@ fn what_was_cancelled_is_no_failure() {
     });
     let page = home(&view([up("cn-beijing", many.collect())]), "");
     assert!(page.contains("badge bad\">33.3% failed</span>") && page.contains("33.3% failed · "));
+}
+
+#[test]
+fn an_unknown_status_is_no_failure_but_in_the_whole() {
+    let rows = (0..10).map(|place| match place {
+        0 => row(1, "Failed", "ExitCodeNonzero", "c-1"),
+        1..5 => row(1 + place, "Exploded", "", "c-1"),
+        _ => row(1 + place, "Success", "", "c-1"),
+    });
+    let view = view([up("cn-beijing", rows.collect())]);
+    let home = home(&view, "");
+    assert!(home.contains("badge some\">10.0% failed</span>"), "{home}");
+    assert!(home.contains("1 of 10 results failed in the window."));
+    assert!(home.contains("<b>1</b> failed") && home.contains("<b>4</b> with a status that is not known"));
+    assert!(home.contains("Results of cn-beijing: 1 failed, 5 succeeded, 0 open"));
+    // They are kept, and what fails most is not them.
+    let page = page(&view, "");
+    assert!(page.contains("5 results that did not succeed are kept"));
+    assert!(page.contains(">Failed ExitCodeNonzero 1</a>") && !page.contains(">Exploded</a></th>"));
+    let five = ["Failed", "Invalid", "Aborted", "Error", "Timeout"];
+    let failed = KnownStatus::ALL.map(KnownStatus::as_str).into_iter();
+    let failed = failed.filter(|status| StatusKind::of_text(status) == StatusKind::Failure);
+    assert_eq!(failed.collect::<Vec<_>>(), five);
 }
 
 #[test]
