@@ -251,9 +251,7 @@ fn time(parameters: &mut Parameters, name: &'static str) -> Result<Option<Second
             .ok()
             .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    let read = timestamp::parse(&text)
-        .map(std::num::NonZeroU32::get)
-        .or_else(unix);
+    let read = timestamp::parse_own(&text).or_else(unix);
     let expected = "expected a time such as 2026-01-02T03:04:05Z, or seconds since 1970";
     read.map(Some).ok_or_else(|| BadParameter::new(name, expected))
 }

@@ -100,6 +100,19 @@ fn an_unknown_status_is_no_failure_but_in_the_whole() {
 }
 
 #[test]
+fn a_link_that_was_made_of_the_first_second_is_taken() {
+    let view = failing();
+    for name in ["since", "before"] {
+        let page = page(&view, &format!("{name}=0"));
+        let link = format!("href=\"./failures?{name}=1970-01-01T00%3A00%3A00Z&amp;refresh=off\"");
+        assert!(page.contains(&link), "{link}");
+    }
+    let found = |query| failures(&view, query)["total"].as_u64();
+    assert_eq!(found("since=1970-01-01T00:00:00Z"), Some(60));
+    assert_eq!(found("before=1970-01-01T00:00:00Z"), Some(0));
+}
+
+#[test]
 fn a_refused_reload_is_told_with_its_reason() {
     let mut view = view([up("cn-beijing", Vec::new())]);
     view.refused_reload = Some(Arc::new(RefusedReload {
