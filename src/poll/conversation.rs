@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cloud::Reply;
-use super::scan::history::HistoryCursor;
+use super::scan::cursor::HistoryCursor;
 use super::scan::{Request, Scan};
 use crate::aliyun::error::{CallError, Reason};
 use crate::record::{NamesUnavailable, Record};

@@ -47,7 +47,7 @@ impl AskingInvocations {
 mod tests {
     use super::*;
     use crate::clock::Now;
-    use crate::poll::scan::history::HistoryCursor;
+    use crate::poll::scan::cursor::HistoryCursor;
     use crate::poll::scan::{Question, Request};
     use crate::record::{NamesUnavailable, Record};
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::cloud::{Cloud, Reply};
 use super::conversation::{INVOCATIONS_TIMEOUT, take};
-use super::scan::history::HistoryCursor;
+use super::scan::cursor::HistoryCursor;
 use super::scan::names::Lookup;
 use super::scan::{Invocations, Question, Request, Scan};
 use crate::aliyun::error::{CallError, Reason};

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::cloud::{Cloud, Reply};
 use super::conversation::INVOCATIONS_TIMEOUT;
 use super::plan::PollPlan;
-use super::scan::history::HistoryCursor;
+use super::scan::cursor::HistoryCursor;
 use super::scan::{Request, Scan};
 use super::timetable::place;
 use crate::aliyun::error::CallError;

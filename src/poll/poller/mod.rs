@@ -22,7 +22,7 @@ use crate::poll::inbox::Inbox;
 use crate::poll::invocations::AskingInvocations;
 use crate::poll::plan::PollPlan;
 use crate::poll::records::Records;
-use crate::poll::scan::history::HistoryCursor;
+use crate::poll::scan::cursor::HistoryCursor;
 use crate::poll::showing::{Of, Showing};
 use crate::poll::sweep::Sweeps;
 use crate::poll::timetable::Timetable;

@@ -47,6 +47,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             }
             Ok(()) => {
                 self.invocations.note(&sweep.scan, self.plan.settings.pauses);
+                sweep.scan.leave_histories(&mut sweep.cursor);
                 self.keep(record, sweep.scan.findings()).await
             }
             Err(error) => {

@@ -1,6 +1,6 @@
 //! Lists without end: each page is a good answer, and has a NextToken that was never seen before.
 
-use super::history::HistoryCursor;
+use super::cursor::HistoryCursor;
 use super::{Question, Scan};
 use crate::aliyun::error::Reason;
 use crate::aliyun::rows::{Page, decode};

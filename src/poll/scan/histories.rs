@@ -1,9 +1,10 @@
 //! Rule 9 in one scan: the histories that are due, page by page, as far as the poll has time for them.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
-use super::history::{HistoryCursor, HistoryRequest, UnreadRuns, requests};
+use super::cursor::{HistoryCursor, UnderWay};
+use super::history::{UnreadRuns, requests};
 use super::pages::{MAX_PAGES, MAX_ROWS};
 use super::{Scan, Stage};
 use crate::record::{History, Record, Schedule, Sought};
@@ -18,26 +19,34 @@ impl Scan {
         if self.asks_for_schedules() {
             return;
         }
-        let mut due = requests(
-            &self.unread(record),
-            &record.instances_of_schedules(),
-            self.history_budget,
-            self.findings.began.steady,
-            record.pauses(),
-        );
-        if let Some(under_way) = &mut cursor.under_way {
-            let (pages, answers) = self.rows_and_answers();
-            let moved = pages.iter().chain(answers).filter(|row| record.has_moved(row));
-            under_way.moved.extend(moved.map(|row| row.identity));
-            let asked: HashSet<Identity> = under_way.asked().map(|row| row.identity).collect();
-            due.retain(|request| request.rows.iter().all(|row| !asked.contains(&row.identity)));
-        }
-        let mut queue: VecDeque<HistoryRequest> = cursor.in_turn(due).into();
-        if cursor.under_way.is_none() {
-            match queue.pop_front() {
-                Some(request) => cursor.begin(request),
-                None => return self.plan_names(record),
+        let unread = self.unread(record);
+        let mut due = match unread.is_empty() {
+            true => Vec::new(),
+            false => requests(
+                &unread,
+                &record.instances_of_schedules(),
+                self.history_budget,
+                self.findings.began.steady,
+                record.pauses(),
+            ),
+        };
+        let (pages, answers) = self.rows_and_answers();
+        let moved = pages.iter().chain(answers).filter(|row| record.has_moved(row));
+        let moved: HashSet<Identity> = moved.map(|row| row.identity).collect();
+        for reading in cursor.unfinished() {
+            // What it reads already is not asked for beside it.
+            for request in due.iter_mut().filter(|due| due.sought == reading.request.sought) {
+                let is_read =
+                    |row: &UnreadRuns| reading.request.rows.iter().any(|of| of.identity == row.identity);
+                request.rows.retain(|row| !is_read(row));
             }
+            reading.moved.extend(&moved);
+        }
+        due.retain(|request| !request.rows.is_empty());
+        let mut queue = cursor.in_turn(due);
+        cursor.make_way(&queue);
+        if cursor.under_way.is_none() && !cursor.go_on(&mut queue) {
+            return self.plan_names(record);
         }
         self.start(Stage::Histories(queue));
     }
@@ -80,25 +89,37 @@ impl Scan {
         self.next_history(record, cursor, false);
     }
 
-    /// The history under way has been read, or was refused.
+    /// The history under way has been read, or was refused: what it has brought by then is as good.
     fn next_history(&mut self, record: &Record, cursor: &mut HistoryCursor, was_had: bool) {
         if let Some(under_way) = cursor.under_way.take() {
-            let sought = under_way.request.sought;
-            self.findings.histories.push(History {
-                asked: under_way.asked().map(|row| (row.identity, sought)).collect(),
-                thorough: was_had && under_way.request.thorough,
-                rows: if was_had { under_way.rows } else { Vec::new() },
-            });
+            self.hand_over(*under_way, was_had);
         }
         let Stage::Histories(queue) = &mut self.stage else {
             return;
         };
-        match queue.pop_front() {
-            Some(request) if self.history_budget > 0 && self.refused_histories < MAX_REFUSED => {
-                cursor.begin(request);
-            }
-            _ => self.plan_names(record),
+        let may_go_on = self.history_budget > 0 && self.refused_histories < MAX_REFUSED;
+        if !(may_go_on && cursor.go_on(queue)) {
+            self.plan_names(record);
         }
+    }
+
+    /// The cursor ends with this scan: nobody goes on with what it has not read.
+    pub fn leave_histories(&mut self, cursor: &mut HistoryCursor) {
+        for under_way in [cursor.under_way.take(), cursor.set_aside.take()]
+            .into_iter()
+            .flatten()
+        {
+            self.hand_over(*under_way, false);
+        }
+    }
+
+    fn hand_over(&mut self, under_way: UnderWay, is_whole: bool) {
+        let sought = under_way.request.sought;
+        self.findings.histories.push(History {
+            asked: under_way.asked().map(|row| (row.identity, sought)).collect(),
+            thorough: is_whole && under_way.request.thorough,
+            rows: under_way.rows,
+        });
     }
 
     /// Every schedule's row that has runs to be looked for now, as this scan has seen it.

@@ -1,10 +1,10 @@
 //! Rule 9: which histories of schedules to read in this poll, and when to stop reading one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::cursor::Place;
 use super::follow::PAGE;
-use super::request::{Question, Request};
 use crate::record::{Pauses, Schedule, Sought};
 use crate::result::{Identity, Row};
 
@@ -32,81 +32,17 @@ pub struct HistoryRequest {
     pub rows: Vec<UnreadRuns>,
 }
 
-/// Where a scope's reading of histories has come to. It outlives the poll: one that is longer than a poll may read is
-/// gone on with by the next ones, and everybody gets a turn.
-#[derive(Debug, Default)]
-pub struct HistoryCursor {
-    /// The last reading that was begun.
-    last: Option<Place>,
-    /// The one that is not at its end yet.
-    pub(super) under_way: Option<Box<UnderWay>>,
-}
-
-/// What is sought, InvokeId, and InstanceId where instances are read one by one.
-type Place = (bool, Box<str>, Box<str>);
-
-/// A reading, and what it has brought so far.
-#[derive(Debug)]
-pub(super) struct UnderWay {
-    pub request: HistoryRequest,
-    pub progress: Progress,
-    pub rows: Vec<Row>,
-    pub next_token: Option<String>,
-    pub tokens: HashSet<String>,
-    /// Rows that have moved since it was begun: its pages may be older than that, and its end is no answer for them.
-    pub moved: HashSet<Identity>,
-}
-
-impl HistoryCursor {
-    /// The next page of the one under way.
-    pub(super) fn next_request(&self) -> Option<Request> {
-        let under_way = self.under_way.as_ref()?;
-        Some(Request {
-            question: Question::History {
-                invoke_id: under_way.request.invoke_id.clone(),
-                instance_id: under_way.request.instance_id.clone(),
-            },
-            token: under_way.next_token.clone(),
-        })
-    }
-
-    /// Begins a reading.
-    pub(super) fn begin(&mut self, request: HistoryRequest) {
-        self.last = Some(request.place());
-        self.under_way = Some(Box::new(UnderWay {
-            progress: Progress::new(&request),
-            request,
-            rows: Vec::new(),
-            next_token: None,
-            tokens: HashSet::new(),
-            moved: HashSet::new(),
-        }));
-    }
-
-    /// Puts first what comes after the last that was begun.
-    pub(super) fn in_turn(&self, mut requests: Vec<HistoryRequest>) -> Vec<HistoryRequest> {
-        requests.sort_unstable_by_key(HistoryRequest::place);
-        if let Some(last) = &self.last {
-            let first = requests.partition_point(|request| request.place() <= *last);
-            let count = requests.len();
-            requests.rotate_left(if first < count { first } else { 0 });
-        }
-        requests
-    }
-}
-
-impl UnderWay {
-    /// The rows that its end is an answer for.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &UnreadRuns> {
-        let rows = self.request.rows.iter();
-        rows.filter(|row| !self.moved.contains(&row.identity))
-    }
-}
-
 impl HistoryRequest {
-    fn place(&self) -> Place {
+    /// Whether it is for runs that nobody has looked for yet: few, and at the front.
+    pub(super) fn is_new(&self) -> bool {
+        let was_in_vain = |row: &UnreadRuns| row.schedule.was_in_vain(Sought::Newest);
+        self.sought == Sought::Newest && !self.thorough && !self.rows.iter().any(was_in_vain)
+    }
+
+    pub(super) fn place(&self) -> Place {
         let instance = self.instance_id.clone().unwrap_or_default();
-        (self.sought == Sought::Missing, self.invoke_id.clone(), instance)
+        let is_for_missing = self.sought == Sought::Missing;
+        (self.thorough, is_for_missing, self.invoke_id.clone(), instance)
     }
 }
 
@@ -289,6 +225,7 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cursor::HistoryCursor;
     use super::*;
     use crate::record::{Looked, Schedule};
     use crate::result::{Ids, KnownStatus, Status};

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::history::HistoryCursor;
+use super::cursor::HistoryCursor;
 use super::names::Names;
 use super::{Invocations, Scan, Stage};
 use crate::aliyun::error::CallError;

@@ -1,7 +1,7 @@
 //! The list: to what is known, to its end, or a little further for what is open.
 
+use super::cursor::HistoryCursor;
 use super::follow::{Follow, follow};
-use super::history::HistoryCursor;
 use super::{Scan, Stage};
 use crate::record::Record;
 use crate::result::Row;

@@ -4,6 +4,7 @@
 //! is known, what is open and was not among them, the histories of schedules that have moved, and the names of
 //! commands where some are selected. A sweep reads every page instead, and asks which invocations are schedules.
 
+pub mod cursor;
 mod follow;
 mod histories;
 pub mod history;
@@ -24,8 +25,9 @@ use crate::aliyun::rows::Page;
 use crate::clock::Now;
 use crate::record::{Findings, NamesUnavailable, Record, Sweep};
 use crate::result::{Identity, Row, Seconds};
+use cursor::HistoryCursor;
 use follow::OpenInvocation;
-use history::{HistoryCursor, HistoryRequest};
+use history::HistoryRequest;
 use names::Names;
 use pages::Pages;
 pub use request::{Question, Request};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::cursor::HistoryCursor;
 use super::follow::OpenInvocation;
-use super::history::HistoryCursor;
 use super::request::Question;
 use super::{Scan, Stage};
 use crate::record::{Answer, Record};

@@ -59,6 +59,10 @@ pub(super) struct Cloud {
     pub was_nameless: bool,
     /// So many histories are refused.
     pub refusing: u32,
+    /// After so many pages that are behind the first of a history, its token is refused, so many times.
+    pub forgetting: Option<(u32, u32)>,
+    /// Pages behind the first since then.
+    pub pages_behind: u32,
 }
 
 impl Cloud {
@@ -104,9 +108,21 @@ impl Cloud {
         self.instances.iter().flat_map(Instance::ends).collect()
     }
 
+    /// Whether the token of a history's next page is refused.
+    pub(super) fn forgets_tokens(&mut self) -> bool {
+        let Some((pages, times)) = self.forgetting.filter(|(_, times)| *times > 0) else {
+            return false;
+        };
+        let forgets = self.pages_behind == pages;
+        self.pages_behind = if forgets { 0 } else { self.pages_behind + 1 };
+        self.forgetting = Some((pages, times - u32::from(forgets)));
+        forgets
+    }
+
     /// From now on it behaves, and shows everything.
     pub(super) fn behaves(&mut self) {
         (self.empty, self.nameless, self.refusing) = (false, 0, 0);
+        self.forgetting = None;
         for instance in &mut self.instances {
             instance.listed = true;
             instance.reopened = false;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use crate::clock::Now;
-use crate::poll::scan::history::HistoryCursor;
+use crate::poll::scan::cursor::HistoryCursor;
 use crate::poll::scan::{Question, Scan};
 use crate::record::{Applied, CommandSettings, Counts, Looks, NamesUnavailable, Pauses, Record, Settings};
 use crate::result::Seconds;
@@ -130,7 +130,10 @@ impl Exporter {
         }
         match scan.next_request(&cursor) {
             Some(_) => self.sweep = Some((scan, cursor)),
-            None => self.record_findings(scan),
+            None => {
+                scan.leave_histories(&mut cursor);
+                self.record_findings(scan);
+            }
         }
     }
 
@@ -150,6 +153,9 @@ impl Exporter {
             }
             Question::History { .. } if cloud.refusing > 0 => {
                 cloud.refusing -= 1;
+                scan.skip(record, cursor);
+            }
+            Question::History { .. } if request.token.is_some() && cloud.forgets_tokens() => {
                 scan.skip(record, cursor);
             }
             _ => scan.on_results(record, cursor, cloud.page(&request)).unwrap(),

@@ -198,6 +198,76 @@ fn a_history_that_is_longer_than_a_poll_may_read_is_gone_on_with() {
     assert_eq!(polls, 14, "400 runs are 100 pages of 4");
 }
 
+#[test]
+fn what_a_history_has_brought_before_its_token_is_refused_is_counted() {
+    let (mut cloud, mut exporter) = looked(0);
+    (1..=40).for_each(|number| run(&mut cloud, 0, number));
+    cloud.forgetting = Some((1, 1));
+    assert_eq!(minute(&mut cloud, &mut exporter).0, 8, "two pages of 4 were had");
+    // The rest is read when it is looked for again.
+    let counted = (0..3).map(|_| minute(&mut cloud, &mut exporter).0);
+    assert_eq!(counted.last(), Some(40));
+}
+
+/// A schedule of one instance whose run 3 is missing for good, deeper than a poll may read.
+fn gap_deep_down(budget: u64) -> (Cloud, Exporter) {
+    let (mut cloud, mut exporter) = looked(2);
+    for number in 4..=400 {
+        run(&mut cloud, 0, number);
+    }
+    for _ in 0..3 {
+        minute(&mut cloud, &mut exporter);
+    }
+    assert_eq!(exporter.totals().values().sum::<u64>(), 397);
+    exporter.budget = budget;
+    (cloud, exporter)
+}
+
+#[test]
+fn a_look_that_outlasts_a_poll_ends_though_the_row_moves() {
+    let (mut cloud, mut exporter) = gap_deep_down(20);
+    let mut costs = Vec::new();
+    for number in 401..=640 {
+        run(&mut cloud, 0, number);
+        costs.push(minute(&mut cloud, &mut exporter).1);
+    }
+    assert_eq!(exporter.totals().values().sum::<u64>(), 637);
+    // A look is of 100 to 160 pages, and they are eight minutes apart in the end: 20 a poll would be 4,800.
+    let all: usize = costs.iter().sum();
+    assert!(all < 3600, "{all}: {costs:?}");
+}
+
+#[test]
+fn a_long_look_in_vain_does_not_hold_up_what_is_new() {
+    let (mut cloud, mut exporter) = gap_deep_down(7);
+    cloud.run(1, true, true);
+    minute(&mut cloud, &mut exporter);
+    for number in 1..=60 {
+        run(&mut cloud, 1, number);
+        let counted = minute(&mut cloud, &mut exporter).0;
+        assert_eq!(
+            counted,
+            397 + u64::from(number),
+            "in the minute in which it has run"
+        );
+    }
+}
+
+#[test]
+fn a_backlog_that_spans_polls_is_read_once() {
+    let (mut cloud, mut exporter) = looked(0);
+    exporter.budget = 10;
+    (1..=100).for_each(|number| run(&mut cloud, 0, number));
+    let mut pages = 0;
+    for number in 101..=110 {
+        run(&mut cloud, 0, number);
+        pages += minute(&mut cloud, &mut exporter).1;
+    }
+    assert_eq!(exporter.totals().values().sum::<u64>(), 110);
+    // 25 pages of 4, and one or two for each later run and for those that came meanwhile.
+    assert!(pages <= 25 + 15, "{pages}");
+}
+
 /// A row is given up while its run is held, and is listed again as if it were none of a schedule.
 #[test]
 fn one_run_is_held_once_whatever_its_row_is_listed_as() {

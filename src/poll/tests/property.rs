@@ -57,6 +57,7 @@ enum Event {
     CatchUp,
     Empty(bool),
     Refuse(u32),
+    Forget(u32, u32),
     Nameless(u32),
     Shuffle(u64),
     Pass {
@@ -103,6 +104,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::CatchUp),
         2 => prop::bool::weighted(0.4).prop_map(Event::Empty),
         1 => (1u32..6).prop_map(Event::Refuse),
+        1 => (0u32..4, 1u32..4).prop_map(|(pages, times)| Event::Forget(pages, times)),
         1 => (1u32..3).prop_map(Event::Nameless),
         1 => (0u64..4).prop_map(Event::Shuffle),
         4 => seconds.prop_map(|seconds| Event::Pass { seconds }),
@@ -217,6 +219,7 @@ fn happen(cloud: &mut Cloud, exporter: &Exporter, event: &Event) {
         }),
         Event::Empty(empty) => cloud.empty = empty,
         Event::Refuse(count) => cloud.refusing = count,
+        Event::Forget(pages, times) => cloud.forgetting = Some((pages, times)),
         // More would make names be done without.
         Event::Nameless(count) if !cloud.was_nameless => {
             (cloud.nameless, cloud.was_nameless) = (count, true);
