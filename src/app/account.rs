@@ -241,6 +241,7 @@ impl Account {
                 .map(BTreeMap::len),
             is_ready: discovery.is_none_or(|discovery| discovery.tried),
             error: discovery.and_then(|discovery| discovery.error.clone()),
+            console: self.config.console.as_deref().map(Into::into),
             set_aside: self.set_aside.iter().cloned().collect(),
         }
     }

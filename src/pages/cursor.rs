@@ -23,15 +23,15 @@ pub(super) type Place<'a> = (Reverse<Seconds>, &'a Scope, Identity);
 
 /// The place of a failure.
 pub(super) fn place<'a>(scope: &'a Scope, failure: &ShownFailure<'_>) -> Place<'a> {
-    (Reverse(failure.time), scope, failure.identity)
+    (Reverse(failure.time()), scope, failure.identity())
 }
 
 impl Cursor {
     /// At a failure.
     pub(super) fn at(scope: &Scope, failure: &ShownFailure<'_>) -> Self {
         Self {
-            time: failure.time,
-            identity: failure.identity,
+            time: failure.time(),
+            identity: failure.identity(),
             scope: scope.clone(),
         }
     }

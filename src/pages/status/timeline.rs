@@ -1,8 +1,8 @@
 //! The window as a picture: how many results of each kind there were when, and the same in words.
 
+use super::asked::FailuresAsked;
 use super::html::Html;
 use super::show::{Number, Span};
-use crate::pages::filter::{Filter, link};
 use crate::pages::overview::Overview;
 use crate::record::{COLUMNS, Column};
 use crate::result::Seconds;
@@ -96,13 +96,13 @@ impl Columns {
     }
 }
 
-/// The picture of the scopes that a filter asks for. What else it asks for is kept in the links.
-pub(super) fn section(html: &mut Html, overview: &Overview<'_>, filter: &Filter) {
+/// The picture of the scopes that are asked for. What else is asked for is kept in the links.
+pub(super) fn section(html: &mut Html, overview: &Overview<'_>, failures: &FailuresAsked) {
     let scopes = overview
         .view
         .scopes
         .iter()
-        .filter(|(scope, _)| filter.matches_scope(scope));
+        .filter(|(scope, _)| failures.filter.matches_scope(scope));
     let columns = Columns::of(overview, scopes.map(|(_, scope)| &**scope));
     html.markup("<section aria-labelledby=\"timeline\"><h2 id=\"timeline\">Results");
     if let Some(window) = window(overview) {
@@ -114,10 +114,10 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, filter: &Filter)
         return;
     }
     legend(html, columns.sum());
-    picture(html, &columns, filter);
+    picture(html, &columns, failures);
     axis(html, &columns);
     notes(html, &columns);
-    words(html, &columns, filter);
+    words(html, &columns, failures);
     html.markup("</section>\n");
 }
 
@@ -143,7 +143,7 @@ fn legend(html: &mut Html, sum: Column) {
     html.markup("</ul>\n");
 }
 
-fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
+fn picture(html: &mut Html, columns: &Columns, failures: &FailuresAsked) {
     let width = columns.columns.len() as u32 * WIDTH;
     html.markup("<svg role=\"group\" class=\"timeline\" preserveAspectRatio=\"none\"")
         .attribute("viewBox", format_args!("0 0 {width} {HEIGHT}"))
@@ -159,7 +159,7 @@ fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
         let is_link = has_kept(*column);
         if is_link {
             html.markup("<a")
-                .attribute("href", link(&filter.between(begin, end)))
+                .attribute("href", failures.with(failures.filter.between(begin, end)))
                 .attribute("aria-label", &label)
                 .markup(">");
         } else {
@@ -239,7 +239,10 @@ fn label(begin: Seconds, end: Seconds, column: Column) -> String {
         Number(u64::from(column.open))
     );
     if column.unknown > 0 {
-        label += &format!(", {} with a status that is not known", Number(u64::from(column.unknown)));
+        label += &format!(
+            ", {} with a status that is not known",
+            Number(u64::from(column.unknown))
+        );
     }
     label
 }
@@ -259,7 +262,7 @@ fn notes(html: &mut Html, columns: &Columns) {
 }
 
 /// The same in words.
-fn words(html: &mut Html, columns: &Columns, filter: &Filter) {
+fn words(html: &mut Html, columns: &Columns, failures: &FailuresAsked) {
     html.markup(
         "<details class=\"screen\"><summary>The same as a table</summary><div class=\"table\"><table role=\"table\" class=\"columns\"><caption class=\"hidden\">Results over time</caption>\
          <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">From (UTC)</th>\
@@ -278,33 +281,38 @@ fn words(html: &mut Html, columns: &Columns, filter: &Filter) {
             continue;
         }
         let (begin, end) = (columns.begin(place), columns.begin(place + 1));
-        html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><time")
+        html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
+        // Not one of the numbers: it leads to all that did not succeed.
+        let is_link = has_kept(*column);
+        if is_link {
+            html.markup("<a")
+                .attribute("href", failures.with(failures.filter.between(begin, end)))
+                .markup(">");
+        }
+        html.markup("<time")
             .attribute("datetime", timestamp::rfc3339(begin))
             .markup(">")
             .text(short(begin))
-            .markup("</time></th><td role=\"cell\" class=\"number\" data-label=\"Failed\">");
-        if column.failed > 0 {
-            html.markup("<a")
-                .attribute("href", link(&filter.between(begin, end)))
-                .markup(">")
-                .text(Number(u64::from(column.failed)))
-                .markup("</a>");
-        } else {
-            html.text(0);
-        }
-        let others = [
+            .markup(if is_link {
+                "</time></a></th>"
+            } else {
+                "</time></th>"
+            });
+        let counts = [
+            ("Failed", column.failed),
             ("Cancelled, terminated", column.ended),
             ("Succeeded", column.success),
             ("Open", column.open),
             ("Status not known", column.unknown),
         ];
-        for (name, count) in others.into_iter().take(if with_unknown { 4 } else { 3 }) {
-            html.markup("</td><td role=\"cell\" class=\"number\"")
+        for (name, count) in counts.into_iter().take(if with_unknown { 5 } else { 4 }) {
+            html.markup("<td role=\"cell\" class=\"number\"")
                 .attribute("data-label", name)
                 .markup(">")
-                .text(Number(u64::from(count)));
+                .text(Number(u64::from(count)))
+                .markup("</td>");
         }
-        html.markup("</td></tr>\n");
+        html.markup("</tr>\n");
     }
     html.markup("</tbody></table></div></details>");
 }

@@ -11,7 +11,7 @@ use crate::result::{Delivery, Identity, Ids, Seconds};
 const MAX_ERROR_INFO: usize = 256;
 
 /// A settled result that is not Success.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::record) struct Failure {
     /// Of the result; with its run for one of a schedule.
     pub identity: Identity,
@@ -27,7 +27,7 @@ pub(in crate::record) struct Failure {
     pub ids: PackedIds,
     /// The beginning of ErrorInfo. Many results have the same.
     pub error_info: Arc<str>,
-    /// How the delivery of its output had ended when it was seen settled.
+    /// How the delivery of its output has ended, where it has.
     pub delivery: Option<Box<Delivery>>,
 }
 
@@ -37,7 +37,7 @@ pub(in crate::record) struct Failure {
 pub(in crate::record) struct Kept(pub Arc<Failure>);
 
 /// Four ids in one text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::record) struct PackedIds {
     text: Box<str>,
     /// Where InvokeId, InstanceId and ContainerId end.
