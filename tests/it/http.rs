@@ -1,4 +1,4 @@
-//! The pages, the signals and the command line, as section 5 of the contract has them.
+//! The pages, the signals and the command line, as README has them.
 
 mod command_line;
 
