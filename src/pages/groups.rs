@@ -77,7 +77,7 @@ impl By {
             Self::Status => failure.invocation_status(),
             Self::ErrorCode => failure.error_code(),
             Self::ExitCode => failure.exit_code(),
-            Self::Command => failure.command().unwrap_or(failure.ids().command_id),
+            Self::Command => failure.command().unwrap_or_else(|| failure.ids().command_id),
             Self::CommandId => failure.ids().command_id,
             Self::Instance => failure.ids().instance_id,
             Self::Invocation => failure.ids().invoke_id,
