@@ -39,7 +39,7 @@ impl Loading {
     }
 
     /// The same with the form where there was none, and the reverse.
-    fn toggled(self) -> Self {
+    pub(super) fn toggled(self) -> Self {
         Self {
             is_open: !self.is_open,
             ..self
@@ -47,7 +47,7 @@ impl Loading {
     }
 
     /// Stopped where it was not, and the reverse.
-    fn turned(self) -> Self {
+    pub(super) fn turned(self) -> Self {
         Self {
             is_paused: !self.is_paused,
             ..self
@@ -129,19 +129,8 @@ impl HomeAsked {
         Self { find, ..all }.link()
     }
 
-    /// The page as it is, stopped or no longer.
-    pub(super) fn turned(&self) -> String {
-        let loading = self.loading.turned();
-        Self {
-            loading,
-            ..self.clone()
-        }
-        .link()
-    }
-
-    /// The page as it is, with the form or without.
-    pub(super) fn toggled(&self) -> String {
-        let loading = self.loading.toggled();
+    /// The page as it is, loaded otherwise.
+    pub(super) fn loaded(&self, loading: Loading) -> String {
         Self {
             loading,
             ..self.clone()
@@ -222,19 +211,8 @@ impl FailuresAsked {
         }
     }
 
-    /// The page as it is, stopped or no longer.
-    pub(super) fn turned(&self) -> String {
-        let loading = self.loading.turned();
-        Self {
-            loading,
-            ..self.clone()
-        }
-        .link()
-    }
-
-    /// The page as it is, with the form or without.
-    pub(super) fn toggled(&self) -> String {
-        let loading = self.loading.toggled();
+    /// The page as it is, loaded otherwise.
+    pub(super) fn loaded(&self, loading: Loading) -> String {
         Self {
             loading,
             ..self.clone()

@@ -21,7 +21,7 @@ const MAX_CHOICES: usize = 200;
 
 /// The page.
 pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Frame<'_>) -> String {
-    let refresh = Refresh::of(asked.loading, asked.turned());
+    let refresh = Refresh::of(asked.loading, asked.loaded(asked.loading.turned()));
     let mut html = Html::default();
     begin(&mut html, overview, frame, Page::Failures, &refresh);
     html.markup("<section aria-labelledby=\"filter\"><h2 id=\"filter\">Failures</h2>\n");
@@ -91,7 +91,7 @@ fn filters(html: &mut Html, asked: &Asked) {
             .markup(">Show all</a></li>");
     }
     html.markup("<li class=\"screen\"><a class=\"button\"")
-        .attribute("href", asked.toggled())
+        .attribute("href", asked.loaded(asked.loading.toggled()))
         .markup(if asked.loading.is_open {
             ">Close the form</a>"
         } else {

@@ -8,7 +8,7 @@ use crate::pages::overview::Overview;
 
 /// The page.
 pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Frame<'_>) -> String {
-    let refresh = Refresh::of(asked.loading, asked.turned());
+    let refresh = Refresh::of(asked.loading, asked.loaded(asked.loading.turned()));
     let failures = FailuresAsked::all(asked.loading);
     let mut html = Html::default();
     begin(&mut html, overview, frame, Page::Home, &refresh);

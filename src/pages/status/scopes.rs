@@ -128,7 +128,7 @@ fn form(html: &mut Html, asked: &Asked, all: usize) {
         }
         if all > FOUND_FROM {
             html.markup("<p class=\"screen\"><a class=\"button\"")
-                .attribute("href", asked.toggled())
+                .attribute("href", asked.loaded(asked.loading.toggled()))
                 .markup(">Find a region…</a></p>\n");
         }
         return;
@@ -145,7 +145,7 @@ fn form(html: &mut Html, asked: &Asked, all: usize) {
         html.markup("<input type=\"hidden\" name=\"refresh\" value=\"off\">");
     }
     html.markup("<div class=\"buttons\"><button>Find</button><a class=\"button\"")
-        .attribute("href", asked.toggled())
+        .attribute("href", asked.loaded(asked.loading.toggled()))
         .markup(">Close</a></div></form>\n");
 }
 
