@@ -159,7 +159,7 @@ fn a_folded_row_is_as_wide_as_the_others() {
     let mut view = alike();
     for is_on in [false, true] {
         if is_on {
-            Arc::make_mut(&mut view.events).open = [true; 2];
+            Arc::make_mut(&mut view.events).http = true;
         }
         let home = home(&view, "");
         let (_, table) = home.split_once("class=\"scopes\"").unwrap();
