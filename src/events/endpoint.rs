@@ -90,7 +90,12 @@ impl Endpoint {
                 return web::error(status, format!("{reason}\n"));
             }
         };
-        let messages = message::read(&body, &About::of_query(parts.uri.query()));
+        self.received(parts.uri.query(), &body)
+    }
+
+    /// What is answered to the body of a request that may be sent.
+    pub fn received(&self, query: Option<&str>, body: &[u8]) -> Response<Body> {
+        let messages = message::read(body, &About::of_query(query));
         let outcomes = self.hints.tell(Source::Http, &About::default(), &messages);
         tracing::debug!(?outcomes, "events received");
         told(outcomes)
