@@ -55,6 +55,8 @@ pub struct AccountView {
     pub is_ready: bool,
     /// Why the regions could not be had, if the last try failed.
     pub error: Option<Failed>,
+    /// Where links to its console lead; none for the documented place.
+    pub console: Option<Arc<str>>,
     /// Discovered regions whose API does not know Cloud Assistant.
     pub set_aside: Vec<Arc<str>>,
 }

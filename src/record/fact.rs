@@ -48,8 +48,10 @@ pub(super) enum Fact<'a> {
     },
     /// The delivery of an output has ended, and counts.
     Delivered {
-        /// OssOutputStatus: true for Finished, false for Failed.
-        finished: bool,
+        /// Of the result; with its run for one of a schedule.
+        identity: Identity,
+        /// How it has ended.
+        delivery: &'a Delivery,
         /// OssOutputErrorCode, by its number.
         error_code: u16,
         /// Whether that is shown as `other`.

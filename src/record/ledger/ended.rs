@@ -66,7 +66,7 @@ impl Ledger {
         if let LastRun::New(_) = last_run {
             self.learn_last(at, id, row.run(), time);
             if how == How::Counted {
-                self.delivered(at, row);
+                self.delivered(at, row.identity, row);
             }
         }
     }

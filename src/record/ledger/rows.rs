@@ -284,22 +284,24 @@ impl Ledger {
     pub(super) fn delivery(&mut self, at: &mut Applying<'_>, id: EntryId, row: &Row, counts: bool) {
         let entry = self.identities.get(id);
         let is_known = entry.is_some_and(|entry| entry.flags.has(Flags::DELIVERED));
+        let identity = entry.map_or(row.identity, |entry| entry.identity);
         // The row of a schedule shows the delivery of a run, which the run's own row counts.
         if is_known || row.delivery.is_none() || self.schedules.contains(id) {
             return;
         }
         self.change(at, id, |entry| entry.flags.set(Flags::DELIVERED, true));
         if counts && !at.is_baseline {
-            self.delivered(at, row);
+            self.delivered(at, identity, row);
         }
     }
 
     /// The delivery that a row shows, if it does, counts.
-    pub(super) fn delivered(&self, at: &mut Applying<'_>, row: &Row) {
+    pub(super) fn delivered(&self, at: &mut Applying<'_>, identity: Identity, row: &Row) {
         let Some(delivery) = &row.delivery else { return };
         let (error_code, folded) = at.labels.error_code(&delivery.error_code);
         let delivered = Fact::Delivered {
-            finished: delivery.finished,
+            identity,
+            delivery,
             error_code,
             folded,
         };

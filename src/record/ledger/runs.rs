@@ -119,7 +119,7 @@ impl Ledger {
         self.settled(at, row, identity, labelled, (time, dated.own()), how);
         match held {
             Some(held) => self.delivery(at, held, row, how == How::Counted),
-            None if how == How::Counted => self.delivered(at, row),
+            None if how == How::Counted => self.delivered(at, identity, row),
             None => {}
         }
         true

@@ -10,7 +10,7 @@ use crate::record::fact::{Changed, Fact, Settled};
 use crate::record::identities::Identities;
 use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::{Table, decode};
-use crate::result::{Identity, Seconds};
+use crate::result::{Delivery, Identity, Seconds};
 use kept::{Failure, Kept, PackedIds, SavedFirst, shortened};
 use shown::ShownFailures;
 
@@ -73,6 +73,9 @@ impl Failures {
                 ..
             } => {}
             Fact::Changed { before, .. } => self.forget(&before.identity),
+            Fact::Delivered {
+                identity, delivery, ..
+            } => self.delivered(identity, delivery),
             _ => {}
         }
     }
@@ -167,6 +170,19 @@ impl Failures {
         if let Some(key) = self.by_identity.get(identity).copied() {
             self.remove(key);
         }
+    }
+
+    /// The delivery of an output has ended, which may be long after the result was seen settled.
+    fn delivered(&mut self, identity: &Identity, delivery: &Delivery) {
+        let mut failures = self.by_time.iter();
+        let found = failures.find(|(_, kept)| kept.0.identity == *identity && kept.0.delivery.is_none());
+        let Some((key, Kept(failure))) = found else { return };
+        let failure = Failure {
+            delivery: Some(Box::new(delivery.clone())),
+            ..Failure::clone(failure)
+        };
+        self.by_time.insert(*key, Kept(Arc::new(failure)));
+        self.shown = None;
     }
 
     fn remove(&mut self, key: u64) {
@@ -291,7 +307,7 @@ mod tests {
     fn count(failures: &mut Failures, code: &str) -> usize {
         let shown = failures.shown(0, |_| None);
         let labels = LabelTexts::default();
-        shown.iter(&labels).filter(|one| one.error_code == code).count()
+        shown.iter(&labels).filter(|one| one.error_code() == code).count()
     }
 
     #[test]
@@ -337,7 +353,7 @@ mod tests {
         let labels = LabelTexts::default();
         let before = failures.shown(1, |_| Some("before"));
         let after = failures.shown(2, |_| Some("after"));
-        let name = |shown: &ShownFailures| shown.iter(&labels).next().unwrap().command.map(str::to_owned);
+        let name = |shown: &ShownFailures| shown.iter(&labels).next().unwrap().command().map(str::to_owned);
         assert_eq!(name(&before).as_deref(), Some("before"));
         assert_eq!(name(&after).as_deref(), Some("after"));
         assert!(Arc::ptr_eq(&after.all, &failures.shown(2, |_| None).all));

@@ -329,8 +329,14 @@ mod tests {
             how: Changed::Retimed,
         });
         tell(Fact::Settled(&settled(How::Again, NOW - 20)));
-        tell(Fact::Delivered {
+        let delivery = crate::result::Delivery {
             finished: true,
+            error_code: "".into(),
+            uri: "".into(),
+        };
+        tell(Fact::Delivered {
+            identity: Identity([0; 4]),
+            delivery: &delivery,
             error_code: 0,
             folded: true,
         });

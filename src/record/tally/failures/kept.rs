@@ -27,7 +27,7 @@ pub(in crate::record) struct Failure {
     pub ids: PackedIds,
     /// The beginning of ErrorInfo. Many results have the same.
     pub error_info: Arc<str>,
-    /// How the delivery of its output had ended when it was seen settled.
+    /// How the delivery of its output has ended, where it has.
     pub delivery: Option<Box<Delivery>>,
 }
 
