@@ -1,5 +1,6 @@
 //! Which databases are refused, and why.
 
+use super::failure::POOLER;
 use super::session::Session;
 use crate::state::DatabaseError;
 
@@ -61,12 +62,7 @@ impl Session {
         if mine != others? && mine == again? {
             return Ok(());
         }
-        Err(DatabaseError::Refused(
-            "state.postgres.url leads to a pooler that gives away the session between transactions, and with it the lock \
-             by which one replica leads: use the port of the database itself (RDS: not that of PgBouncer; PolarDB: the \
-             primary endpoint)"
-                .to_owned(),
-        ))
+        Err(DatabaseError::Refused(POOLER.to_owned()))
     }
 
     /// Which process of the server this session is.

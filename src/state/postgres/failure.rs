@@ -41,10 +41,19 @@ pub(super) fn of_connecting(error: &Error) -> DatabaseError {
     DatabaseError::Refused(format!("the database refuses the connection: {said}; {advice}"))
 }
 
+/// What is said of a pooler.
+pub(super) const POOLER: &str = "state.postgres.url leads to a pooler that gives away the session between transactions, and with \
+                                 it the lock by which one replica leads: use the port of the database itself (RDS: not that \
+                                 of PgBouncer; PolarDB: the primary endpoint)";
+
 /// Why a statement was not done, in a session that goes on.
 pub(super) fn of_statement(error: &Error) -> DatabaseError {
     let said = said(error);
     match error.code() {
+        // A session of one's own has what was prepared in it, and nothing that others have.
+        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) => {
+            DatabaseError::Refused(format!("{POOLER}: {said}"))
+        }
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => DatabaseError::Refused(format!(
             "the user of state.postgres.url lacks a right: {said}; it must be able to make the schema (CREATE on the \
              database), or own it"
