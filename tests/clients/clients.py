@@ -1,0 +1,115 @@
+"""Real clients scrape the demo's fleet, each in every way that it has; then what each has must be what was really run.
+
+Usage: clients.py [NAME...]     only clients whose name begins so
+
+A client that is not on this machine is named. Another joins by an entry in CLIENTS: `found` says each version that there
+is, with its ways; a way looks at an address, and returns what the client has (samples.Seen).
+"""
+
+import dataclasses
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import collector
+import compare
+import datadog
+import decoder
+import parsers
+import prometheus
+import victoria_metrics
+from fleet import Fleet
+from proxy import Proxy
+
+# (name, what finds it, how one makes it found)
+CLIENTS = [
+    ("prometheus", prometheus.found, "Debian's package prometheus, or paths in PROMETHEUS"),
+    ("promtool", prometheus.promtool_found, "beside each Prometheus"),
+    ("victoria-metrics", victoria_metrics.found, "Debian's package victoria-metrics, or paths in VICTORIA_METRICS"),
+    ("otelcol", collector.found, "otelcol or otelcol-contrib on PATH, or paths in OTELCOL"),
+    ("datadog", datadog.found, "datadog-checks-base of PyPI"),
+    ("prometheus_client", parsers.found, "prometheus-client of PyPI"),
+    ("protobuf", decoder.found, "the schema in Debian's golang-github-prometheus-client-model-dev, or METRICS_PROTO"),
+]
+# What the configuration of each exporter says of metrics.
+KINDS = {"classic": "new_series_hold: 1s, "}
+HEADER = ["client", "way", "content type", "series", "sums", "types, help", "exemplars", "quantiles", "native", "cannot"]
+
+
+@dataclasses.dataclass
+class Row:
+    client: str
+    cells: list
+    problems: list
+
+
+def looked(fleet, kind, client, way, look, accept):
+    """A row of the table: one client, in one way, at one exporter."""
+    exporter = fleet.exporters[kind]
+    reference = parsers.look("text")(exporter.address, None)
+    with Proxy(exporter.address, accept) as proxy, tempfile.TemporaryDirectory() as directory:
+        try:
+            seen = look(proxy.address, Path(directory))
+        except Exception as problem:  # a client that fails must not hide the others
+            traceback.print_exc()
+            return Row(client, [way, "", "", "", "", "", "", "", ""], [f"{type(problem).__name__}: {problem}"])
+        served = proxy.exchanges[-1].content_type if proxy.exchanges else ""
+    found = compare.problems(seen, reference, fleet.truth, offered(served, kind, seen))
+    return Row(client, cells(seen, way, served, found), found)
+
+
+def offered(served, kind, seen):
+    return {"exemplars"} if seen.exemplars is not None and "text/plain" not in served else set()
+
+
+def cells(seen, way, served, found):
+    def says(value, *prefixes):
+        if value is None:
+            return "–"
+        return "wrong" if any(problem.startswith(prefixes) for problem in found) else "equal"
+
+    content = served.split(";")[0] + "".join(f";{part}" for part in served.split(";")[1:] if "version" in part)
+    if seen.samples is None:
+        return [way, content, "–", "–", "–", "–", "–", "–", "; ".join(seen.cannot)]
+    known = [name for name, of in (("types", seen.types), ("help", seen.helps)) if of is not None]
+    metadata = f"{', '.join(known)} {says(True, 'type', 'help')}" if known else "–"
+    exemplars = "–" if seen.exemplars is None else f"{len(seen.exemplars)} {says(True, 'exemplar')}"
+    native = f"{len(seen.native)}, quantiles {says(seen.native_quantiles, 'native')}" if seen.native else "–"
+    sums = says(True, "sum", "lacking", "extra", "value")
+    quantiles = says(seen.quantiles, "quantile")
+    return [way, content, str(seen.series()), sums, metadata, exemplars, quantiles, native, "; ".join(seen.cannot)]
+
+
+def table(rows):
+    lines = [HEADER, ["---"] * len(HEADER), *([row.client, *row.cells] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main():
+    rows, missing = [], []
+    wanted = [client for client in CLIENTS if not sys.argv[1:] or client[0].startswith(tuple(sys.argv[1:]))]
+    found = {name: list(find()) for name, find, _ in wanted}
+    with Fleet(KINDS) as fleet:
+        print(f"{fleet.truth.total} results have settled; the fleet stands still", flush=True)
+        for name, _, how in wanted:
+            if not found[name]:
+                missing.append(f"{name}: not found ({how})")
+            for version, ways in found[name]:
+                for way, look, accept in ways:
+                    for kind in KINDS:
+                        row = looked(fleet, kind, f"{name} {version}", way, look, accept)
+                        rows.append(row)
+                        print(f"{'FAILED' if row.problems else 'ok':8}{row.client}: {way}", flush=True)
+                        for problem in row.problems:
+                            print(f"        {problem}", flush=True)
+    print(f"\n{table(rows)}\n")
+    for line in missing:
+        print(line)
+    failed = sum(1 for row in rows if row.problems)
+    print(f"{len(rows) - failed} passed, {failed} failed, {len(missing)} skipped")
+    return 1 if failed or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Prometheus: Debian's on PATH, and any that PROMETHEUS names (paths, separated by colons)."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from parsers import ACCEPT, fetch
+from process import Program, free_port, get_json, until
+from samples import Exemplar, Native, Seen, family, key
+from truth import DURATIONS, QUANTILES
+
+JOB = '{job="exporter"}'
+# What Prometheus makes of a scrape by itself.
+OWN = ("up", "scrape_")
+PROTOCOLS = {"text": "PrometheusText0.0.4", "OpenMetrics": "OpenMetricsText1.0.0", "protobuf": "PrometheusProto"}
+
+
+def programs():
+    paths = [path for path in os.environ.get("PROMETHEUS", "").split(":") if path]
+    if on_path := shutil.which("prometheus"):
+        paths.append(on_path)
+    return list(dict.fromkeys(paths))
+
+
+def version_of(path):
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+    return re.search(r"version (\d+\.\d+\.\d+)", done.stdout + done.stderr)[1]
+
+
+def ways(version):
+    """(name, features, of the scrape configuration, what the proxy asks for in its place)"""
+    number = tuple(int(part) for part in version.split(".")[:2])
+    native = ["exemplar-storage"] if number >= (3, 8) else ["native-histograms", "exemplar-storage"]
+    key = {"scrape_native_histograms": True} if number >= (3, 8) else {}
+    yield "as it is", [], {}, None
+    if number < (2, 49):
+        yield "exemplar-storage", ["exemplar-storage"], {}, None
+        yield ", ".join(native), native, {}, None
+        yield "text, which the proxy asks for", [], {}, ACCEPT["text"]
+        return
+    for protocol, name in PROTOCOLS.items():
+        yield f"scrape_protocols: {name}", ["exemplar-storage"], {"scrape_protocols": [name]}, None
+        yield f"{protocol}, native histograms", native, {"scrape_protocols": [name]} | key, None
+    zero = ["created-timestamp-zero-ingestion", "exemplar-storage"]
+    yield ", ".join(zero), zero, {}, None
+
+
+def look(path, features, more):
+    def look(address, directory):
+        config = directory / "prometheus.yml"
+        target = {"targets": [address]}
+        scrape = {"job_name": "exporter", "static_configs": [target], "scrape_interval": "1s", "scrape_timeout": "1s"}
+        config.write_text(json.dumps({"scrape_configs": [scrape | more]}))
+        url = f"127.0.0.1:{free_port()}"
+        flags = [f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address={url}"]
+        if features:
+            flags.append(f"--enable-feature={','.join(features)}")
+        with Program([path, *flags], directory / "prometheus.log") as program:
+            return asked(f"http://{url}/api/v1", program, "exemplar-storage" in features)
+
+    return look
+
+
+def asked(api, program, keeps_exemplars):
+    def scraped():
+        program.must_run()
+        up = vector(api, f"up{JOB}")
+        return True if up and up[0]["value"][1] == "1" else None
+
+    until("Prometheus has scraped the exporter", scraped)
+    seen = Seen({}, native={})
+    for found in vector(api, JOB):
+        labels = {name: value for name, value in found["metric"].items() if name not in ("job", "instance")}
+        name = labels.pop("__name__")
+        if name.startswith(OWN):
+            continue
+        if "histogram" in found:
+            seen.native[key(name, labels)] = native(found["histogram"][1])
+        else:
+            seen.samples[key(name, labels)] = float(found["value"][1])
+    metadata = get_json(f"{api}/targets/metadata", match_target=JOB)["data"]
+    seen.types = {family(one["metric"], one["type"]): one["type"] for one in metadata}
+    seen.helps = {family(one["metric"], one["type"]): one["help"] for one in metadata}
+    if keeps_exemplars:
+        seen.exemplars = exemplars(api)
+    else:
+        seen.cannot.append("keeps exemplars only with exemplar-storage")
+    classic = f"sum by (le) ({DURATIONS}_bucket{JOB})"
+    seen.quantiles = quantiles(api, classic)
+    seen.native_quantiles = quantiles(api, f"sum({DURATIONS}{JOB})") if seen.native else None
+    return seen
+
+
+def vector(api, query):
+    return get_json(f"{api}/query", query=query)["data"]["result"]
+
+
+def quantiles(api, of):
+    """None where there is nothing to ask of."""
+    found = {q: vector(api, f"histogram_quantile({q}, {of})") for q in QUANTILES}
+    return {q: float(result[0]["value"][1]) for q, result in found.items()} if all(found.values()) else None
+
+
+def native(histogram):
+    buckets = {}
+    for _, lower, upper, count in histogram.get("buckets") or []:
+        buckets[float(lower), float(upper)] = float(count)
+    return Native(float(histogram["count"]), float(histogram["sum"]), buckets)
+
+
+def exemplars(api):
+    now = time.time()
+    found = get_json(f"{api}/query_exemplars", query=JOB, start=now - 3600, end=now + 3600)["data"]
+    return [
+        Exemplar(
+            series["seriesLabels"]["__name__"],
+            {n: v for n, v in series["seriesLabels"].items() if n not in ("__name__", "job", "instance")},
+            exemplar["labels"],
+            float(exemplar["value"]),
+            float(exemplar["timestamp"]),
+        )
+        for series in found
+        for exemplar in series["exemplars"]
+    ]
+
+
+def found():
+    for path in programs():
+        version = version_of(path)
+        yield version, [(name, look(path, features, more), accept) for name, features, more, accept in ways(version)]
+
+
+def promtool_found():
+    """promtool beside each Prometheus: it reads a body, and says what it finds wrong."""
+    for path in programs():
+        tool = Path(path).with_name("promtool")
+        if tool.exists():
+            yield version_of(tool), [("check metrics", check_metrics(tool), None)]
+
+
+def check_metrics(tool):
+    def look(address, _):
+        body, _ = fetch(address, "text")
+        done = subprocess.run([tool, "check", "metrics"], input=body, capture_output=True, check=False)
+        said = (done.stdout + done.stderr).decode().strip()
+        problems = [f"promtool: {said or done.returncode}"] if done.returncode or said else []
+        return Seen(None, problems=problems, cannot=["it reads text alone, and says only what is wrong with it"])
+
+    return look
