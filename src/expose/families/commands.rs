@@ -2,7 +2,7 @@
 
 use super::Points::EachOfCommands;
 use super::{OfScopes, polled};
-use crate::expose::point::{Family, Histogram, Sink, Value};
+use crate::expose::point::{Family, Histogram, Sink, Start, Value};
 use crate::record::{Counts, ShownCommand};
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
@@ -21,7 +21,7 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
         EachOfCommands(|counts, command, to| {
             for (status, value) in &command.counted {
                 let status = ("invocation_status", counts.status_text(*status));
-                to.point(&[status], (*value).into());
+                to.point(&[status], Value::counted(*value, Start::Unknown));
             }
         }),
     ),
@@ -60,6 +60,8 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
                     cumulative,
                     count: *count,
                     sum: (*sum).into(),
+                    start: Start::Unknown,
+                    exemplars: &[],
                 };
                 to.point(&[], Value::Histogram(histogram));
             }

@@ -19,7 +19,7 @@ use crate::requests::{Action, ShownTally};
 use crate::scope::Scope;
 use crate::view::ScopeView;
 
-use super::point::{Family, Label, Number, Sink};
+use super::point::{Family, Label, Number, Sink, Start, Value};
 use super::subjects::{Facet, Subject};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
@@ -82,7 +82,7 @@ impl Points {
             }
             Self::OneOfCounts(value) => {
                 if let Some(counts) = counts {
-                    to.point(&[], value(counts).into());
+                    to.point(&[], Value::counted(value(counts), Start::Unknown));
                 }
             }
             Self::Each(points) => {

@@ -2,7 +2,7 @@
 
 use super::Points::{EachOfCounts, OneOfCounts};
 use super::{OfScopes, polled};
-use crate::expose::point::{Exemplar, Family, Histogram, Label, Value};
+use crate::expose::point::{Counted, Exemplar, Family, Histogram, Label, Start, Value};
 use crate::record::ShownTotal;
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
@@ -44,6 +44,8 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
                     cumulative: &durations.buckets,
                     count: durations.count,
                     sum: durations.sum.into(),
+                    start: Start::Unknown,
+                    exemplars: &[],
                 };
                 let status = ("invocation_status", counts.status_of(durations));
                 to.point(&[status], Value::Histogram(histogram));
@@ -87,7 +89,7 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         EachOfCounts(|counts, to| {
             for (status, error_code, value) in counts.deliveries() {
                 let labels = [("delivery_status", status), ("error_code", error_code)];
-                to.point(&labels, value.into());
+                to.point(&labels, Value::counted(value, Start::Unknown));
             }
         }),
     ),
@@ -110,15 +112,17 @@ fn combination<'a>(shown: &ShownTotal<'a>) -> [Label<'a>; 3] {
 
 /// With the newest failure among them, where there is one.
 fn counted<'a>(shown: &ShownTotal<'a>) -> Value<'a> {
-    match shown.exemplar {
-        Some(exemplar) => {
-            let labels = [
-                ("invoke_id", &*exemplar.invoke_id),
-                ("instance_id", &*exemplar.instance_id),
-            ];
-            let time = exemplar.time;
-            Value::WithExemplar(shown.value, Exemplar { labels, time })
-        }
-        None => shown.value.into(),
-    }
+    let exemplar = shown.exemplar.map(|exemplar| Exemplar {
+        labels: [
+            ("invoke_id", &*exemplar.invoke_id),
+            ("instance_id", &*exemplar.instance_id),
+        ],
+        value: 1,
+        time: exemplar.time,
+    });
+    Value::Counted(Counted {
+        value: shown.value,
+        start: Start::Unknown,
+        exemplar,
+    })
 }
