@@ -34,7 +34,18 @@ CLIENTS = [
 ]
 # What the configuration of each exporter says of metrics.
 KINDS = {"classic": "new_series_hold: 1s, "}
-HEADER = ["client", "way", "content type", "series", "sums", "types, help", "exemplars", "quantiles", "native", "cannot"]
+HEADER = [
+    "client",
+    "way",
+    "content type",
+    "series",
+    "sums",
+    "types, help",
+    "exemplars",
+    "quantiles",
+    "native",
+    "cannot",
+]
 
 
 @dataclasses.dataclass

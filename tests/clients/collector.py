@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import yaml
+
 from parsers import fetch, parsed
 from process import Program, free_port, until
 from samples import key

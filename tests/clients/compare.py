@@ -75,7 +75,9 @@ def beside(seen, reference):
 
 
 def metadata(what, seen, reference):
-    wrong = [f"{name}: {seen.get(name)!r} and not {said!r}" for name, said in reference.items() if seen.get(name) != said]
+    wrong = [
+        f"{name}: {seen.get(name)!r} and not {said!r}" for name, said in reference.items() if seen.get(name) != said
+    ]
     return listed(what, wrong)
 
 
@@ -125,10 +127,14 @@ def native(seen, truth):
     for of, histogram in seen.items():
         seconds = truth.seconds.get(of, [])
         if histogram.count != len(seconds) or histogram.sum != sum(seconds):
-            wrong.append(f"{of} has {histogram.count} with sum {histogram.sum}: {len(seconds)}, {sum(seconds)} were run")
+            wrong.append(
+                f"{of} has {histogram.count} with sum {histogram.sum}: {len(seconds)}, {sum(seconds)} were run"
+            )
         for (lower, upper), count in histogram.buckets.items():
             # The bucket of zero reaches below it.
-            within = sum(1 for value in seconds if lower < value <= upper or value == 0 == max(lower, 0.0) and upper < 1)
+            within = sum(
+                1 for value in seconds if lower < value <= upper or value == 0 == max(lower, 0.0) and upper < 1
+            )
             if count != within:
                 wrong.append(f"{of} has {count} in ({lower}, {upper}], and {within} were run")
         if sum(histogram.buckets.values()) != histogram.count:

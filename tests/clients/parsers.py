@@ -3,9 +3,10 @@
 import gzip
 import importlib.metadata
 
-from process import get
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
+
+from process import get
 from samples import Exemplar, Seen, family, key
 
 ACCEPT = {

@@ -19,7 +19,10 @@ def found():
     paths = [path for path in os.environ.get("VICTORIA_METRICS", "").split(":") if path]
     paths += [path for path in map(shutil.which, NAMES) if path]
     for path in dict.fromkeys(paths):
-        ways = [("-promscrape.config", look(path, {}), None), ("stream_parse", look(path, {"stream_parse": True}), None)]
+        ways = [
+            ("-promscrape.config", look(path, {}), None),
+            ("stream_parse", look(path, {"stream_parse": True}), None),
+        ]
         yield version_of(path), ways
 
 
