@@ -1,6 +1,6 @@
 """Real clients scrape the demo's fleet, each in every way that it has; then what each has must be what was really run.
 
-Usage: clients.py [NAME...]     only clients whose name begins so
+Usage: clients.py [NAME...]     only clients whose name begins so; `starts`: when counters and histograms began
 
 A client that is not on this machine is named. Another joins by an entry in CLIENTS: `found` says each version that there
 is, with its ways; a way looks at an address, and returns what the client has (samples.Seen).
@@ -18,6 +18,8 @@ import datadog
 import decoder
 import parsers
 import prometheus
+import proofs
+import starts
 import victoria_metrics
 from fleet import Fleet
 from proxy import Proxy
@@ -55,23 +57,33 @@ class Row:
     problems: list
 
 
-def looked(fleet, kind, client, way, look, accept):
+def looked(fleet, kind, client, way):
     """A row of the table: one client, in one way, at one exporter."""
     exporter = fleet.exporters[kind]
     reference = parsers.look("text")(exporter.address, None)
-    with Proxy(exporter.address, accept) as proxy, tempfile.TemporaryDirectory() as directory:
+    with Proxy(exporter.address, way.accept) as proxy, tempfile.TemporaryDirectory() as directory:
         try:
-            seen = look(proxy.address, Path(directory))
+            seen = way.look(proxy.address, Path(directory))
         except Exception as problem:  # a client that fails must not hide the others
             traceback.print_exc()
-            return Row(client, [way, "", "", "", "", "", "", "", ""], [f"{type(problem).__name__}: {problem}"])
+            return Row(client, [way.name] + [""] * (len(HEADER) - 2), [f"{type(problem).__name__}: {problem}"])
         served = proxy.exchanges[-1].content_type if proxy.exchanges else ""
-    found = compare.problems(seen, reference, fleet.truth, offered(served, kind, seen))
-    return Row(client, cells(seen, way, served, found), found)
+    wanted = offered(served, kind, way)
+    found = compare.problems(seen, reference, fleet.truth, wanted)
+    if way.protobuf and not served.startswith("application/vnd.google.protobuf"):
+        found.append(f"it asks for protobuf, and is answered with {served}")
+    if client.startswith("protobuf"):
+        made, missed = proofs.not_found(seen, reference, fleet.truth, wanted)
+        found += [f"what is wrong is not found: {what}" for what in missed]
+        print(f"{made} changes to what it has are found to be wrong", flush=True)
+    name = way.name if kind == "classic" else f"{way.name}; native_histograms: true"
+    return Row(client, cells(seen, name, served, found), found)
 
 
-def offered(served, kind, seen):
-    return {"exemplars"} if seen.exemplars is not None and "text/plain" not in served else set()
+def offered(served, kind, way):
+    """What this exporter offers in the format that it was asked for."""
+    has = {"exemplars"} if "text/plain" not in served else set()
+    return has | ({"native"} if kind == "native" and way.native else set())
 
 
 def cells(seen, way, served, found):
@@ -97,29 +109,41 @@ def table(rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def main():
-    rows, missing = [], []
-    wanted = [client for client in CLIENTS if not sys.argv[1:] or client[0].startswith(tuple(sys.argv[1:]))]
-    found = {name: list(find()) for name, find, _ in wanted}
+def scraped(clients, found):
+    """The rows of all clients that were found."""
     with Fleet(KINDS) as fleet:
         print(f"{fleet.truth.total} results have settled; the fleet stands still", flush=True)
-        for name, _, how in wanted:
-            if not found[name]:
-                missing.append(f"{name}: not found ({how})")
+        for name, *_ in clients:
             for version, ways in found[name]:
-                for way, look, accept in ways:
-                    for kind in KINDS:
-                        row = looked(fleet, kind, f"{name} {version}", way, look, accept)
-                        rows.append(row)
-                        print(f"{'FAILED' if row.problems else 'ok':8}{row.client}: {way}", flush=True)
-                        for problem in row.problems:
-                            print(f"        {problem}", flush=True)
+                for kind, way in ((kind, way) for way in ways for kind in KINDS):
+                    if kind == "classic" or way.protobuf:
+                        row = looked(fleet, kind, f"{name} {version}", way)
+                        say(row.problems, f"{row.client}: {row.cells[0]}")
+                        yield row
+
+
+def say(problems, what):
+    print(f"{'FAILED' if problems else 'ok':8}{what}", flush=True)
+    for problem in problems:
+        print(f"        {problem}", flush=True)
+
+
+def main():
+    names = sys.argv[1:]
+    clients = [client for client in CLIENTS if not names or client[0].startswith(tuple(names))]
+    found = {name: list(find()) for name, find, _ in clients}
+    missing = [f"{name}: not found ({how})" for name, _, how in clients if not found[name]]
+    rows = list(scraped(clients, found)) if any(found.values()) else []
+    began = list(starts.run()) if decoder.schema() and (not names or "starts" in names) else []
+    for name, series, processes, problems in began:
+        say(problems, f"start timestamps: {name}: {series} series, {processes} processes")
     print(f"\n{table(rows)}\n")
     for line in missing:
         print(line)
-    failed = sum(1 for row in rows if row.problems)
-    print(f"{len(rows) - failed} passed, {failed} failed, {len(missing)} skipped")
-    return 1 if failed or not rows else 0
+    results = [row.problems for row in rows] + [problems for *_, problems in began]
+    failed = sum(1 for problems in results if problems)
+    print(f"{len(results) - failed} passed, {failed} failed, {len(missing)} skipped")
+    return 1 if failed or not results else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import yaml
 
 from parsers import fetch, parsed
 from process import Program, free_port, until
-from samples import key
+from samples import Way, key
 
 NAMES = ("otelcol", "otelcol-contrib")
 # What it adds to each series, or says of itself.
@@ -25,7 +25,7 @@ def found():
     paths += [path for path in map(shutil.which, NAMES) if path]
     for path in dict.fromkeys(paths):
         done = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
-        yield re.search(r"\d+\.\d+\.\d+", done.stdout)[0], [("prometheusreceiver", look(path), None)]
+        yield re.search(r"\d+\.\d+\.\d+", done.stdout)[0], [Way("prometheusreceiver", look(path))]
 
 
 def look(path):

@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 
-from samples import Seen, family, key
+from samples import Seen, Way, family, key
 
 NAMESPACE = "ns"
 
@@ -13,7 +13,7 @@ def found():
         version = importlib.metadata.version("datadog-checks-base")
     except importlib.metadata.PackageNotFoundError:
         return
-    yield version, [("as it is", look(False), None), ("use_latest_spec", look(True), None)]
+    yield version, [Way("as it is", look(False)), Way("use_latest_spec", look(True))]
 
 
 def look(latest):

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from parsers import fetch
-from samples import Exemplar, Native, Seen, family, key
+from samples import Exemplar, Native, Seen, Way, family, key
 
 DEBIAN = "/usr/share/gocode/src/github.com/prometheus/client_model/io/prometheus/client/metrics.proto"
 TYPES = ["counter", "gauge", "summary", "untyped", "histogram", "gaugehistogram"]
@@ -41,7 +41,7 @@ def generated():
 
 def found():
     if schema():
-        yield importlib.metadata.version("protobuf"), [("delimited MetricFamily", look, None)]
+        yield importlib.metadata.version("protobuf"), [Way("delimited MetricFamily", look, protobuf=True, native=True)]
 
 
 def look(address, _):

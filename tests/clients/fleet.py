@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from process import Program, free_port, get, get_json, post, until
@@ -31,9 +32,10 @@ def built(name):
 class Simulator:
     """A simulator that ends with this process."""
 
-    def __init__(self, scenario="fleet", *options):
+    def __init__(self, scenario="fleet", *options, environment=None):
         command = [built("simulator"), "--scenario", scenario, "--until-eof", *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, **pipes, env=environment)
         self.url = self.process.stdout.readline().strip().removeprefix("listening on ")
         assert self.url, "the simulator does not start"
         self.accounts = {}
@@ -74,12 +76,13 @@ def configuration(simulator, interval, metrics, state=""):
 class Exporter:
     """The program, with a configuration that can be changed."""
 
-    def __init__(self, directory, config, before=()):
+    def __init__(self, directory, config, environment=None):
         self.config = directory / "config.yml"
         self.config.write_text(config)
         self.address = f"127.0.0.1:{free_port()}"
         flags = [f"--config.file={self.config}", f"--web.listen-address={self.address}", "--log.level=warn"]
-        self.program = Program([*before, built(NAME), *flags], directory / "exporter.log")
+        self.program = Program([built(NAME), *flags], directory / "exporter.log", env=environment)
+        self.began = time.time()
         self.url = f"http://{self.address}"
 
     def scrape(self, accept=TEXT):

@@ -7,7 +7,7 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from process import get
-from samples import Exemplar, Seen, family, key
+from samples import Exemplar, Seen, Way, family, key
 
 ACCEPT = {
     "text": "text/plain;version=0.0.4",
@@ -56,5 +56,5 @@ def look(way):
 
 
 def found():
-    """Version, and how it looks in each way."""
-    yield importlib.metadata.version("prometheus_client"), [(way, look(way), None) for way in PARSE]
+    """The version, and its ways."""
+    yield importlib.metadata.version("prometheus_client"), [Way(way, look(way)) for way in PARSE]

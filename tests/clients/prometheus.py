@@ -10,7 +10,7 @@ from pathlib import Path
 
 from parsers import ACCEPT, fetch
 from process import Program, free_port, get_json, until
-from samples import Exemplar, Native, Seen, family, key
+from samples import Exemplar, Native, Seen, Way, family, key
 from truth import DURATIONS, QUANTILES
 
 JOB = '{job="exporter"}'
@@ -31,22 +31,31 @@ def version_of(path):
     return re.search(r"version (\d+\.\d+\.\d+)", done.stdout + done.stderr)[1]
 
 
-def ways(version):
-    """(name, features, of the scrape configuration, what the proxy asks for in its place)"""
+def ways(path, version):
     number = tuple(int(part) for part in version.split(".")[:2])
-    native = ["exemplar-storage"] if number >= (3, 8) else ["native-histograms", "exemplar-storage"]
-    key = {"scrape_native_histograms": True} if number >= (3, 8) else {}
-    yield "as it is", [], {}, None
+
+    def way(name, features, more=None, **of):
+        return Way(name, look(path, features, more or {}), **of)
+
+    keeping = ["exemplar-storage"]
+    yield way("as it is", [])
     if number < (2, 49):
-        yield "exemplar-storage", ["exemplar-storage"], {}, None
-        yield ", ".join(native), native, {}, None
-        yield "text, which the proxy asks for", [], {}, ACCEPT["text"]
+        yield way("exemplar-storage", keeping)
+        taking = ["native-histograms", *keeping]
+        yield way(", ".join(taking), taking, protobuf=True, native=True)
+        yield way("text, which the proxy asks for", [], accept=ACCEPT["text"])
         return
+    # A key of the configuration since 3.8, a feature before.
+    key = {"scrape_native_histograms": True} if number >= (3, 8) else {}
+    taking = keeping if key else ["native-histograms", *keeping]
     for protocol, name in PROTOCOLS.items():
-        yield f"scrape_protocols: {name}", ["exemplar-storage"], {"scrape_protocols": [name]}, None
-        yield f"{protocol}, native histograms", native, {"scrape_protocols": [name]} | key, None
-    zero = ["created-timestamp-zero-ingestion", "exemplar-storage"]
-    yield ", ".join(zero), zero, {}, None
+        only = {"scrape_protocols": [name]}
+        yield way(f"scrape_protocols: {name}", keeping, only, protobuf=protocol == "protobuf")
+    yield way(
+        "native histograms", taking, {"scrape_protocols": [PROTOCOLS["protobuf"]]} | key, protobuf=True, native=True
+    )
+    zero = ["created-timestamp-zero-ingestion", *keeping]
+    yield way(", ".join(zero), zero, protobuf=True)
 
 
 def look(path, features, more):
@@ -131,7 +140,7 @@ def exemplars(api):
 def found():
     for path in programs():
         version = version_of(path)
-        yield version, [(name, look(path, features, more), accept) for name, features, more, accept in ways(version)]
+        yield version, list(ways(path, version))
 
 
 def promtool_found():
@@ -139,7 +148,7 @@ def promtool_found():
     for path in programs():
         tool = Path(path).with_name("promtool")
         if tool.exists():
-            yield version_of(tool), [("check metrics", check_metrics(tool), None)]
+            yield version_of(tool), [Way("check metrics", check_metrics(tool))]
 
 
 def check_metrics(tool):

@@ -18,6 +18,20 @@ def family(name, kind):
 
 
 @dataclasses.dataclass(frozen=True)
+class Way:
+    """One way in which a client scrapes. `look` takes an address and a directory, and returns what the client has."""
+
+    name: str
+    look: object
+    # What the proxy asks for in the client's place.
+    accept: str | None = None
+    # It asks for protobuf, and so it looks at an exporter with native histograms as well.
+    protobuf: bool = False
+    # It takes them.
+    native: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Exemplar:
     name: str
     labels: dict

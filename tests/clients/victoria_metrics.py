@@ -9,7 +9,7 @@ from pathlib import Path
 
 from process import Program, free_port, get, until
 from prometheus import JOB, OWN, quantiles, vector
-from samples import Seen, key
+from samples import Seen, Way, key
 from truth import DURATIONS
 
 NAMES = ("victoria-metrics", "victoria-metrics-prod")
@@ -19,10 +19,7 @@ def found():
     paths = [path for path in os.environ.get("VICTORIA_METRICS", "").split(":") if path]
     paths += [path for path in map(shutil.which, NAMES) if path]
     for path in dict.fromkeys(paths):
-        ways = [
-            ("-promscrape.config", look(path, {}), None),
-            ("stream_parse", look(path, {"stream_parse": True}), None),
-        ]
+        ways = [Way("-promscrape.config", look(path, {})), Way("stream_parse", look(path, {"stream_parse": True}))]
         yield version_of(path), ways
 
 
