@@ -5,7 +5,7 @@ use super::identities::tests::entry;
 use super::labels::{NewLabel, ResultLabels, StatusNumber};
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
-use super::tally::hold::{Counter, Hold};
+use super::tally::hold::{Beginning, Counter};
 use super::{Key, Record, Settings};
 use crate::result::KnownStatus;
 
@@ -24,7 +24,7 @@ fn damaged_pairs_are_refused_as_they_are_read() {
     };
     let too_large = Counter {
         value: u64::MAX,
-        hold: Hold::Over,
+        beginning: Beginning::shown(None),
     };
     let mut unsound = schedule(10);
     unsound.gaps = vec![(5, 3)];
@@ -43,7 +43,7 @@ fn damaged_pairs_are_refused_as_they_are_read() {
         (Key::Delivery(true, 0), encode(&too_large), false),
         (
             Key::Delivery(true, 5000),
-            encode(&Counter::new(too_large.hold)),
+            encode(&Counter::new(too_large.beginning)),
             false,
         ),
         (Key::Schedule(1), encode(&schedule(10)), true),

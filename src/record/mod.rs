@@ -40,7 +40,7 @@ pub use shown::{Counts, ShownTotal};
 pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
-pub use tally::durations::Histogram;
+pub use tally::durations::{Histogram, ShownDurations, ShownHistogram};
 pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
@@ -102,6 +102,7 @@ impl Record {
             ..
         } = self;
         tallies.has_looked = !ledger.needs_baseline();
+        tallies.begin_at(at_zero(ledger.baseline.recorded_at, findings.began, now));
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
@@ -270,6 +271,9 @@ impl Record {
         newest.then_some(()).ok_or(Damaged { key: Key::Head })?;
         let ledger = self.ledger.restored();
         let has_listed = self.ledger.has_listed();
+        // What begins by the configuration alone has not been there in the last poll.
+        self.tallies
+            .begin_at(self.ledger.baseline.recorded_at.saturating_sub(1));
         let context = Context {
             identities: &self.ledger.identities,
             labels: self.labels.texts(),
@@ -277,6 +281,13 @@ impl Record {
         let tallies = ledger.and_then(|()| self.tallies.restored(now, has_listed, context));
         tallies.map_err(|key| Damaged { key })
     }
+}
+
+/// When what begins with a poll was certainly at 0: at the end of the last one, where there was one, else when it began
+/// itself. It lies before its end, whatever the clock has done meanwhile.
+fn at_zero(last: Seconds, began: Now, ended: Now) -> Seconds {
+    let at = if last > 0 { last } else { began.wall };
+    at.min(ended.wall.saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The record as pairs of a key and bytes: what is saved after a poll, and read back at a start.
 //!
-//! Format version 2. The values are `postcard`; the keys are a kind and a number. A change of any type that is
+//! Format version 3. The values are `postcard`; the keys are a kind and a number. A change of any type that is
 //! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
 
 use super::identities::EntryId;

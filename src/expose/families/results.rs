@@ -2,7 +2,7 @@
 
 use super::Points::{EachOfCounts, OneOfCounts};
 use super::{OfScopes, polled};
-use crate::expose::point::{Counted, Exemplar, Family, Histogram, Label, Start, Value};
+use crate::expose::point::{Counted, Exemplar, Family, Label, Value};
 use crate::record::ShownTotal;
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
@@ -39,15 +39,8 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         DURATIONS,
         EachOfCounts(|counts, to| {
             for durations in &counts.durations {
-                let histogram = Histogram {
-                    bounds: &counts.duration_buckets,
-                    cumulative: &durations.buckets,
-                    count: durations.count,
-                    sum: durations.sum.into(),
-                    start: Start::Unknown,
-                    exemplars: &[],
-                };
                 let status = ("invocation_status", counts.status_of(durations));
+                let histogram = super::histogram(&counts.duration_buckets, &durations.histogram);
                 to.point(&[status], Value::Histogram(histogram));
             }
         }),
@@ -87,9 +80,9 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
             polled!("Deliveries of output to OSS by how they ended, counted once each."),
         ),
         EachOfCounts(|counts, to| {
-            for (status, error_code, value) in counts.deliveries() {
+            for (status, error_code, start, value) in counts.deliveries() {
                 let labels = [("delivery_status", status), ("error_code", error_code)];
-                to.point(&labels, Value::counted(value, Start::Unknown));
+                to.point(&labels, Value::counted(value, start.into()));
             }
         }),
     ),
@@ -122,7 +115,7 @@ fn counted<'a>(shown: &ShownTotal<'a>) -> Value<'a> {
     });
     Value::Counted(Counted {
         value: shown.value,
-        start: Start::Unknown,
+        start: shown.start.into(),
         exemplar,
     })
 }

@@ -1,13 +1,15 @@
 //! `cloud_assistant_result_duration_seconds`: how long counted results ran.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Hold, MOST, OnHold};
+use super::hold::{Beginning, MOST, OnHold, Start};
 use crate::record::fact::{Fact, How};
 use crate::record::labels::{KNOWN_SETTLED, StatusNumber};
 use crate::record::table::{Table, decode};
+use crate::result::Seconds;
 
 /// Histograms by InvocationStatus.
 #[derive(Debug)]
@@ -25,15 +27,15 @@ impl Durations {
         }
     }
 
-    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, start: Start) {
         let Fact::Settled(settled) = fact else { return };
         let status = settled.labelled.labels.status;
         // What the baseline lists does not count: long before something does, its histogram is seen at 0.
-        let hold = match settled.how {
-            How::Baseline => Hold::Over,
-            How::Counted | How::Old | How::Again => Hold::NEW,
+        let beginning = match settled.how {
+            How::Baseline => Beginning::shown(start),
+            How::Counted | How::Old | How::Again => Beginning::held(start),
         };
-        self.begin(status, hold);
+        self.begin(status, beginning);
         if settled.counts()
             && let Some(seconds) = settled.duration
             && let Some(histogram) = self.histograms.change(status)
@@ -42,20 +44,21 @@ impl Durations {
         }
     }
 
-    fn begin(&mut self, status: StatusNumber, hold: Hold) {
-        let begin = || Histogram::new(&self.bounds, hold);
+    fn begin(&mut self, status: StatusNumber, beginning: Beginning) {
+        let begin = || Histogram::new(&self.bounds, beginning);
         self.histograms.begin(status, begin);
     }
 
     /// Begins those of every known status, as earlier versions showed them.
     pub(super) fn begin_known(&mut self) {
         for (status, ..) in KNOWN_SETTLED {
-            self.begin(StatusNumber::of(status), Hold::Over);
+            self.begin(StatusNumber::of(status), Beginning::shown(None));
         }
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.histograms.each(|histogram| on_hold(&mut histogram.hold));
+        self.histograms
+            .each(|histogram| on_hold(&mut histogram.beginning.hold));
     }
 
     pub(in crate::record) fn restore(&mut self, status: StatusNumber, bytes: &[u8]) -> bool {
@@ -66,16 +69,11 @@ impl Durations {
         })
     }
 
-    pub(in crate::record) fn shown(&self) -> Vec<ShownDurations> {
+    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<ShownDurations> {
         let histograms = self.histograms.iter();
-        let shown = histograms.map(|(status, histogram)| match histogram.hold.is_on() {
-            true => ShownDurations::zero(*status, self.bounds.len()),
-            false => ShownDurations {
-                status: *status,
-                buckets: histogram.cumulative(&self.bounds),
-                count: histogram.count,
-                sum: histogram.sum,
-            },
+        let shown = histograms.map(|(status, histogram)| ShownDurations {
+            status: *status,
+            histogram: histogram.shown(&self.bounds, recorded_at),
         });
         shown.collect()
     }
@@ -85,23 +83,21 @@ impl Durations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownDurations {
     pub(in crate::record) status: StatusNumber,
+    /// What is shown of it.
+    pub histogram: ShownHistogram,
+}
+
+/// A histogram of durations as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownHistogram {
     /// Cumulative, by the configured bounds, without the infinite one.
     pub buckets: Vec<u64>,
     /// All.
     pub count: u64,
     /// Seconds.
     pub sum: u64,
-}
-
-impl ShownDurations {
-    fn zero(status: StatusNumber, buckets: usize) -> Self {
-        Self {
-            status,
-            buckets: vec![0; buckets],
-            count: 0,
-            sum: 0,
-        }
-    }
+    /// When all of it was at 0.
+    pub start: Option<NonZeroU32>,
 }
 
 /// A histogram of durations in whole seconds.
@@ -119,8 +115,8 @@ pub struct Histogram {
     pub count: u64,
     /// Their sum in seconds.
     pub sum: u64,
-    /// Whether it is still shown at 0.
-    pub(in crate::record) hold: Hold,
+    /// Since when, and whether it is still shown at 0.
+    pub(in crate::record) beginning: Beginning,
 }
 
 /// So many bounds are kept; those beyond that are not configured any more.
@@ -129,7 +125,7 @@ const MAX_BOUNDS: usize = 256;
 impl Histogram {
     /// An empty histogram with bounds in seconds, which is shown as it is.
     pub fn of_bounds(bounds: &[f64]) -> Self {
-        Self::new(bounds, Hold::Over)
+        Self::new(bounds, Beginning::shown(None))
     }
 
     /// How many durations are at most each bound.
@@ -138,14 +134,14 @@ impl Histogram {
     }
 
     /// An empty histogram with bounds in seconds.
-    pub(super) fn new(bounds: &[f64], hold: Hold) -> Self {
+    pub(super) fn new(bounds: &[f64], beginning: Beginning) -> Self {
         let bounds: Vec<u64> = bounds.iter().map(|bound| milliseconds(*bound)).collect();
         Self {
             at_most: vec![0; bounds.len()],
             bounds,
             count: 0,
             sum: 0,
-            hold,
+            beginning,
         }
     }
 
@@ -154,7 +150,7 @@ impl Histogram {
         bounds: Vec<u64>,
         counts: Vec<u64>,
         (count, sum): (u64, u64),
-        hold: Hold,
+        beginning: Beginning,
     ) -> Self {
         let at_most = counts.iter().scan(0_u64, |all, count| {
             *all = all.saturating_add(*count);
@@ -165,7 +161,7 @@ impl Histogram {
             bounds,
             count,
             sum,
-            hold,
+            beginning,
         }
     }
 
@@ -190,8 +186,27 @@ impl Histogram {
         self.sum = self.sum.saturating_add(u64::from(seconds));
     }
 
+    /// What is shown of it by these bounds, which are among its own.
+    pub(super) fn shown(&self, bounds: &[f64], recorded_at: Seconds) -> ShownHistogram {
+        let start = self.beginning.start_until(recorded_at);
+        match self.beginning.hold.is_on() {
+            true => ShownHistogram {
+                buckets: vec![0; bounds.len()],
+                count: 0,
+                sum: 0,
+                start,
+            },
+            false => ShownHistogram {
+                buckets: self.cumulative(bounds),
+                count: self.count,
+                sum: self.sum,
+                start,
+            },
+        }
+    }
+
     /// How many durations are at most each of these bounds, which are among its own.
-    pub(super) fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
+    fn cumulative(&self, bounds: &[f64]) -> Vec<u64> {
         let at_most = |bound: &f64| {
             let place = self.bounds.binary_search(&milliseconds(*bound)).ok()?;
             self.at_most.get(place).copied()
@@ -230,7 +245,7 @@ mod tests {
     #[test]
     fn bounds_are_inclusive() {
         let bounds = [0.5, 1.0, 5.0];
-        let mut durations = Histogram::new(&bounds, Hold::Over);
+        let mut durations = Histogram::new(&bounds, Beginning::shown(None));
         for seconds in [0, 1, 1, 5, 6] {
             durations.observe(seconds);
         }
@@ -241,7 +256,7 @@ mod tests {
     #[test]
     fn other_bounds_and_back_take_nothing_back() {
         let before = [1.0, 5.0, 10.0];
-        let mut durations = Histogram::new(&before, Hold::Over);
+        let mut durations = Histogram::new(&before, Beginning::shown(None));
         for seconds in [1, 4, 9, 100] {
             durations.observe(seconds);
         }
@@ -258,7 +273,7 @@ mod tests {
 
     #[test]
     fn bounds_and_sums_have_an_end() {
-        let mut durations = Histogram::new(&[1.0], Hold::Over);
+        let mut durations = Histogram::new(&[1.0], Beginning::shown(None));
         for n in 0..1000 {
             durations.add_bounds(&[f64::from(n) + 0.5, 5000.0]);
         }

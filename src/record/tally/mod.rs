@@ -14,6 +14,7 @@ pub(super) mod window;
 pub(super) mod work;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use commands::Commands;
@@ -22,7 +23,7 @@ use deliveries::Deliveries;
 use durations::Durations;
 use failures::Failures;
 use failures::shown::ShownFailures;
-use hold::{Hold, OnHold, milliseconds};
+use hold::{Beginning, OnHold, Start, milliseconds};
 use newest::Newest;
 use past::PastResults;
 use timeline::Timeline;
@@ -57,6 +58,8 @@ pub(super) struct Tallies {
     applied: Applied,
     /// Whether there was a baseline before what is told now.
     pub has_looked: bool,
+    /// When the series that begin with what is told now were at 0.
+    start: Start,
     /// Whether a result has ever been listed: the series of results exist from then on.
     has_begun: bool,
     /// What is saved of commands though none are selected any more: with the next save it goes.
@@ -80,6 +83,7 @@ impl Tallies {
             listed: ListedResults::default(),
             applied: Applied::default(),
             has_looked: false,
+            start: None,
             has_begun: false,
             unselected: BTreeSet::new(),
         }
@@ -90,12 +94,17 @@ impl Tallies {
         let Context { identities, labels } = context;
         if !self.has_begun && matches!(fact, Fact::Moved { .. } | Fact::Settled(_)) {
             // What the baseline lists does not count: long before something does, all is seen at 0.
-            self.begin(if self.has_looked { Hold::NEW } else { Hold::Over }, labels);
+            let begin = if self.has_looked {
+                Beginning::held
+            } else {
+                Beginning::shown
+            };
+            self.begin(begin(self.start), labels);
         }
         self.window.on(fact, identities);
-        self.totals.on(fact);
-        self.durations.on(fact);
-        self.deliveries.on(fact);
+        self.totals.on(fact, self.start);
+        self.durations.on(fact, self.start);
+        self.deliveries.on(fact, self.start);
         self.newest.on(fact, identities);
         self.work.on(fact);
         self.failures.on(fact);
@@ -112,11 +121,19 @@ impl Tallies {
         }
     }
 
-    /// From now on there are the series of results: they are saved with their holds.
-    fn begin(&mut self, hold: Hold, labels: &LabelTexts) {
+    /// What is told next begins series that were at 0 then, at the latest.
+    pub(super) fn begin_at(&mut self, seconds: Seconds) {
+        self.start = NonZeroU32::new(seconds);
+        if let Some(commands) = &mut self.commands {
+            commands.begin_at(self.start);
+        }
+    }
+
+    /// From now on there are the series of results: they are saved with their beginnings.
+    fn begin(&mut self, beginning: Beginning, labels: &LabelTexts) {
         self.has_begun = true;
-        self.totals.begin(hold, labels);
-        self.deliveries.begin(hold);
+        self.totals.begin(beginning, labels);
+        self.deliveries.begin(beginning);
     }
 
     /// Whether a result has ever been listed.
@@ -210,7 +227,7 @@ impl Tallies {
         self.has_begun = self.totals.has_begun(labels);
         if !self.has_begun && (has_listed || self.has_counted()) {
             // Earlier versions showed all of them from the first poll on, and saved none at 0.
-            self.begin(Hold::Over, labels);
+            self.begin(Beginning::shown(None), labels);
             self.durations.begin_known();
         }
         self.window.advance(now, std::iter::empty());
@@ -330,11 +347,12 @@ mod tests {
         assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
         let work = tallies.work;
         assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
-        let totals = tallies.totals.shown();
-        let total = totals.iter().find(|total| total.0 == combination);
-        assert!(matches!(total, Some((_, 1, Some(exemplar))) if exemplar.time == NOW - 10));
+        let totals = tallies.totals.shown(NOW);
+        let total = totals.iter().find(|total| total.labels == combination).unwrap();
+        assert!(total.value == 1 && total.exemplar.as_ref().unwrap().time == NOW - 10);
         assert_eq!(tallies.window.counts().get(&combination), Some(&1));
-        assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
+        let deliveries = tallies.deliveries.shown(NOW);
+        assert_eq!(deliveries, [(false, 0, None, 0), (true, 0, None, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);
         assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
         assert_eq!(tallies.shown_failures().iter(&labels).len(), 3);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::OnHold;
+use super::hold::{OnHold, Start};
 use super::window::Window;
 use crate::record::fact::{Context, Fact, Settled};
 use crate::record::findings::{NamesUnavailable, Naming};
@@ -337,6 +337,11 @@ impl Commands {
         if self.names_unavailable != before {
             self.resolved.clear();
         }
+    }
+
+    /// What begins from now on was at 0 then.
+    pub(super) fn begin_at(&mut self, start: Start) {
+        self.series.start = start;
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {

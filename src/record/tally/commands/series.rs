@@ -9,7 +9,7 @@ use crate::record::labels::{OTHER, StatusNumber};
 use crate::record::settings::CommandSettings;
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
-use crate::record::tally::hold::{Counter, Hold, OnHold};
+use crate::record::tally::hold::{Beginning, Counter, Hold, OnHold, Start};
 use crate::result::{KnownStatus, Seconds, label_text};
 use crate::selection::SelectorSet;
 
@@ -59,6 +59,8 @@ pub(super) struct CommandResult {
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
     duration_buckets: Vec<f64>,
+    /// Of series that begin now.
+    pub start: Start,
     /// The shared one first, where it is.
     pub series: Table<SeriesNumber, Series>,
     by_label: HashMap<Box<str>, SeriesNumber>,
@@ -70,6 +72,7 @@ impl AllSeries {
         Self {
             settings,
             duration_buckets: duration_buckets.to_vec(),
+            start: None,
             series: Table::default(),
             by_label: HashMap::new(),
         }
@@ -116,7 +119,9 @@ impl AllSeries {
             return;
         }
         let counter = series.counted.entry(result.status);
-        counter.or_insert_with(|| Counter::new(Hold::NEW)).increment();
+        counter
+            .or_insert(Counter::new(Beginning::held(self.start)))
+            .increment();
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
             durations.observe(seconds);
@@ -207,12 +212,12 @@ impl AllSeries {
     /// The histogram of a new series, where they have one.
     fn empty_durations(&self) -> Option<Histogram> {
         let durations = self.settings.durations;
-        durations.then(|| Histogram::new(&self.duration_buckets, Hold::NEW))
+        durations.then(|| Histogram::new(&self.duration_buckets, Beginning::held(self.start)))
     }
 
     fn begin(&self, label: &str) -> Series {
         let settled = KnownStatus::ALL.into_iter().filter(|status| !status.is_open());
-        let zero = Counter::new(Hold::NEW);
+        let zero = Counter::new(Beginning::held(self.start));
         Series {
             label: label.into(),
             selectors: BTreeSet::new(),
@@ -229,8 +234,14 @@ impl AllSeries {
 impl Series {
     /// Whether each of its series is still shown at 0.
     pub(super) fn holds(&mut self) -> impl Iterator<Item = &mut Hold> {
-        let counters = self.counted.values_mut().map(|counter| &mut counter.hold);
-        let durations = self.durations.iter_mut().map(|durations| &mut durations.hold);
+        let counters = self
+            .counted
+            .values_mut()
+            .map(|counter| &mut counter.beginning.hold);
+        let durations = self
+            .durations
+            .iter_mut()
+            .map(|durations| &mut durations.beginning.hold);
         counters.chain(durations)
     }
 
