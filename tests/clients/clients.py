@@ -16,6 +16,7 @@ import collector
 import compare
 import datadog
 import decoder
+import go_client
 import parsers
 import prometheus
 import proofs
@@ -31,6 +32,7 @@ CLIENTS = [
     ("victoria-metrics", victoria_metrics.found, "Debian's package victoria-metrics, or paths in VICTORIA_METRICS"),
     ("otelcol", collector.found, "otelcol or otelcol-contrib on PATH, or paths in OTELCOL"),
     ("datadog", datadog.found, "datadog-checks-base of PyPI"),
+    ("prom2json", go_client.found, "Debian's packages golang-go and golang-github-prometheus-prom2json-dev"),
     ("prometheus_client", parsers.found, "prometheus-client of PyPI"),
     ("protobuf", decoder.found, "the schema in Debian's golang-github-prometheus-client-model-dev, or METRICS_PROTO"),
 ]

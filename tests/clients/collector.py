@@ -9,7 +9,6 @@ import shutil
 import subprocess
 
 import yaml
-
 from parsers import fetch, parsed
 from process import Program, free_port, until
 from samples import Way, key

@@ -3,10 +3,9 @@
 import gzip
 import importlib.metadata
 
+from process import get
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
-
-from process import get
 from samples import Exemplar, Seen, Way, family, key
 
 ACCEPT = {
