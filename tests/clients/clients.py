@@ -6,6 +6,7 @@ A client that is not on this machine is named. Another joins by an entry in CLIE
 is, with its ways; a way looks at an address, and returns what the client has (samples.Seen).
 """
 
+import contextlib
 import dataclasses
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import prometheus
 import proofs
 import starts
 import victoria_metrics
+from along import Along
 from fleet import Fleet
 from proxy import Proxy
 
@@ -37,7 +39,7 @@ CLIENTS = [
     ("protobuf", decoder.found, "the schema in Debian's golang-github-prometheus-client-model-dev, or METRICS_PROTO"),
 ]
 # What the configuration of each exporter says of metrics.
-KINDS = {"classic": "new_series_hold: 1s, "}
+KINDS = {"classic": "new_series_hold: 5s, "}
 HEADER = [
     "client",
     "way",
@@ -112,16 +114,29 @@ def table(rows):
 
 
 def scraped(clients, found):
-    """The rows of all clients that were found."""
-    with Fleet(KINDS) as fleet:
+    """The rows of all clients that were found, and what each Prometheus that was there all along has kept."""
+    rows, kept, watching = [], [], []
+    with contextlib.ExitStack() as ending:
+
+        def before(fleet):
+            if found.get("prometheus"):
+                watching.append(Along(fleet.exporters))
+                ending.callback(watching[0].stop)
+
+        fleet = ending.enter_context(Fleet(KINDS, before))
         print(f"{fleet.truth.total} results have settled; the fleet stands still", flush=True)
+        for along in watching:
+            for which, samples, problems in along.problems(fleet.truth):
+                say(problems, f"prometheus {which}: scraped all along: {samples} samples of what is counted")
+                kept.append(problems)
         for name, *_ in clients:
             for version, ways in found[name]:
                 for kind, way in ((kind, way) for way in ways for kind in KINDS):
                     if kind == "classic" or way.protobuf:
                         row = looked(fleet, kind, f"{name} {version}", way)
                         say(row.problems, f"{row.client}: {row.cells[0]}")
-                        yield row
+                        rows.append(row)
+    return rows, kept
 
 
 def say(problems, what):
@@ -135,14 +150,14 @@ def main():
     clients = [client for client in CLIENTS if not names or client[0].startswith(tuple(names))]
     found = {name: list(find()) for name, find, _ in clients}
     missing = [f"{name}: not found ({how})" for name, _, how in clients if not found[name]]
-    rows = list(scraped(clients, found)) if any(found.values()) else []
+    rows, kept = scraped(clients, found) if any(found.values()) else ([], [])
     began = list(starts.run()) if decoder.schema() and (not names or "starts" in names) else []
     for name, series, processes, problems in began:
         say(problems, f"start timestamps: {name}: {series} series, {processes} processes")
     print(f"\n{table(rows)}\n")
     for line in missing:
         print(line)
-    results = [row.problems for row in rows] + [problems for *_, problems in began]
+    results = kept + [row.problems for row in rows] + [problems for *_, problems in began]
     failed = sum(1 for problems in results if problems)
     print(f"{len(results) - failed} passed, {failed} failed, {len(missing)} skipped")
     return 1 if failed or not results else 0

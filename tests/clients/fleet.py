@@ -117,8 +117,8 @@ class Exporter:
 class Fleet:
     """`exporters` by their name; `truth` is what was really run, once it stands still."""
 
-    def __init__(self, kinds):
-        """`kinds`: what the configuration says of metrics, by the name of the exporter."""
+    def __init__(self, kinds, before=lambda fleet: None):
+        """`kinds`: what the configuration says of metrics, by the name of the exporter. `before` the first result, once."""
         self.temporary = tempfile.TemporaryDirectory(prefix="clients-")
         self.directory = Path(self.temporary.name)
         self.simulator = Simulator("fleet", "--paused", "--speed", "10")
@@ -131,6 +131,7 @@ class Fleet:
                 self.exporters[name] = Exporter(home, configuration(self.simulator, "1s", metrics))
             for exporter in self.exporters.values():
                 exporter.ready()
+            before(self)
             self.live()
         except BaseException:
             self.stop()

@@ -35,7 +35,7 @@ def ways(path, version):
     number = tuple(int(part) for part in version.split(".")[:2])
 
     def way(name, features, more=None, **of):
-        return Way(name, look(path, features, more or {}), **of)
+        return Way(name, Look(path, features, more or {}), **of)
 
     keeping = ["exemplar-storage"]
     yield way("as it is", [])
@@ -58,29 +58,38 @@ def ways(path, version):
     yield way(", ".join(zero), zero, protobuf=True)
 
 
-def look(path, features, more):
-    def look(address, directory):
+class Look:
+    """Starts the program on an address, and asks it for everything that it has."""
+
+    def __init__(self, path, features, more):
+        self.path, self.features, self.more = path, features, more
+
+    def start(self, address, directory):
+        """The process, and where its API is."""
         config = directory / "prometheus.yml"
         target = {"targets": [address]}
         scrape = {"job_name": "exporter", "static_configs": [target], "scrape_interval": "1s", "scrape_timeout": "1s"}
-        config.write_text(json.dumps({"scrape_configs": [scrape | more]}))
+        config.write_text(json.dumps({"scrape_configs": [scrape | self.more]}))
         url = f"127.0.0.1:{free_port()}"
         flags = [f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address={url}"]
-        if features:
-            flags.append(f"--enable-feature={','.join(features)}")
-        with Program([path, *flags], directory / "prometheus.log") as program:
-            return asked(f"http://{url}/api/v1", program, "exemplar-storage" in features)
+        if self.features:
+            flags.append(f"--enable-feature={','.join(self.features)}")
+        return Program([self.path, *flags], directory / "prometheus.log"), f"http://{url}/api/v1"
 
-    return look
+    def __call__(self, address, directory):
+        program, api = self.start(address, directory)
+        with program:
+            until("Prometheus has scraped the exporter", lambda: scraped(api, program))
+            return asked(api, "exemplar-storage" in self.features)
 
 
-def asked(api, program, keeps_exemplars):
-    def scraped():
-        program.must_run()
-        up = vector(api, f"up{JOB}")
-        return True if up and up[0]["value"][1] == "1" else None
+def scraped(api, program):
+    program.must_run()
+    up = vector(api, f"up{JOB}")
+    return True if up and up[0]["value"][1] == "1" else None
 
-    until("Prometheus has scraped the exporter", scraped)
+
+def asked(api, keeps_exemplars):
     seen = Seen({}, native={})
     for found in vector(api, JOB):
         labels = {name: value for name, value in found["metric"].items() if name not in ("job", "instance")}
