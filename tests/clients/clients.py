@@ -39,7 +39,8 @@ CLIENTS = [
     ("protobuf", decoder.found, "the schema in Debian's golang-github-prometheus-client-model-dev, or METRICS_PROTO"),
 ]
 # What the configuration of each exporter says of metrics.
-KINDS = {"classic": "new_series_hold: 5s, "}
+HOLD = "new_series_hold: 5s, "
+KINDS = {"classic": HOLD, "native": HOLD + "native_histograms: true, "}
 HEADER = [
     "client",
     "way",

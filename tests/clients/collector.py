@@ -37,7 +37,9 @@ def look(path):
             yaml.safe_dump(
                 {
                     "receivers": {"prometheus": {"config": {"scrape_configs": [scrape]}}},
-                    "exporters": {"prometheus": {"endpoint": at, "enable_open_metrics": True}},
+                    "exporters": {
+                        "prometheus": {"endpoint": at, "enable_open_metrics": True, "send_timestamps": False}
+                    },
                     "service": {"pipelines": {"metrics": pipeline}, "telemetry": {"metrics": {"level": "none"}}},
                 }
             )
