@@ -68,6 +68,7 @@ impl Plan {
                     max_error_codes: metrics.max_error_codes,
                     max_exit_codes: metrics.max_exit_codes,
                     duration_buckets: metrics.duration_buckets.as_slice().into(),
+                    native_histograms: metrics.native_histograms,
                     filter: filter.fingerprint(),
                     pauses: Pauses {
                         least: poll.interval,

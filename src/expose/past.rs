@@ -67,6 +67,7 @@ impl PastFamily {
                 sum: 0_u64.into(),
                 start: Start::Unknown,
                 exemplars: &[],
+                native: None,
             }),
         };
         encoder.of(labels);

@@ -184,6 +184,17 @@ pub(super) struct Histogram<'a> {
     pub start: Start,
     /// Of each bucket, the infinite one last; or none at all.
     pub exemplars: &'a [Option<Exemplar<'a>>],
+    /// The same values in buckets that grow by a constant factor.
+    pub native: Option<Native<'a>>,
+}
+
+/// A native histogram of schema 3, of whole numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Native<'a> {
+    /// How many values are 0.
+    pub zero: u64,
+    /// Index and count of each bucket that is not empty, ascending.
+    pub buckets: &'a [(u16, u64)],
 }
 
 /// Takes families, one after the other: an encoder of a format, or what feeds several.

@@ -14,6 +14,8 @@ mod labels;
 mod ledger;
 mod looks;
 mod migrate;
+#[cfg(test)]
+mod natives;
 mod pairs;
 mod past;
 mod saved;
@@ -40,10 +42,12 @@ pub use shown::{Counts, ShownTotal};
 pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
-pub use tally::durations::{Histogram, ShownDurations, ShownHistogram};
+pub use tally::durations::{DurationExemplar, Histogram, ShownDurations, ShownHistogram};
 pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
+pub use tally::native::ShownNative;
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
+pub use tally::totals::Exemplar;
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};

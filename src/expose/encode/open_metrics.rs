@@ -101,6 +101,7 @@ mod tests {
             sum: 8_u64.into(),
             start: Start::Unknown,
             exemplars: &[Some(exemplar(1)), None, Some(exemplar(7))],
+            native: None,
         };
         open_metrics.point(&[], Value::Histogram(histogram));
         assert_eq!(

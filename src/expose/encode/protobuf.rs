@@ -5,7 +5,7 @@
 //! [`super::super::point`] has already. Numbers are written where they are 0 too, for readers that ask whether a field
 //! is there.
 
-use crate::expose::point::{Exemplar, Family, Histogram, Kind, Label, Number, Sink, Start, Value};
+use crate::expose::point::{Exemplar, Family, Histogram, Kind, Label, Native, Number, Sink, Start, Value};
 
 // The numbers of fields, by their messages.
 
@@ -32,11 +32,19 @@ const COUNTER_START: u64 = 3;
 const HISTOGRAM_COUNT: u64 = 1;
 const HISTOGRAM_SUM: u64 = 2;
 const HISTOGRAM_BUCKET: u64 = 3;
+const HISTOGRAM_SCHEMA: u64 = 5;
+const HISTOGRAM_ZERO_THRESHOLD: u64 = 6;
+const HISTOGRAM_ZERO_COUNT: u64 = 7;
+const HISTOGRAM_POSITIVE_SPAN: u64 = 12;
+const HISTOGRAM_POSITIVE_DELTA: u64 = 13;
 const HISTOGRAM_START: u64 = 15;
 
 const BUCKET_CUMULATIVE_COUNT: u64 = 1;
 const BUCKET_UPPER_BOUND: u64 = 2;
 const BUCKET_EXEMPLAR: u64 = 3;
+
+const SPAN_OFFSET: u64 = 1;
+const SPAN_LENGTH: u64 = 2;
 
 const EXEMPLAR_LABEL: u64 = 1;
 const EXEMPLAR_VALUE: u64 = 2;
@@ -214,7 +222,47 @@ fn write_histogram(to: &mut Vec<u8>, histogram: Histogram<'_>, process_start: (u
             write_exemplar(to, BUCKET_EXEMPLAR, exemplar.and_then(Option::as_ref));
         });
     }
+    if let Some(native) = histogram.native {
+        write_native(to, native);
+    }
     write_start(to, HISTOGRAM_START, histogram.start, process_start);
+}
+
+/// Eight buckets for each power of two.
+const SCHEMA: i64 = 3;
+
+/// What is at most this is 0: 2^−128, as in the libraries of Prometheus.
+const ZERO_THRESHOLD: f64 = f64::from_bits(((1023 - 128) as u64) << 52);
+
+/// Buckets that follow each other are a span; each has its count less that of the one before.
+fn write_native(to: &mut Vec<u8>, native: Native<'_>) {
+    number(to, HISTOGRAM_SCHEMA, zigzag(SCHEMA));
+    double(to, HISTOGRAM_ZERO_THRESHOLD, ZERO_THRESHOLD);
+    number(to, HISTOGRAM_ZERO_COUNT, native.zero);
+    // The index behind the last span.
+    let mut end = 0;
+    for span in native.buckets.chunk_by(|(one, _), (other, _)| one + 1 == *other) {
+        let first = span.first().map_or(end, |(index, _)| i64::from(*index));
+        nested(to, HISTOGRAM_POSITIVE_SPAN, |to| {
+            number(to, SPAN_OFFSET, zigzag(first - end));
+            number(to, SPAN_LENGTH, span.len() as u64);
+        });
+        end = first + span.len() as i64;
+    }
+    if !native.buckets.is_empty() {
+        nested(to, HISTOGRAM_POSITIVE_DELTA, |to| {
+            let mut before = 0;
+            for (_, count) in native.buckets {
+                varint(to, zigzag(count.wrapping_sub(before) as i64));
+                before = *count;
+            }
+        });
+    }
+}
+
+/// Numbers of both signs, so that small ones are short.
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
 }
 
 fn write_exemplar(to: &mut Vec<u8>, field: u64, exemplar: Option<&Exemplar<'_>>) {
@@ -385,5 +433,41 @@ mod tests {
         let mut expected = Vec::new();
         varint(&mut expected, length as u64);
         assert_eq!(bytes, [&expected[..], &help, metric].concat());
+    }
+
+    #[test]
+    fn native_histograms() {
+        let histogram = |native| Histogram {
+            bounds: &[],
+            cumulative: &[],
+            count: 9,
+            sum: 0_u64.into(),
+            start: Start::Unknown,
+            exemplars: &[],
+            native,
+        };
+        let of = |native| {
+            let mut bytes = Vec::new();
+            write_histogram(&mut bytes, histogram(native), (0, 0));
+            bytes
+        };
+        let without = of(None);
+        let threshold = b"\x28\x06\x31\0\0\0\0\0\0\xf0\x37\x38";
+        let empty = Native {
+            zero: 0,
+            buckets: &[],
+        };
+        assert_eq!(of(Some(empty)), [&without, &threshold[..], b"\0"].concat());
+        // At 3 and 4, and from 132: counts of 5, 2, 1 are 5, -3, -1.
+        let some = Native {
+            zero: 1,
+            buckets: &[(3, 5), (4, 2), (132, 1)],
+        };
+        let spans = b"\x62\x04\x08\x06\x10\x02\x62\x05\x08\xfe\x01\x10\x01";
+        let deltas = b"\x6a\x03\x0a\x05\x01";
+        assert_eq!(
+            of(Some(some)),
+            [&without, &threshold[..], b"\x01", spans, deltas].concat()
+        );
     }
 }

@@ -312,6 +312,7 @@ mod tests {
                 sum: u64::MAX.into(),
                 start: Start::Unknown,
                 exemplars: &[],
+                native: None,
             };
             text.point(&[("b", "c")], Value::Histogram(histogram));
         }

@@ -55,7 +55,7 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
         DURATIONS,
         EachOfCommands(|counts, command, to| {
             if let Some(durations) = &command.durations {
-                let histogram = super::histogram(&counts.duration_buckets, durations);
+                let histogram = super::histogram(&counts.duration_buckets, durations, &[]);
                 to.point(&[], Value::Histogram(histogram));
             }
         }),

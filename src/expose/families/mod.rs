@@ -19,7 +19,7 @@ use crate::requests::{Action, ShownTally};
 use crate::scope::Scope;
 use crate::view::ScopeView;
 
-use super::point::{Family, Histogram, Label, Number, Sink, Value};
+use super::point::{Exemplar, Family, Histogram, Label, Native, Number, Sink, Value};
 use super::subjects::{Facet, Subject};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
@@ -111,14 +111,23 @@ impl Points {
     }
 }
 
-fn histogram<'a>(bounds: &'a [f64], shown: &'a ShownHistogram) -> Histogram<'a> {
+fn histogram<'a>(
+    bounds: &'a [f64],
+    shown: &'a ShownHistogram,
+    exemplars: &'a [Option<Exemplar<'a>>],
+) -> Histogram<'a> {
+    let native = shown.native.as_ref().map(|native| Native {
+        zero: native.zero,
+        buckets: &native.buckets,
+    });
     Histogram {
         bounds,
         cumulative: &shown.buckets,
         count: shown.count,
         sum: shown.sum.into(),
         start: shown.start.into(),
-        exemplars: &[],
+        exemplars,
+        native,
     }
 }
 

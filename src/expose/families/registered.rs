@@ -52,6 +52,7 @@ fn histogram(metric: &Metric, to: &mut dyn Sink) {
         sum: histogram.get_sample_sum().into(),
         start: Start::Process,
         exemplars: &[],
+        native: None,
     };
     to.point(&[], Value::Histogram(histogram));
 }

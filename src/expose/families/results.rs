@@ -3,7 +3,7 @@
 use super::Points::{EachOfCounts, OneOfCounts};
 use super::{OfScopes, polled};
 use crate::expose::point::{Counted, Exemplar, Family, Label, Value};
-use crate::record::ShownTotal;
+use crate::record::{self, DurationExemplar, ShownTotal};
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
     "cloud_assistant_results",
@@ -40,7 +40,12 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         EachOfCounts(|counts, to| {
             for durations in &counts.durations {
                 let status = ("invocation_status", counts.status_of(durations));
-                let histogram = super::histogram(&counts.duration_buckets, &durations.histogram);
+                let exemplars: Vec<Option<Exemplar<'_>>> = durations
+                    .exemplars
+                    .iter()
+                    .map(|found| found.as_ref().map(of_bucket))
+                    .collect();
+                let histogram = super::histogram(&counts.duration_buckets, &durations.histogram, &exemplars);
                 to.point(&[status], Value::Histogram(histogram));
             }
         }),
@@ -105,17 +110,22 @@ fn combination<'a>(shown: &ShownTotal<'a>) -> [Label<'a>; 3] {
 
 /// With the newest failure among them, where there is one.
 fn counted<'a>(shown: &ShownTotal<'a>) -> Value<'a> {
-    let exemplar = shown.exemplar.map(|exemplar| Exemplar {
-        labels: [
-            ("invoke_id", &*exemplar.invoke_id),
-            ("instance_id", &*exemplar.instance_id),
-        ],
-        value: 1,
-        time: exemplar.time,
-    });
+    let exemplar = shown.exemplar.map(|result| exemplar(result, 1));
     Value::Counted(Counted {
         value: shown.value,
         start: shown.start.into(),
         exemplar,
     })
+}
+
+fn of_bucket(found: &DurationExemplar) -> Exemplar<'_> {
+    exemplar(&found.of, found.seconds)
+}
+
+fn exemplar(of: &record::Exemplar, value: u32) -> Exemplar<'_> {
+    Exemplar {
+        labels: [("invoke_id", &*of.invoke_id), ("instance_id", &*of.instance_id)],
+        value,
+        time: of.time,
+    }
 }

@@ -1,13 +1,17 @@
 //! `cloud_assistant_result_duration_seconds`: how long counted results ran.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::hold::{Beginning, MOST, OnHold, Start};
-use crate::record::fact::{Fact, How};
+use super::native::{Native, ShownNative};
+use super::totals::Exemplar;
+use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{KNOWN_SETTLED, StatusNumber};
+use crate::record::settings::Settings;
 use crate::record::table::{Table, decode};
 use crate::result::Seconds;
 
@@ -16,13 +20,31 @@ use crate::result::Seconds;
 pub(in crate::record) struct Durations {
     /// `metrics.duration_buckets`, in seconds.
     bounds: Arc<[f64]>,
+    /// `metrics.native_histograms`.
+    shows_native: bool,
     pub histograms: Table<StatusNumber, Histogram>,
+    /// Beside those, where they have been asked for.
+    pub natives: Table<StatusNumber, Native>,
+    /// The newest of each bucket, the infinite one last. Not saved: they are of this process.
+    exemplars: BTreeMap<StatusNumber, Vec<Option<DurationExemplar>>>,
+}
+
+/// A counted result whose duration is in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurationExemplar {
+    /// How long it ran.
+    pub seconds: u32,
+    /// Which.
+    pub of: Arc<Exemplar>,
 }
 
 impl Durations {
-    pub(super) fn new(bounds: &Arc<[f64]>) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            bounds: Arc::clone(bounds),
+            bounds: Arc::clone(&settings.duration_buckets),
+            shows_native: settings.native_histograms,
+            natives: Table::default(),
+            exemplars: BTreeMap::new(),
             histograms: Table::default(),
         }
     }
@@ -41,12 +63,45 @@ impl Durations {
             && let Some(histogram) = self.histograms.change(status)
         {
             histogram.observe(seconds);
+            if let Some(native) = self.natives.change(status) {
+                native.observe(seconds);
+            }
+            self.lead_to(settled, seconds);
+        }
+    }
+
+    /// A bucket leads to the newest result in it whose ids are known.
+    fn lead_to(&mut self, settled: &Settled<'_>, seconds: u32) {
+        let Some(ids) = settled.ids else { return };
+        let bucket = self.bounds.partition_point(|bound| *bound < f64::from(seconds));
+        let status = settled.labelled.labels.status;
+        let of_status = self.exemplars.entry(status).or_default();
+        of_status.resize(self.bounds.len() + 1, None);
+        let newest = &mut of_status[bucket];
+        if newest
+            .as_ref()
+            .is_none_or(|newest| newest.of.time <= settled.time)
+        {
+            let of = Arc::new(Exemplar::new(ids, settled.time));
+            *newest = Some(DurationExemplar { seconds, of });
         }
     }
 
     fn begin(&mut self, status: StatusNumber, beginning: Beginning) {
         let begin = || Histogram::new(&self.bounds, beginning);
         self.histograms.begin(status, begin);
+        if self.shows_native {
+            self.natives.begin(status, Native::default);
+        }
+    }
+
+    /// After a start: native ones begin with what was counted before they were asked for.
+    pub(super) fn restored(&mut self) {
+        if self.shows_native {
+            for (status, histogram) in self.histograms.iter() {
+                self.natives.begin(*status, || Native::of(histogram));
+            }
+        }
     }
 
     /// Begins those of every known status, as earlier versions showed them.
@@ -69,13 +124,29 @@ impl Durations {
         })
     }
 
+    pub(super) fn restore_native(&mut self, status: StatusNumber, bytes: &[u8]) -> bool {
+        let Some(histogram) = self.histograms.get(status) else {
+            return false;
+        };
+        let native = decode(bytes).filter(|native: &Native| native.is_sound(histogram.count));
+        native.is_some_and(|native| self.natives.restore_value(status, native))
+    }
+
     pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<ShownDurations> {
         let histograms = self.histograms.iter();
         let shown = histograms.map(|(status, histogram)| ShownDurations {
             status: *status,
-            histogram: histogram.shown(&self.bounds, recorded_at),
+            histogram: histogram.shown(&self.bounds, recorded_at, self.shown_native(*status)),
+            exemplars: match histogram.beginning.hold.is_on() {
+                true => Vec::new(),
+                false => self.exemplars.get(status).cloned().unwrap_or_default(),
+            },
         });
         shown.collect()
+    }
+
+    fn shown_native(&self, status: StatusNumber) -> Option<&Native> {
+        self.natives.get(status).filter(|_| self.shows_native)
     }
 }
 
@@ -85,6 +156,8 @@ pub struct ShownDurations {
     pub(in crate::record) status: StatusNumber,
     /// What is shown of it.
     pub histogram: ShownHistogram,
+    /// Of each bucket, the infinite one last; or none at all.
+    pub exemplars: Vec<Option<DurationExemplar>>,
 }
 
 /// A histogram of durations as it is shown.
@@ -98,6 +171,8 @@ pub struct ShownHistogram {
     pub sum: u64,
     /// When all of it was at 0.
     pub start: Option<NonZeroU32>,
+    /// `metrics.native_histograms`.
+    pub native: Option<ShownNative>,
 }
 
 /// A histogram of durations in whole seconds.
@@ -165,6 +240,11 @@ impl Histogram {
         }
     }
 
+    /// Each bound in milliseconds, and how many durations are at most that.
+    pub(super) fn bounds_and_counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.bounds.iter().copied().zip(self.at_most.iter().copied())
+    }
+
     /// Whether it is one that this program has made.
     pub(super) fn is_sound(&self) -> bool {
         self.count <= MOST
@@ -187,7 +267,12 @@ impl Histogram {
     }
 
     /// What is shown of it by these bounds, which are among its own.
-    pub(super) fn shown(&self, bounds: &[f64], recorded_at: Seconds) -> ShownHistogram {
+    pub(super) fn shown(
+        &self,
+        bounds: &[f64],
+        recorded_at: Seconds,
+        native: Option<&Native>,
+    ) -> ShownHistogram {
         let start = self.beginning.start_until(recorded_at);
         match self.beginning.hold.is_on() {
             true => ShownHistogram {
@@ -195,12 +280,14 @@ impl Histogram {
                 count: 0,
                 sum: 0,
                 start,
+                native: native.map(|_| ShownNative::default()),
             },
             false => ShownHistogram {
                 buckets: self.cumulative(bounds),
                 count: self.count,
                 sum: self.sum,
                 start,
+                native: native.map(Native::shown),
             },
         }
     }

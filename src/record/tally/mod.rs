@@ -6,6 +6,7 @@ pub(super) mod deliveries;
 pub(super) mod durations;
 pub(super) mod failures;
 pub(super) mod hold;
+pub(super) mod native;
 pub(super) mod newest;
 pub(super) mod past;
 pub(super) mod timeline;
@@ -73,7 +74,7 @@ impl Tallies {
             hold: settings.new_series_hold,
             window: Window::new(settings.window),
             totals: Totals::default(),
-            durations: Durations::new(&settings.duration_buckets),
+            durations: Durations::new(settings),
             deliveries: Deliveries::default(),
             newest: Newest::default(),
             work: Work::default(),
@@ -198,16 +199,19 @@ impl Tallies {
         match key {
             Key::Total(of) => labels.has(of) && self.totals.restore(of, bytes),
             Key::Durations(status) => labels.has_status(status) && self.durations.restore(status, bytes),
+            Key::NativeDurations(status) => self.durations.restore_native(status, bytes),
             Key::Delivery(finished, error_code) => {
                 labels.has_error_code(error_code) && self.deliveries.restore((finished, error_code), bytes)
             }
             Key::Failure(number) => self.failures.restore(number, bytes, labels),
-            Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
-                match &mut self.commands {
-                    Some(commands) => commands.restore(key, bytes),
-                    None => self.unselected.insert(key),
-                }
-            }
+            Key::Command(_)
+            | Key::CommandSeries(_)
+            | Key::CommandOf(_)
+            | Key::Unnamed(_)
+            | Key::CommandNative(_) => match &mut self.commands {
+                Some(commands) => commands.restore(key, bytes),
+                None => self.unselected.insert(key),
+            },
             Key::Head | Key::Label(_) | Key::Entry(_) | Key::Open(_) | Key::Schedule(_) => false,
         }
     }
@@ -230,6 +234,7 @@ impl Tallies {
             self.begin(Beginning::shown(None), labels);
             self.durations.begin_known();
         }
+        self.durations.restored();
         self.window.advance(now, std::iter::empty());
         for (_, entry) in identities.iter() {
             self.window.add(entry.labels, entry);
@@ -259,6 +264,10 @@ impl Tallies {
         let delivery = |(finished, error_code)| Key::Delivery(finished, error_code);
         Change::all(self.totals.counters.changes(), Key::Total)
             .chain(Change::all(self.durations.histograms.changes(), Key::Durations))
+            .chain(Change::all(
+                self.durations.natives.changes(),
+                Key::NativeDurations,
+            ))
             .chain(Change::all(self.deliveries.counters.changes(), delivery))
             .chain(Change::all(self.failures.by_time.changes(), Key::Failure))
             .chain(self.commands.iter_mut().flat_map(Commands::changes))

@@ -113,6 +113,16 @@ pub struct Exemplar {
     pub instance_id: Box<str>,
 }
 
+impl Exemplar {
+    pub(super) fn new(ids: &Ids, time: Seconds) -> Self {
+        Self {
+            time,
+            invoke_id: ids.invoke_id.clone(),
+            instance_id: ids.instance_id.clone(),
+        }
+    }
+}
+
 impl Total {
     fn new(beginning: Beginning) -> Self {
         Self {
@@ -131,16 +141,7 @@ impl Total {
             && !settled.is_success()
             && let Some(ids) = settled.ids
         {
-            let Ids {
-                invoke_id,
-                instance_id,
-                ..
-            } = ids.clone();
-            self.exemplar = Some(Exemplar {
-                time: settled.time,
-                invoke_id,
-                instance_id,
-            });
+            self.exemplar = Some(Exemplar::new(ids, settled.time));
         }
     }
 }

@@ -21,6 +21,7 @@ pub fn settings(hold: u32) -> Settings {
         max_error_codes: 3,
         max_exit_codes: 3,
         duration_buckets: vec![1.0, 60.0].into(),
+        native_histograms: hold > 0,
         filter: 7,
         pauses: Pauses::default(),
         commands: None,
@@ -95,6 +96,11 @@ impl Picture {
             let durations = &durations.histogram;
             counters.insert(format!("durations {status} sum"), durations.sum);
             counters.insert(format!("durations {status} count"), durations.count);
+            if let Some(native) = &durations.native {
+                let all: u64 = native.buckets.iter().map(|(_, count)| count).sum();
+                assert_eq!(native.zero + all, durations.count, "{native:?}");
+                counters.extend(native.buckets.iter().map(|(index, count)| (format!("native {status} {index}"), *count)));
+            }
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 counters.insert(format!("durations {status} {place}"), *bucket);
             }

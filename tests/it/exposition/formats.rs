@@ -62,6 +62,13 @@ fn say_the_same(parsed: &[Value]) {
         .into_iter()
         .map(|(name, family)| (name, [family[0].clone(), family[1].clone()]));
     assert!(of_text.eq(of_protobuf));
+    // The decoder has seen that each has as many durations as its histogram.
+    for native in protobuf["natives"].as_array().unwrap() {
+        assert_eq!(
+            (&native[2]["schema"], &native[2]["zero_threshold"]),
+            (&json!(3), &json!(2_f64.powi(-128)))
+        );
+    }
     let exemplars = |parsed: &Value| parsed["exemplars"].as_array().cloned().unwrap();
     let (ours, others) = (exemplars(open_metrics), exemplars(protobuf));
     let differs = ours.iter().zip(&others).find(|(one, other)| one != other);
@@ -198,6 +205,7 @@ impl Dice {
             max_error_codes: self.0.u16(1..20),
             max_exit_codes: self.0.u16(1..20),
             duration_buckets: buckets[self.0.usize(..3)].into(),
+            native_histograms: self.0.bool(),
             filter: 7,
             pauses: Pauses::default(),
             commands: self.0.bool().then(|| CommandSettings {
@@ -288,6 +296,16 @@ fn random_records_say_the_same_in_every_format() {
     for parsed in parsed.chunks(FORMATS.len()) {
         say_the_same(parsed);
     }
+    let natives = parsed.iter().filter_map(|parsed| parsed["natives"].as_array());
+    let natives = natives
+        .flatten()
+        .filter(|native| native[2]["buckets"].as_object().unwrap().len() > 3);
+    assert!(natives.count() > 10);
+    let buckets = parsed
+        .iter()
+        .flat_map(|parsed| parsed["exemplars"].as_array().unwrap());
+    let buckets = buckets.filter(|exemplar| exemplar[1].get("le").is_some());
+    assert!(buckets.count() > 10);
     let most = parsed.iter().map(|parsed| samples(parsed).len()).max();
     assert!(most > Some(500), "{most:?}");
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::identities::Entry;
 use crate::record::labels::{OTHER, StatusNumber};
-use crate::record::settings::CommandSettings;
+use crate::record::settings::{CommandSettings, Settings};
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
 use crate::record::tally::hold::{Beginning, Counter, Hold, OnHold, Start};
+use crate::record::tally::native::Native;
 use crate::result::{KnownStatus, Seconds, label_text};
 use crate::selection::SelectorSet;
 
@@ -61,17 +62,23 @@ pub(super) struct AllSeries {
     duration_buckets: Vec<f64>,
     /// Of series that begin now.
     pub start: Start,
+    /// `metrics.native_histograms`.
+    pub shows_native: bool,
     /// The shared one first, where it is.
     pub series: Table<SeriesNumber, Series>,
+    /// Beside their histograms, where they have been asked for.
+    pub natives: Table<SeriesNumber, Native>,
     by_label: HashMap<Box<str>, SeriesNumber>,
 }
 
 impl AllSeries {
     /// None yet.
-    pub(super) fn new(settings: CommandSettings, duration_buckets: &[f64]) -> Self {
+    pub(super) fn new(commands: CommandSettings, settings: &Settings) -> Self {
         Self {
-            settings,
-            duration_buckets: duration_buckets.to_vec(),
+            settings: commands,
+            duration_buckets: settings.duration_buckets.to_vec(),
+            shows_native: settings.native_histograms,
+            natives: Table::default(),
             start: None,
             series: Table::default(),
             by_label: HashMap::new(),
@@ -92,6 +99,9 @@ impl AllSeries {
             let label = if number == SHARED { OTHER } else { label };
             let series = self.begin(label);
             self.by_label.insert(series.label.clone(), number);
+            if self.shows_native && series.durations.is_some() {
+                self.natives.insert(number, Native::default());
+            }
             self.series.insert(number, series);
         }
         if let Some(series) = self.series.change_unsaved(number)
@@ -125,6 +135,9 @@ impl AllSeries {
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
             durations.observe(seconds);
+            if let Some(native) = self.natives.change(number) {
+                native.observe(seconds);
+            }
         }
     }
 
@@ -190,6 +203,27 @@ impl AllSeries {
         })
     }
 
+    /// Puts back what is saved beside a series' histogram.
+    pub(super) fn restore_native(&mut self, number: SeriesNumber, bytes: &[u8]) -> bool {
+        let series = self.series.get(number);
+        let Some(histogram) = series.and_then(|series| series.durations.as_ref()) else {
+            return false;
+        };
+        let native = decode(bytes).filter(|native: &Native| native.is_sound(histogram.count));
+        native.is_some_and(|native| self.natives.restore_value(number, native))
+    }
+
+    /// Those that are not there begin with what was counted before they were asked for.
+    fn begin_natives(&mut self) {
+        if self.shows_native {
+            for (number, series) in self.series.iter() {
+                if let Some(durations) = &series.durations {
+                    self.natives.begin(*number, || Native::of(durations));
+                }
+            }
+        }
+    }
+
     /// After a start: series that are no longer selected go, and histograms that are new begin.
     pub(super) fn restored(&mut self) {
         let selection = &self.settings.selection;
@@ -207,6 +241,8 @@ impl AllSeries {
         });
         let series = &self.series;
         self.by_label.retain(|_, number| series.contains(*number));
+        self.natives.retain(|number, _| series.contains(number));
+        self.begin_natives();
     }
 
     /// The histogram of a new series, where they have one.

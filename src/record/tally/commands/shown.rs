@@ -9,6 +9,7 @@ use crate::record::findings::NamesUnavailable;
 use crate::record::identities::EntryId;
 use crate::record::labels::StatusNumber;
 use crate::record::tally::durations::ShownHistogram;
+use crate::record::tally::native::Native;
 use crate::result::{Ids, Seconds};
 
 /// All series of commands of one scope.
@@ -74,7 +75,12 @@ impl Commands {
                 .range(of_series)
                 .map(|(_, schedule)| schedule.clone())
                 .collect();
-            shown(series, recent, schedules, (buckets, recorded_at))
+            let native = self
+                .series
+                .natives
+                .get(number)
+                .filter(|_| self.series.shows_native);
+            shown(series, recent, schedules, (buckets, native, recorded_at))
         });
         ShownCommands {
             commands: shown.collect(),
@@ -104,7 +110,7 @@ fn shown(
     series: &Series,
     recent: Vec<(StatusNumber, u64)>,
     schedules: Vec<ShownSchedule>,
-    (buckets, recorded_at): (Option<&[f64]>, Seconds),
+    (buckets, native, recorded_at): (Option<&[f64]>, Option<&Native>, Seconds),
 ) -> ShownCommand {
     let counted = series.counted.iter();
     let counted = counted
@@ -114,7 +120,7 @@ fn shown(
         })
         .collect();
     let durations = series.durations.as_ref().zip(buckets);
-    let durations = durations.map(|(durations, buckets)| durations.shown(buckets, recorded_at));
+    let durations = durations.map(|(durations, buckets)| durations.shown(buckets, recorded_at, native));
     ShownCommand {
         command: series.label.clone(),
         counted,
