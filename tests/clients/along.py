@@ -36,6 +36,7 @@ class Along:
         """(which, samples that it has kept, problems) of each."""
         for name, program, api, _ in self.running:
             program.must_run()
+            until("Prometheus has scraped the last count", lambda api=api: has_all(api, truth))
             samples, found = of_the_past(api, truth)
             yield name, samples, found
 
@@ -43,6 +44,11 @@ class Along:
         for _, program, _, directory in self.running:
             program.stop()
             directory.cleanup()
+
+
+def has_all(api, truth):
+    now = prometheus.vector(api, f"sum({RESULTS}{prometheus.JOB})")
+    return True if now and float(now[0]["value"][1]) == truth.total else None
 
 
 def of_the_past(api, truth):

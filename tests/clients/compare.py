@@ -4,7 +4,7 @@ import collections
 import math
 
 from samples import key, same
-from truth import COMMAND_DURATIONS, DURATIONS, QUANTILES, RESULTS
+from truth import BOUNDS, COMMAND_DURATIONS, DURATIONS, QUANTILES, RESULTS
 
 # Of the process itself, which does not stand still.
 MOVING = "process_"
@@ -25,14 +25,21 @@ def problems(seen, reference, truth, wanted):
     if seen.exemplars is not None:
         found += exemplars(seen.exemplars, truth, wanted)
     if seen.native:
-        found += native(seen.native, truth)
+        found += native(seen.native, reference, truth)
     if "native" in wanted and not seen.native:
         found.append("no native histogram")
     if seen.quantiles is not None:
-        found += classic_quantiles(seen, reference, truth)
+        found += classic_quantiles(seen, truth)
     if seen.native_quantiles is not None:
         found += native_quantiles(seen.native_quantiles, truth)
     return found
+
+
+def stands_still(before, after):
+    def kept(seen):
+        return {of: value for of, value in seen.samples.items() if not of[0].startswith(MOVING)}
+
+    return kept(before) == kept(after)
 
 
 def listed(what, problems):
@@ -82,38 +89,49 @@ def metadata(what, seen, reference):
 
 
 def exemplars(seen, truth, wanted):
-    """Each leads to a result of its own series, than which none is newer; each series with a failure has one."""
-    wrong, having = [], collections.Counter()
+    """Each leads to a result of its own series, and of its own bucket; none of a failure is newer than the newest shown."""
+    wrong, newest = [], {}
     for exemplar in seen:
-        in_bucket = exemplar.name.endswith("_bucket")
         of = series_of(exemplar)
-        having[exemplar.name, of[1]] += 1
-        led = [
-            result
-            for result in truth.of_series.get(of, [])
-            if exemplar.ids == {name: result[name] for name in ("invoke_id", "instance_id")}
-            # A result without a time has that of its nearest neighbour in the list.
-            and (result["time"] is None or exemplar.time == result["time"])
-        ]
-        if in_bucket or exemplar.name in (DURATIONS, COMMAND_DURATIONS):
-            led = [result for result in led if result["seconds"] == exemplar.value]
-            if in_bucket and exemplar.value > float(exemplar.labels["le"]):
-                led = []
-        elif exemplar.value != 1:
-            led = []
-        if not led:
+        in_bucket = bucket_of(exemplar.value) if exemplar.name.endswith("_bucket") else None
+        leads = [result for result in truth.of_series.get(of, []) if leads_to(exemplar, result)]
+        if not leads or (in_bucket is not None and in_bucket != float(exemplar.labels["le"])):
             wrong.append(f"{exemplar} leads nowhere")
+        newest[of, in_bucket] = max(exemplar.time, newest.get((of, in_bucket), 0))
     if "exemplars" in wanted:
-        for (name, labels), results in truth.of_series.items():
-            if name != RESULTS or dict(labels)["invocation_status"] == "Success":
-                continue
-            if not having[name, labels]:
-                wrong.append(f"{name} {dict(labels)} has none")
-            shown = [e.time for e in seen if (e.name, series_of(e)[1]) == (name, labels)]
+        in_buckets = any(bucket is not None for _, bucket in newest)
+        for of, results in failures(truth, in_buckets).items():
             times = [result["time"] for result in results]
-            if shown and None not in times and max(shown) != max(times):
-                wrong.append(f"{name} {dict(labels)}: the newest is of {max(times)}, and not of {max(shown)}")
+            if of not in newest:
+                wrong.append(f"{of} has none")
+            elif None not in times and newest[of] != max(times):
+                wrong.append(f"{of}: the newest is of {max(times)}, and not of {newest[of]}")
+        if "buckets" in wanted and not in_buckets:
+            wrong.append("no bucket has one")
     return listed("exemplar", wrong)
+
+
+def leads_to(exemplar, result):
+    ids = {name: result[name] for name in ("invoke_id", "instance_id")}
+    value = 1 if exemplar.name.endswith("_total") else result["seconds"]
+    # A result without a time has that of its nearest neighbour in the list.
+    return (exemplar.ids, exemplar.value) == (ids, value) and result["time"] in (None, exemplar.time)
+
+
+def bucket_of(value):
+    return next((bound for bound in BOUNDS if value <= bound), math.inf)
+
+
+def failures(truth, in_buckets):
+    """What has failed, by its counter and by its bucket of durations: of these the exporter always keeps the ids."""
+    found = collections.defaultdict(list)
+    for (name, labels), results in truth.of_series.items():
+        for result in results if dict(labels).get("invocation_status", "Success") != "Success" else []:
+            if name == RESULTS:
+                found[(name, labels), None].append(result)
+            elif name == DURATIONS and in_buckets:
+                found[(name, labels), bucket_of(result["seconds"])].append(result)
+    return found
 
 
 def series_of(exemplar):
@@ -121,7 +139,7 @@ def series_of(exemplar):
     return key(exemplar.name.removesuffix("_bucket"), labels)
 
 
-def native(seen, truth):
+def native(seen, reference, truth):
     """Count, sum and every bucket of each native histogram."""
     wrong = []
     for of, histogram in seen.items():
@@ -139,14 +157,15 @@ def native(seen, truth):
                 wrong.append(f"{of} has {count} in ({lower}, {upper}], and {within} were run")
         if sum(histogram.buckets.values()) != histogram.count:
             wrong.append(f"{of}: buckets with {sum(histogram.buckets.values())}, and not {histogram.count}")
-    lacking = [f"no native histogram of {of}" for of in truth.seconds if of not in seen]
+    # Those without a value are among them.
+    counts = {f"{name}_count": name for name in (DURATIONS, COMMAND_DURATIONS)}
+    wanted = [(counts[name], labels) for name, labels in reference.samples if name in counts]
+    lacking = [f"no native histogram of {of}" for of in wanted if of not in seen]
     return listed("native", wrong + lacking)
 
 
-def classic_quantiles(seen, reference, truth):
-    bounds = {float(dict(labels)["le"]) for name, labels in reference.samples if name == DURATIONS + "_bucket"}
-    bounds = sorted(bounds - {math.inf})
-    expected = {q: truth.classic_quantile(q, bounds) for q in QUANTILES}
+def classic_quantiles(seen, truth):
+    expected = {q: truth.classic_quantile(q) for q in QUANTILES}
     return [
         f"quantile {q} is {seen.quantiles.get(q)} and not {value}"
         for q, value in expected.items()

@@ -107,6 +107,8 @@ def asked(api, keeps_exemplars):
         seen.exemplars = exemplars(api)
     else:
         seen.cannot.append("keeps exemplars only with exemplar-storage")
+    if seen.native:
+        seen.cannot.append("keeps no buckets of what is native")
     classic = f"sum by (le) ({DURATIONS}_bucket{JOB})"
     seen.quantiles = quantiles(api, classic)
     seen.native_quantiles = quantiles(api, f"sum({DURATIONS}{JOB})") if seen.native else None

@@ -25,6 +25,7 @@ def changes(seen, truth):
     yield "a help", lambda seen: seen.helps.update({DURATIONS: ""})
     for part, of in (("ids", {"invoke_id": "t-0", "instance_id": "i-0"}), ("time", 1.0), ("value", 7.5)):
         yield f"an exemplar's {part}", exemplar(**{part: of})
+    yield "an exemplar in another bucket", other_bucket
     yield "exemplars that are lost", lambda seen: seen.exemplars.clear()
     if seen.native:
         yield "a native count", native(lambda one: setattr(one, "count", one.count + 1))
@@ -40,6 +41,12 @@ def exemplar(**other):
         seen.exemplars[0] = dataclasses.replace(seen.exemplars[0], **other)
 
     return change
+
+
+def other_bucket(seen):
+    at = next(at for at, one in enumerate(seen.exemplars) if one.name.endswith("_bucket"))
+    one = seen.exemplars[at]
+    seen.exemplars[at] = dataclasses.replace(one, labels=one.labels | {"le": "7200.0"})
 
 
 def native(change):

@@ -212,8 +212,7 @@ def old_record(scene, watch):
     with gzip.open(OLD_RECORD) as old, (state / "record.redb").open("wb") as record:
         shutil.copyfileobj(old, record)
     scene.cloud()
-    scene.start()
-    scene.exporter.ready()
+    scene.first_look(Watch())
     first = decoder.decoded(scene.exporter.scrape(ACCEPT["protobuf"])[0])
     # The commands that this configuration selects are new to the record.
     watch.without = {of for of in counters(first) if of[0] in OF_RECORD and "command" not in dict(of[1])}

@@ -15,6 +15,8 @@ DELIVERIES = "cloud_assistant_output_deliveries_total"
 OPEN = ["Pending", "Running", "Stopping", "Scheduled"]
 # What the configuration selects of the fleet's commands.
 SELECTED = {"heartbeat", "restart-web", "patch-kernel"}
+# Where nothing is configured.
+BOUNDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 QUANTILES = (0.5, 0.9, 0.99)
 
 
@@ -93,16 +95,16 @@ class Truth:
         ordered = sorted(self.all_seconds())
         return ordered[max(math.ceil(q * len(ordered)), 1) - 1]
 
-    def classic_quantile(self, q, bounds):
+    def classic_quantile(self, q):
         """As histogram_quantile has it, by the documentation of Prometheus: even inside of a bucket."""
         seconds = self.all_seconds()
         rank, lower, before = q * len(seconds), 0.0, 0
-        for bound in bounds:
+        for bound in BOUNDS:
             within = sum(1 for value in seconds if value <= bound)
             if within >= rank:
                 return lower + (bound - lower) * (rank - before) / (within - before)
             lower, before = bound, within
-        return bounds[-1]
+        return BOUNDS[-1]
 
     def native_bucket(self, q, schema=3):
         """The bucket of a native histogram that a quantile lies in: above the first, at most the second."""
