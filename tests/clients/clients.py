@@ -41,8 +41,6 @@ CLIENTS = [
 # What the configuration of each exporter says of metrics.
 HOLD = "new_series_hold: 5s, "
 KINDS = {"classic": HOLD, "native": HOLD + "native_histograms: true, "}
-# So often a client looks again, when a poll has come between.
-TRIES = 5
 HEADER = [
     "client",
     "way",
@@ -68,18 +66,14 @@ def looked(fleet, kind, client, way):
     """A row of the table: one client, in one way, at one exporter."""
     exporter = fleet.exporters[kind]
     name = way.name if kind == "classic" else f"{way.name}; native_histograms: true"
-    for _ in range(TRIES):
-        reference = parsers.look("text")(exporter.address, None)
-        with Proxy(exporter.address, way.accept) as proxy, tempfile.TemporaryDirectory() as directory:
-            try:
-                seen = way.look(proxy.address, Path(directory))
-            except Exception as problem:  # a client that fails must not hide the others
-                traceback.print_exc()
-                return Row(client, [name] + [""] * (len(HEADER) - 2), [f"{type(problem).__name__}: {problem}"])
-            served = proxy.exchanges[-1].content_type if proxy.exchanges else ""
-        # A poll has come between, and has changed what the exporter says of itself.
-        if compare.stands_still(reference, parsers.look("text")(exporter.address, None)):
-            break
+    reference = parsers.look("text")(exporter.address, None)
+    with Proxy(exporter.address, way.accept) as proxy, tempfile.TemporaryDirectory() as directory:
+        try:
+            seen = way.look(proxy.address, Path(directory))
+        except Exception as problem:  # a client that fails must not hide the others
+            traceback.print_exc()
+            return Row(client, [name] + [""] * (len(HEADER) - 2), [f"{type(problem).__name__}: {problem}"])
+        served = proxy.exchanges[-1].content_type if proxy.exchanges else ""
     wanted = offered(served, kind, way)
     found = compare.problems(seen, reference, fleet.truth, wanted)
     if way.protobuf and not served.startswith("application/vnd.google.protobuf"):

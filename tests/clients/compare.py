@@ -35,13 +35,6 @@ def problems(seen, reference, truth, wanted):
     return found
 
 
-def stands_still(before, after):
-    def kept(seen):
-        return {of: value for of, value in seen.samples.items() if not of[0].startswith(MOVING)}
-
-    return kept(before) == kept(after)
-
-
 def listed(what, problems):
     """Few of many."""
     more = len(problems) - SHOWN
