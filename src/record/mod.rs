@@ -23,6 +23,8 @@ mod settings;
 mod shown;
 #[cfg(test)]
 mod sparse;
+#[cfg(test)]
+mod starts;
 mod table;
 mod tally;
 

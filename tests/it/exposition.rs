@@ -3,6 +3,7 @@
 mod backfill;
 mod formats;
 mod prometheus;
+mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -99,7 +99,7 @@ impl Durations {
     pub(super) fn restored(&mut self) {
         if self.shows_native {
             for (status, histogram) in self.histograms.iter() {
-                self.natives.begin(*status, || Native::of(histogram));
+                self.natives.begin(*status, || histogram.as_native());
             }
         }
     }
@@ -240,9 +240,10 @@ impl Histogram {
         }
     }
 
-    /// Each bound in milliseconds, and how many durations are at most that.
-    pub(super) fn bounds_and_counts(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.bounds.iter().copied().zip(self.at_most.iter().copied())
+    /// What it says in native buckets.
+    pub(super) fn as_native(&self) -> Native {
+        let at_most = self.bounds.iter().copied().zip(self.at_most.iter().copied());
+        Native::of(at_most, self.count)
     }
 
     /// Whether it is one that this program has made.

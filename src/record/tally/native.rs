@@ -9,8 +9,6 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::durations::Histogram;
-
 /// The bounds between two powers of two, as parts of the higher one's distance: 2^(1/8) to 2^(7/8).
 const BETWEEN: [f64; 7] = [
     1.090_507_732_665_257_7,
@@ -44,17 +42,18 @@ pub struct ShownNative {
 }
 
 impl Native {
-    /// Of a histogram that was there before: each duration is where it was at most, those above every bound just there.
-    pub(super) fn of(histogram: &Histogram) -> Self {
+    /// Of so many durations that were counted before, and of how many are at most each bound, in milliseconds: each is
+    /// where it was at most, and those above every bound are just there.
+    pub(super) fn of(at_most: impl Iterator<Item = (u64, u64)>, all: u64) -> Self {
         let mut native = Self::default();
         let (mut before, mut above) = (0, 0_u32);
-        for (bound, at_most) in histogram.bounds_and_counts() {
+        for (bound, at_most) in at_most {
             // Durations are whole seconds.
             let longest = u32::try_from(bound / 1000).unwrap_or(u32::MAX);
             native.add(longest, at_most - before);
             (before, above) = (at_most, longest.saturating_add(1));
         }
-        native.add(above, histogram.count - before);
+        native.add(above, all - before);
         native
     }
 
@@ -152,16 +151,13 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_where_it_was_at_most() {
-        let mut histogram = Histogram::of_bounds(&[0.5, 1.5, 64.0]);
-        for seconds in [0, 0, 1, 30, 31, 100, 100] {
-            histogram.observe(seconds);
-        }
-        let native = Native::of(&histogram);
+        // Two of no second, one of one, two up to a minute, and two above.
+        let native = Native::of([(500, 2), (1500, 3), (64_000, 5)].into_iter(), 7);
         let expected = [(0, 1), (48, 2), (49, 2)];
         assert_eq!(native.shown().zero, 2);
         assert_eq!(native.shown().buckets, expected);
         assert!(native.is_sound(7));
-        assert!(Native::of(&Histogram::of_bounds(&[1.0])).is_sound(0));
+        assert!(Native::of([(1000, 0)].into_iter(), 0).is_sound(0));
     }
 
     #[test]

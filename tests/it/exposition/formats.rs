@@ -26,6 +26,9 @@ const FORMATS: [(&str, Option<&str>); 3] = [
     ),
 ];
 
+pub(super) const ASK_PROTOBUF: &str = "Accept: application/vnd.google.protobuf;\
+    proto=io.prometheus.client.MetricFamily;encoding=delimited\r\n";
+
 const NOW: Seconds = 1_800_000_000;
 
 /// Types and help by the name of the family, but for those of the process.

@@ -218,7 +218,7 @@ impl AllSeries {
         if self.shows_native {
             for (number, series) in self.series.iter() {
                 if let Some(durations) = &series.durations {
-                    self.natives.begin(*number, || Native::of(durations));
+                    self.natives.begin(*number, || durations.as_native());
                 }
             }
         }
