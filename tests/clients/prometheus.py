@@ -48,7 +48,8 @@ def ways(path, version):
     # A key of the configuration since 3.8, a feature before.
     key = {"scrape_native_histograms": True} if number >= (3, 8) else {}
     taking = keeping if key else ["native-histograms", *keeping]
-    for protocol, name in PROTOCOLS.items():
+    newer = {"text 1.0.0": "PrometheusText1.0.0"} if number >= (3, 0) else {}
+    for protocol, name in (PROTOCOLS | newer).items():
         only = {"scrape_protocols": [name]}
         yield way(f"scrape_protocols: {name}", keeping, only, protobuf=protocol == "protobuf")
     yield way(
