@@ -74,6 +74,9 @@ def looked(fleet, kind, client, way):
             traceback.print_exc()
             return Row(client, [name] + [""] * (len(HEADER) - 2), [f"{type(problem).__name__}: {problem}"])
         served = proxy.exchanges[-1].content_type if proxy.exchanges else ""
+    # What polls have changed meanwhile.
+    after = parsers.look("text")(exporter.address, None).samples
+    reference.moved = {of for of, value in reference.samples.items() if after.get(of) != value}
     wanted = offered(served, kind, way)
     found = compare.problems(seen, reference, fleet.truth, wanted)
     if way.protobuf and not served.startswith("application/vnd.google.protobuf"):

@@ -6,7 +6,7 @@ import math
 from samples import key, same
 from truth import BOUNDS, COMMAND_DURATIONS, DURATIONS, QUANTILES, RESULTS
 
-# Of the process itself, which does not stand still.
+# Of the process itself.
 MOVING = "process_"
 SHOWN = 4
 SUFFIXES = ("_bucket", "_count", "_sum")
@@ -69,7 +69,8 @@ def beside(seen, reference):
     other = [
         f"{of} is {seen.samples[of]} and not {value}"
         for of, value in expected.items()
-        if of in seen.samples and not same(seen.samples[of], value) and not of[0].startswith(MOVING)
+        if of in seen.samples and not same(seen.samples[of], value)
+        if of not in reference.moved and not of[0].startswith(MOVING)
     ]
     return listed("lacking", lacking) + listed("extra", extra) + listed("value", other)
 

@@ -15,9 +15,7 @@ NAME = "cloud-assistant-exporter"
 # As the demo has it.
 COMMANDS = ["heartbeat|restart-web", ".*-kernel"]
 # So much happens before it stands still.
-RESULTS, STATUSES, SECONDS = 1_500, 5, 180
-# So that polls come of hints.
-SELDOM = "1h"
+RESULTS, STATUSES, SECONDS = 1_500, 5, 240
 # Trouble that brings failures of every kind: exemplars, and durations of all lengths.
 TROUBLE = [("production", "cn-hangzhou", "BadRollout"), ("production", "cn-shanghai", "Slow")]
 TROUBLE += [("production", "eu-central-1", "AgentsOffline")]
@@ -70,7 +68,6 @@ def configuration(simulator, interval, metrics, state=""):
     commands = ", ".join(f"{{name: '{command}'}}" for command in COMMANDS)
     return (
         text + f"poll: {{interval: {interval}}}\n"
-        "events: {http: true, min_interval: 1s}\n"
         "rate_limit: {requests_per_second: 200, burst: 200}\n"
         f"state: {{path: '{state}'}}\n"
         f"metrics: {{{metrics}command_durations: true, commands: [{commands}]}}\n"
@@ -101,18 +98,6 @@ class Exporter:
     def ready(self):
         until("the exporter is ready", lambda: get(f"{self.url}/-/ready") and True)
 
-    def stands_still(self):
-        """Once two scrapes three seconds apart have the same, but for the process itself."""
-        last = None
-
-        def same():
-            nonlocal last
-            now = [line for line in self.text().splitlines() if not line.startswith("process_")]
-            last, before = now, last
-            return True if now == before else None
-
-        until("the exporter stands still", same, pause=3)
-
 
 class Fleet:
     """`exporters` by their name; `truth` is what was really run, once it stands still."""
@@ -128,7 +113,7 @@ class Fleet:
             for name, metrics in kinds.items():
                 home = self.directory / name
                 home.mkdir()
-                self.exporters[name] = Exporter(home, configuration(self.simulator, SELDOM, metrics))
+                self.exporters[name] = Exporter(home, configuration(self.simulator, "5s", metrics))
             for exporter in self.exporters.values():
                 exporter.ready()
             before(self)
@@ -142,30 +127,23 @@ class Fleet:
         for account, region, kind in TROUBLE:
             self.simulator.post("trouble", account=account, region=region, kind=kind)
         self.simulator.post("resume")
-        until("enough has happened", lambda: self.hinted(self.enough), seconds=SECONDS, pause=1)
+        until("enough has happened", self.enough, seconds=SECONDS, pause=1)
         self.simulator.post("pause")
         self.truth = Truth(self.simulator.get("settled"), self.simulator.get("truth"))
-        until("everything is counted", lambda: self.hinted(self.all_counted), pause=1)
-        for exporter in self.exporters.values():
-            exporter.stands_still()
-
-    def hinted(self, holds):
-        """Polls come of hints alone: without one, nobody moves what clients look at."""
-        for exporter in self.exporters.values():
-            exporter.program.must_run()
-            post(f"{exporter.url}/api/v1/events")
-        return holds() or None
+        until("everything is counted", self.all_counted, seconds=SECONDS, pause=1)
 
     def enough(self):
+        for exporter in self.exporters.values():
+            exporter.program.must_run()
         scopes = [scope["since_baseline"] for scope in self.simulator.get("truth")["scopes"]]
         statuses = {status for scope in scopes for status in scope["by_status"]}
-        return sum(scope["total"] for scope in scopes) >= RESULTS and len(statuses) >= STATUSES
+        return sum(scope["total"] for scope in scopes) >= RESULTS and len(statuses) >= STATUSES or None
 
     def all_counted(self):
         """What is new is shown at 0 first; and what the fleet alone changes is the same in all."""
         texts = [exporter.text() for exporter in self.exporters.values()]
         shown = {"\n".join(line for line in text.splitlines() if line.startswith(OF_RESULTS)) for text in texts}
-        return len(shown) == 1 and all(total(text) == self.truth.total for text in texts)
+        return len(shown) == 1 and all(total(text) == self.truth.total for text in texts) or None
 
     def stop(self):
         for exporter in self.exporters.values():

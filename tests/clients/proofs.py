@@ -11,14 +11,14 @@ def changes(seen, truth):
     """(what is changed, how) for everything that this client has."""
     counter = next(of for of, value in seen.samples.items() if of[0] == RESULTS and value)
     bucket = next(of for of, value in seen.samples.items() if of[0] == f"{DURATIONS}_bucket" and value)
-    own = next(of for of in seen.samples if of[0] == "cloud_assistant_exporter_polls_total")
+    own = next(of for of in seen.samples if of[0] == "cloud_assistant_exporter_build_info")
 
     def more(of):
         return lambda seen: seen.samples.update({of: seen.samples[of] + 1})
 
     yield "a counter", more(counter)
     yield "a bucket", more(bucket)
-    yield "a count of polls", more(own)
+    yield "a series of the exporter itself", more(own)
     yield "a series that is lost", lambda seen: seen.samples.pop(counter)
     yield "a series too many", lambda seen: seen.samples.update({("x", ()): 1.0})
     yield "a type", lambda seen: seen.types.update({DURATIONS: "gauge"})

@@ -63,6 +63,8 @@ class Seen:
     native_quantiles: dict | None = None
     # When each counter and histogram began, in Unix seconds.
     starts: dict | None = None
+    # Series that have changed since.
+    moved: set = dataclasses.field(default_factory=set)
     # What the client has not, and what it finds wrong.
     cannot: list = dataclasses.field(default_factory=list)
     problems: list = dataclasses.field(default_factory=list)
