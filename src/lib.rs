@@ -21,7 +21,8 @@
 //! | [`cli`], [`run`], [`signals`], `healthcheck`, `version`, [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], `secret` | the file and the environment, read once | the cloud |
-//! | `regular_file`, `yaml`, `duration`, `shown` | opening and reading what others write, and showing it in messages | what is in it |
+//! | `regular_file`, `yaml`, `form`, `duration`, `shown` | opening and reading what others write, and showing it in messages | what is in it |
+//! | `file_lock` | one process at a time | what it does |
 //! | `token_bucket` | how often something may happen | what |
 //! | [`scope`], [`result`](mod@result), [`selection`], `fingerprint`, [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
@@ -43,13 +44,13 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `backfill`, `cli`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
-//! | `backfill` | `expose`, `record`, `result`, `scope`, `timestamp` |
+//! | `app` | `backfill`, `cli`, `file_lock`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `backfill` | `file_lock`, `fingerprint`, `expose`, `record`, `result`, `scope`, `timestamp` |
 //! | `cli` | `config`, `duration` |
 //! | `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
-//! | `signals`, `version`, `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
+//! | `signals`, `version`, `duration`, `file_lock`, `form`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
 //! | `config` | `duration`, `regular_file`, `secret`, `shown`, `yaml`, `result`, `selection` |
 //! | `clock` | `result`, `timestamp` |
 //! | `result` | `selection` |
@@ -57,12 +58,12 @@
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
 //! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `events` | `config`, `secret`, `shown`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
+//! | `events` | `config`, `form`, `secret`, `shown`, `token_bucket`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
-//! | `state` | `result`, `scope` |
+//! | `state` | `file_lock`, `result`, `scope` |
 //! | `expose` | `requests`, `scope`, `record`, `view` |
-//! | `pages` | `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
+//! | `pages` | `form`, `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
 //! | `view` | `requests`, `result`, `scope`, `record` |
 //! | `web` | `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml` |
 //!
@@ -91,6 +92,8 @@ mod version;
 
 pub mod config;
 pub mod duration;
+mod file_lock;
+mod form;
 mod regular_file;
 mod secret;
 mod shown;

@@ -33,6 +33,12 @@ WRONG_VALUES = {
         "shards": [{"name": "x", "accounts": [{"name": "a"}]}],
         "persistence": {"existingClaim": "mine"},
     },
+    "events for any of the shards": {"shards": [{"name": "x", "accounts": [{"name": "a"}]}], "events": {"http": True}},
+    "the same in the configuration": {
+        "shards": [{"name": "x", "accounts": [{"name": "a"}]}],
+        "config": {"events": {"http": True}},
+    },
+    "a policy that keeps events out": {"networkPolicy": {"enabled": True}, "events": {"http": True}},
     "RRSA without a provider": {"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/r"}},
 }
 
@@ -174,6 +180,52 @@ def shards():
     return f"{len(configs)} shards"
 
 
+def network_policy_of(account, **values):
+    config = {"accounts": [{"name": "a", **account}]}
+    documents = rendered({"config": config, "networkPolicy": {"enabled": True, **values.pop("policy", {})}, **values})
+    (policy,) = (d["spec"] for d in documents if d["kind"] == "NetworkPolicy")
+    return policy
+
+
+@check
+def network_policy():
+    """the network policy lets in who scrapes and who sends events, and out to queues over plain HTTP"""
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    senders = {"ipBlock": {"cidr": "192.0.2.0/24"}}
+    for events, policy, wanted in (
+        (False, {}, [[monitoring]]),
+        (False, {"allowMonitoringNamespace": ""}, [None]),
+        (True, {"allowEventsFrom": [senders]}, [[monitoring], [senders]]),
+        (True, {"allowMonitoringNamespace": ""}, [None]),
+    ):
+        rules = network_policy_of({}, policy=policy, events={"http": events})["ingress"]
+        assert [rule.get("from") for rule in rules] == wanted, rules
+        assert all(rule["ports"] == [{"port": "http"}] for rule in rules), rules
+    plain = {"ports": [{"port": 80, "protocol": "TCP"}]}
+    within = "http://1.mns.cn-beijing-internal.aliyuncs.com"
+    queues = (
+        ({}, False),
+        ({"network": "vpc"}, False),
+        ({"events": {"queue": "q"}}, False),
+        ({"network": "vpc", "events": {"queue": "q"}}, True),
+        ({"network": "vpc", "events": {"queue": "acs:mns:cn-beijing:1:queues/q"}}, True),
+        ({"network": "vpc", "events": {"queue": "https://queues.example.org/queues/q"}}, False),
+        ({"network": "vpc", "events": {"queue": "q", "endpoint": "https://queues.example.org"}}, False),
+        ({"events": {"queue": f"{within}/queues/q"}}, True),
+        ({"events": {"queue": "q", "endpoint": within}}, True),
+    )
+    for account, is_plain in queues:
+        assert (plain in network_policy_of(account)["egress"]) == is_plain, account
+    proxy = {"ports": [{"port": 3128}]}
+    assert network_policy_of({}, policy={"additionalEgress": [proxy]})["egress"][-1] == proxy
+    return f"{len(queues)} queues"
+
+
+def groups_of(text):
+    """The groups of several files of rules, one after another."""
+    return [group for part in re.split(r"^groups:$", text, flags=re.M)[1:] for group in yaml.safe_load(part)]
+
+
 @check
 def same_rules_and_dashboards():
     """the chart holds the rules and dashboards of deploy/, not copies"""
@@ -181,11 +233,18 @@ def same_rules_and_dashboards():
     groups = next(d for d in documents if d["kind"] == "PrometheusRule")["spec"]["groups"]
     files = sorted((DEPLOY / "prometheus").glob("*.rules.yml"))
     base = CI_VALUES["rrsa-values.yaml"]["prometheusRule"]["runbookBaseUrl"]
-    text = "".join(path.read_text() for path in files).replace("runbook: deploy/runbooks/", f"runbook_url: {base}")
-    wanted = [group for part in re.split(r"^groups:$", text, flags=re.M)[1:] for group in yaml.safe_load(part)]
+    instance = "http://{{ $labels.instance }}"
+    text = "".join(path.read_text() for path in files)
+    ours = text.replace(f"{instance}/runbooks/", base).replace("runbook: deploy/runbooks/", f"runbook: {base}")
+    ours = ours.replace(instance, "http://release-cloud-assistant-exporter.monitoring-tools:10069")
+    wanted = groups_of(ours)
     assert groups[:-1] == wanted, "the rules differ"
-    plain = next(d for d in rendered(CI_VALUES["ephemeral-values.yaml"]) if d["kind"] == "PrometheusRule")
-    assert plain["spec"]["groups"] == [g for path in files for g in yaml.safe_load(path.read_text())["groups"]]
+    for values, address in (
+        ("ephemeral-values.yaml", "http://release-ca.monitoring-tools:10069"),
+        ("shards-values.yaml", "https://exporters.example.org/{{ $labels.instance }}"),
+    ):
+        plain = next(d for d in rendered(CI_VALUES[values]) if d["kind"] == "PrometheusRule")
+        assert plain["spec"]["groups"] == groups_of(text.replace(instance, address)), f"{values}: the rules differ"
 
     served = {
         name: text

@@ -1,9 +1,8 @@
 //! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// Of the whole process: what that many answers take in memory is bounded, and a network is not flooded.
 const OF_PROCESS: usize = 256;
@@ -40,7 +39,7 @@ pub struct InFlight {
     places: Places,
     account: Semaphore,
     /// Whether the last request that ended was not answered in time.
-    unanswered: AtomicBool,
+    unanswered: watch::Sender<bool>,
 }
 
 /// A request in flight. Its places are free again when it is dropped.
@@ -56,17 +55,21 @@ impl InFlight {
         Self {
             places,
             account: Semaphore::new(of_one(accounts)),
-            unanswered: AtomicBool::new(false),
+            unanswered: watch::Sender::new(false),
         }
     }
 
-    /// Waits for a place, in the order of asking.
+    /// Waits for a place, in the order of asking. Those that wait behind the accounts that do not answer go on when
+    /// theirs has answered again.
     pub(super) async fn enter(&self) -> Place<'_> {
         // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
         let account = self.account.acquire().await.ok();
-        let unanswered = match self.unanswered.load(Ordering::Relaxed) {
-            true => self.places.unanswered.acquire().await.ok(),
-            false => None,
+        let mut flag = self.unanswered.subscribe();
+        let unanswered = tokio::select! {
+            biased;
+            // The sender lives as long as this.
+            _ = flag.wait_for(|unanswered| !unanswered) => None,
+            place = self.places.unanswered.acquire() => place.ok(),
         };
         let all = self.places.all.acquire().await.ok();
         Place {
@@ -79,7 +82,10 @@ impl InFlight {
 impl Place<'_> {
     /// The request has ended.
     pub(super) fn leave(self, answered_in_time: bool) {
-        self.of.unanswered.store(!answered_in_time, Ordering::Relaxed);
+        self.of.unanswered.send_if_modified(|unanswered| {
+            let before = std::mem::replace(unanswered, !answered_in_time);
+            before != *unanswered
+        });
     }
 }
 
@@ -137,5 +143,34 @@ mod tests {
             Duration::from_secs(1),
             "one that answers waits for none of them"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_answers_again_waits_no_longer_behind_those_that_do_not() {
+        let places = Places::default();
+        let hang = || async {
+            let hanging = Arc::new(InFlight::new(places.clone(), 1000));
+            hanging.enter().await.leave(false);
+            // Its next request holds its place for ever.
+            tokio::spawn(async move {
+                let _place = hanging.enter().await;
+                pending::<()>().await;
+            });
+        };
+        for _ in 0..OF_UNANSWERED {
+            hang().await;
+        }
+        let account = Arc::new(InFlight::new(places.clone(), 1000));
+        let (slow, lost) = (account.enter().await, account.enter().await);
+        lost.leave(false);
+        let waiting = tokio::spawn({
+            let account = Arc::clone(&account);
+            async move { account.enter().await.leave(true) }
+        });
+        sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished(), "the places of those that hang are taken");
+        slow.leave(true);
+        let went_on = timeout(Duration::from_secs(1), waiting).await;
+        assert!(went_on.is_ok_and(|task| task.is_ok()));
     }
 }

@@ -170,7 +170,7 @@ fn rendered() -> [String; 2] {
     ];
     board.publish_accounts(accounts.into());
     board.change_events(|events| {
-        events.open = [true, false];
+        events.http = true;
         let of = |account, region_id| Scope::new(account, region_id);
         events.received(
             Source::Http,
@@ -224,6 +224,7 @@ fn account(credentials: CredentialsView) -> AccountView {
         discovered: None,
         is_ready: true,
         error: None,
+        console: None,
         set_aside: Vec::new(),
     }
 }

@@ -1,22 +1,28 @@
 //! Everything that the API lists for a scope, histories of schedules whole: read once, beside no poller.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::cloud::{Cloud, Reply};
 use super::conversation::{INVOCATIONS_TIMEOUT, take};
 use super::scan::cursor::HistoryCursor;
 use super::scan::names::Lookup;
+use super::scan::pages::Pages;
 use super::scan::{Invocations, Question, Request, Scan};
+use crate::aliyun::client::Action;
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::clock::{Clock, Now};
 use crate::record::{Naming, Past, Record};
 use crate::result::Seconds;
 
-/// No history has more pages.
-const MAX_PAGES: usize = 5_000;
+/// DescribeInvocations is asked so often while its failures pass: no later poll would make up for an answer.
+const TRIES: u32 = 3;
+
+/// Between them at least, and at most whatever the API asks for.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How far a reading has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,9 +77,10 @@ pub async fn read<C: Cloud>(
     let mut scan = Scan::sweep(clock.now(), history_budget);
     let mut cursor = HistoryCursor::default();
     while let Some(request) = scan.next_request(&cursor) {
-        let can_fail = request.question.can_fail();
-        let deadline = can_fail.then(|| Instant::now() + INVOCATIONS_TIMEOUT);
-        let reply = cloud.ask(&request, Priority::Sweep, deadline).await;
+        let reply = match request.question.can_fail() {
+            true => invocations(cloud, &request).await,
+            false => cloud.ask(&request, Priority::Sweep, None).await,
+        };
         let is_refused = reply
             .as_ref()
             .is_err_and(|error| error.reason == Reason::Rejected);
@@ -111,6 +118,22 @@ pub async fn read<C: Cloud>(
     })
 }
 
+/// Asks DescribeInvocations.
+async fn invocations<C: Cloud>(cloud: &C, request: &Request) -> Result<Reply, CallError> {
+    let mut tries = 1;
+    loop {
+        let deadline = Some(Instant::now() + INVOCATIONS_TIMEOUT);
+        match cloud.ask(request, Priority::Sweep, deadline).await {
+            Err(error) if tries < TRIES && !matches!(error.reason, Reason::Denied | Reason::Rejected) => {
+                tries += 1;
+                let (least, most) = PAUSES;
+                sleep(cloud.paused_for(Action::DescribeInvocations).clamp(least, most)).await;
+            }
+            reply => return reply,
+        }
+    }
+}
+
 /// Reads the history of every schedule that has run. Returns how many are refused.
 async fn histories<C: Cloud>(
     cloud: &C,
@@ -118,26 +141,33 @@ async fn histories<C: Cloud>(
     now: Now,
     progress: &mut (dyn FnMut(usize) + Send),
 ) -> Result<usize, CallError> {
-    let mut instances: BTreeMap<Box<str>, usize> = BTreeMap::new();
-    for (_, schedule) in record.schedules().filter(|(_, schedule)| schedule.shown > 0) {
-        *instances.entry(schedule.ids.invoke_id.clone()).or_default() += 1;
-    }
+    let have_run = record.schedules().filter(|(_, schedule)| schedule.shown > 0);
+    let invoke_ids: BTreeSet<Box<str>> = have_run
+        .map(|(_, schedule)| schedule.ids.invoke_id.clone())
+        .collect();
     let mut refused = 0;
-    for invoke_id in instances.into_keys() {
-        let (mut token, mut tokens) = (None, HashSet::new());
+    for invoke_id in invoke_ids {
+        let mut pages = Pages::default();
         loop {
             let question = Question::History {
                 invoke_id: invoke_id.clone(),
                 instance_id: None,
             };
-            let request = Request { question, token };
+            let request = Request {
+                question,
+                token: pages.token.take(),
+            };
             match cloud.ask(&request, Priority::Sweep, None).await {
                 Ok(Reply::Results(page)) => {
                     record.past_runs(&page.rows, now);
                     progress(page.rows.len());
-                    token = page.next_token;
+                    // One that goes round in a circle, or has no end, has shown what it has.
+                    let is_more = pages.turn(page.rows.len(), page.next_token).is_ok();
+                    if !is_more || pages.token.is_none() {
+                        break;
+                    }
                 }
-                Ok(Reply::Invocations(_)) => token = None,
+                Ok(Reply::Invocations(_)) => break,
                 Err(error) if matches!(error.reason, Reason::Denied | Reason::Rejected) => {
                     tracing::warn!(
                         invoke_id = &*invoke_id,
@@ -151,11 +181,6 @@ async fn histories<C: Cloud>(
                 }
                 Err(error) => return Err(error),
             }
-            match &token {
-                // A list that goes round in a circle, or has no end, has shown what it has.
-                Some(next) if tokens.insert(next.clone()) && tokens.len() < MAX_PAGES => {}
-                _ => break,
-            }
         }
     }
     Ok(refused)
@@ -168,8 +193,7 @@ async fn names<C: Cloud>(cloud: &C, record: &mut Record) {
             question: Question::Names(Lookup::Command(id.clone())),
             token: None,
         };
-        let deadline = Some(Instant::now() + INVOCATIONS_TIMEOUT);
-        match cloud.ask(&request, Priority::Sweep, deadline).await {
+        match invocations(cloud, &request).await {
             Ok(Reply::Invocations(page)) => {
                 let missing = if page.commands.is_empty() {
                     vec![id]

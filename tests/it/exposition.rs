@@ -3,6 +3,7 @@
 mod backfill;
 mod formats;
 mod prometheus;
+mod spans;
 mod starts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ const PROTOBUF: &str =
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 const ASK_OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
 
-/// Section 3 of the contract: name, type, labels.
+/// What README says of each metric: name, type, labels.
 const METRICS: [(&str, &str, &[&str]); 31] = [
     ("cloud_assistant_recent_results", "gauge", COMBINATION),
     ("cloud_assistant_results_total", "counter", COMBINATION),
@@ -270,7 +271,7 @@ fn strict_parsers_read_the_same_samples_in_both_formats_plain_and_compressed() {
 }
 
 #[test]
-fn every_metric_of_the_contract_is_there_and_no_other() {
+fn every_metric_is_there_and_no_other() {
     let stage = everything();
     let scrape = stage.exporter.scrape();
     let mut types = BTreeMap::new();

@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod backfill;
 mod broken;
 mod cloud;
 mod commands;

@@ -91,6 +91,7 @@ impl Ledger {
         for (id, row, dated) in self.all_ended(&mut at) {
             self.schedule_ended(&mut at, id, row, dated);
         }
+        at.tell(&Fact::TakenIn, &self.identities);
         if findings.sweep.is_some() {
             self.swept(&mut at, &findings.pages, &newer);
         }
@@ -109,12 +110,8 @@ impl Ledger {
 
     /// Whether what is held shows that a result has ever been listed.
     pub(super) fn has_listed(&self) -> bool {
-        let Baseline {
-            oldest_listed,
-            forgotten_until,
-            ..
-        } = self.baseline;
-        self.identities.len() > 0 || oldest_listed.is_some() || forgotten_until > 0
+        let baseline = &self.baseline;
+        self.identities.len() > 0 || baseline.oldest_listed.is_some() || baseline.has_forgotten()
     }
 
     /// The open results, with how deep in the list each should be now where that can be told.

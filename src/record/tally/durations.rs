@@ -49,12 +49,12 @@ impl Durations {
         }
     }
 
-    pub(super) fn on(&mut self, fact: &Fact<'_>, start: Start) {
+    /// `of_baseline` is how what the baseline lists begins.
+    pub(super) fn on(&mut self, fact: &Fact<'_>, start: Start, of_baseline: Beginning) {
         let Fact::Settled(settled) = fact else { return };
         let status = settled.labelled.labels.status;
-        // What the baseline lists does not count: long before something does, its histogram is seen at 0.
         let beginning = match settled.how {
-            How::Baseline => Beginning::shown(start),
+            How::Baseline => of_baseline,
             How::Counted | How::Old | How::Again => Beginning::held(start),
         };
         self.begin(status, beginning);

@@ -52,8 +52,8 @@ pub(super) struct Tallies {
     pub failures: Failures,
     /// None where no commands are selected.
     pub commands: Option<Commands>,
-    /// What had settled by the first look; none where nobody wants it.
-    pub past: Option<PastResults>,
+    /// What had settled by the first look; none where nobody wants it, as in every poller.
+    pub past: Option<Box<PastResults>>,
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
@@ -93,22 +93,30 @@ impl Tallies {
     /// Something happened.
     pub(super) fn on(&mut self, fact: &Fact<'_>, context: Context<'_>) {
         let Context { identities, labels } = context;
+        // What the baseline lists does not count: long before something does, all is seen at 0. But not where nothing
+        // is shown of it: whoever keeps the past shows nothing.
+        let of_baseline = match self.past {
+            Some(_) => Beginning::held(self.start),
+            None => Beginning::shown(self.start),
+        };
         if !self.has_begun && matches!(fact, Fact::Moved { .. } | Fact::Settled(_)) {
-            // What the baseline lists does not count: long before something does, all is seen at 0.
-            let begin = if self.has_looked {
-                Beginning::held
-            } else {
-                Beginning::shown
-            };
-            self.begin(begin(self.start), labels);
+            let is_first = !self.has_looked;
+            self.begin(
+                if is_first {
+                    of_baseline
+                } else {
+                    Beginning::held(self.start)
+                },
+                labels,
+            );
         }
         self.window.on(fact, identities);
         self.totals.on(fact, self.start);
-        self.durations.on(fact, self.start);
+        self.durations.on(fact, self.start, of_baseline);
         self.deliveries.on(fact, self.start);
         self.newest.on(fact, identities);
         self.work.on(fact);
-        self.failures.on(fact);
+        self.failures.on(fact, identities);
         self.applied.on(fact, self.listed, labels);
         if let Some(past) = &mut self.past {
             past.on(fact);
@@ -228,6 +236,7 @@ impl Tallies {
         context: Context<'_>,
     ) -> Result<(), Key> {
         let Context { identities, labels } = context;
+        self.failures.restored();
         self.has_begun = self.totals.has_begun(labels);
         if !self.has_begun && (has_listed || self.has_counted()) {
             // Earlier versions showed all of them from the first poll on, and saved none at 0.
@@ -313,7 +322,11 @@ mod tests {
             ..Folded::default()
         };
         let settled = |how, time| Settled {
-            identity: entry.identity,
+            // What the first look and a later one have shown are others.
+            identity: match how {
+                How::Baseline | How::Old => Identity([time; 4]),
+                How::Counted | How::Again => entry.identity,
+            },
             ids: Some(&ids),
             command: None,
             labelled: Labelled {
@@ -344,12 +357,19 @@ mod tests {
             how: Changed::Retimed,
         });
         tell(Fact::Settled(&settled(How::Again, NOW - 20)));
-        tell(Fact::Delivered {
+        let delivery = crate::result::Delivery {
             finished: true,
+            error_code: "".into(),
+            uri: "".into(),
+        };
+        tell(Fact::Delivered {
+            identity: Identity([0; 4]),
+            delivery: &delivery,
             error_code: 0,
             folded: true,
         });
         tell(Fact::Late);
+        tell(Fact::TakenIn);
         tell(Fact::Lost);
         let applied = tallies.take_applied();
         assert_eq!((applied.counted, applied.baseline, applied.old), (1, 1, 1));
