@@ -45,6 +45,8 @@ OF_RECORD = {
 }
 OF_RECORD |= {f"cloud_assistant_exporter_{of}_total" for of in ("late_results", "old_results", "reclassified_results")}
 OF_RECORD |= {"cloud_assistant_exporter_label_overflow_total"}
+# When that record was last saved.
+RECORDED_AT = 1_800_000_000
 OLD_RECORD = ROOT / "tests" / "data" / "state" / "version-1-everything.redb.gz"
 FAKETIME = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -63,11 +65,13 @@ class Watch:
         # Series of a record that is older than start timestamps.
         self.without = set()
         self.last_success = None
+        # By how much the clock of the exporter is ahead.
+        self.ahead = 0
 
     def look(self, exporter):
         body, content_type = exporter.scrape(ACCEPT["protobuf"])
         assert content_type.startswith("application/vnd.google.protobuf"), content_type
-        seen, now = decoder.decoded(body), time.time()
+        seen, now = decoder.decoded(body), time.time() + self.ahead
         self.problems += seen.problems
         process = seen.samples["process_start_time_seconds", ()]
         if process not in self.processes:
@@ -166,7 +170,8 @@ class Scene:
         of = key(RESULTS, LABELS | {"invocation_status": status, "error_code": code[0], "exit_code": code[1]})
         before = watch.look(self.exporter).samples.get(of, 0)
         self.settle(count, status, **more)
-        watch.until(self.exporter, f"{of} is counted", lambda seen: seen.samples.get(of, 0) == before + count)
+        # More where what settled before the process began is only now counted.
+        watch.until(self.exporter, f"{of} is {before + count}", lambda seen: seen.samples.get(of, 0) >= before + count)
 
     def stop(self):
         if self.exporter:
@@ -205,14 +210,26 @@ def over_restarts(scene, watch):
     scene.counted(watch, 1, "Failed", exit_code=77)
 
 
+def clock(scene, seconds):
+    """The environment of programs that take the time to be so many seconds later; and where that is changed."""
+    offset = scene.directory / "offset"
+    offset.write_text(f"{seconds:+}\n")
+    library = next(path for path in FAKETIME if Path(path).exists())
+    environment = os.environ | {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1"}
+    return environment | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, offset
+
+
 def old_record(scene, watch):
-    """a record of format version 1, of months ago: no start is made up, what is born now has one"""
+    """a record of format version 1, of a year ago: no start is made up, what is born now has one"""
     state = scene.directory / "state"
     state.mkdir()
     with gzip.open(OLD_RECORD) as old, (state / "record.redb").open("wb") as record:
         shutil.copyfileobj(old, record)
-    scene.cloud()
-    scene.first_look(Watch())
+    before = Watch()
+    before.ahead = watch.ahead = int(RECORDED_AT + YEAR - time.time())
+    now, _ = clock(scene, watch.ahead)
+    scene.cloud(now)
+    scene.first_look(before, now)
     first = decoder.decoded(scene.exporter.scrape(ACCEPT["protobuf"])[0])
     # The commands that this configuration selects are new to the record.
     watch.without = {of for of in counters(first) if of[0] in OF_RECORD and "command" not in dict(of[1])}
@@ -222,19 +239,16 @@ def old_record(scene, watch):
     scene.counted(watch, 2)
     scene.counted(watch, 2, "Failed", exit_code=77)
     scene.exporter.program.stop()
-    scene.start()
+    scene.start(now)
     scene.exporter.ready()
     watch.polled(scene.exporter)
 
 
 def year_old_record(scene, watch):
     """a record with starts that has lain for a year, in a new process"""
-    offset = scene.directory / "offset"
-    offset.write_text(f"-{YEAR}\n")
-    library = next(path for path in FAKETIME if Path(path).exists())
-    # Both live a year ago, until the year is over.
-    ago = os.environ | {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1"}
-    ago |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    # The simulator and the exporter live a year ago, until the year is over.
+    ago, offset = clock(scene, -YEAR)
+    watch.ahead = -YEAR
     scene.cloud(ago)
     scene.first_look(watch, ago)
     scene.counted(watch, 3)
@@ -243,6 +257,7 @@ def year_old_record(scene, watch):
     if not all(start < time.time() - YEAR + 3_600 for start in watch.starts.values()):
         watch.problems.append("a start is not of a year ago")
     offset.write_text("+0\n")
+    watch.ahead = 0
     scene.start()
     scene.exporter.ready()
     watch.polled(scene.exporter)
