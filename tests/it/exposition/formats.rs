@@ -108,7 +108,7 @@ fn the_whole_program_says_the_same_in_every_format() {
     let started = process
         .filter(|sample| sample[0] == "process_start_time_seconds")
         .map(|sample| sample[2].as_str().unwrap().parse::<f64>().unwrap());
-    let started = started.last().unwrap();
+    let started = started.max_by(f64::total_cmp).unwrap();
     let starts = parsed[2]["starts"].as_array().unwrap();
     for name in [
         "process_cpu_seconds_total",

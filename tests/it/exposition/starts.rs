@@ -30,7 +30,7 @@ fn starts(exporter: &Exporter) -> (BTreeMap<(String, Labels), f64>, f64) {
             let name = sample[0].as_str().unwrap();
             let name = name
                 .strip_suffix("_count")
-                .or(Some(name).filter(|name| name.ends_with("_total")))?;
+                .or_else(|| name.ends_with("_total").then_some(name))?;
             Some((
                 name.to_owned(),
                 serde_json::from_value(sample[1].clone()).unwrap(),

@@ -137,7 +137,7 @@ impl AllSeries {
         }
         let counter = series.counted.entry(result.status);
         counter
-            .or_insert(Counter::new(Beginning::held(self.start)))
+            .or_insert_with(|| Counter::new(Beginning::held(self.start)))
             .increment();
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
