@@ -32,7 +32,7 @@
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
 //! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
 //! | [`view`] | the immutable picture of everything | where it comes from |
-//! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
+//! | [`expose`] | the formats of metrics, compression, negotiation | the cloud, HTTP |
 //! | [`backfill`] | the past of the counters, as files for a database | the cloud |
 //! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
 //! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |

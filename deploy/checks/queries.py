@@ -20,6 +20,8 @@ def _series():
         labels = set(metric["labels"])
         if metric["type"] == "histogram":
             series |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+            if metric.get("native"):
+                series[name] = labels
         else:
             series[name] = labels
     for group in yaml.safe_load((DEPLOY / "prometheus" / "recording.rules.yml").read_text())["groups"]:

@@ -272,6 +272,25 @@ def table(title, description, columns, labels, *, size=(24, 9), link=None):
     )
 
 
+HEATMAP = {
+    "calculate": False,
+    "cellGap": 1,
+    "color": {
+        "mode": "scheme",
+        "scheme": "Oranges",
+        "steps": 64,
+        "fill": "dark-orange",
+        "exponent": 0.5,
+        "reverse": False,
+    },
+    "yAxis": {"axisPlacement": "left", "unit": "s"},
+    "legend": {"show": True},
+    "showValue": "never",
+    "tooltip": {"mode": "single", "yHistogram": True},
+    "exemplars": {"color": "rgba(255,0,255,0.7)"},
+}
+
+
 def row(title, *panels, collapsed=False):
     return title, panels, collapsed
 
@@ -640,23 +659,7 @@ def region():
                     ],
                     unit="short",
                     size=(12, 9),
-                    options={
-                        "calculate": False,
-                        "cellGap": 1,
-                        "color": {
-                            "mode": "scheme",
-                            "scheme": "Oranges",
-                            "steps": 64,
-                            "fill": "dark-orange",
-                            "exponent": 0.5,
-                            "reverse": False,
-                        },
-                        "yAxis": {"axisPlacement": "left", "unit": "s"},
-                        "legend": {"show": True},
-                        "showValue": "never",
-                        "tooltip": {"mode": "single", "yHistogram": True},
-                        "exemplars": {"color": "rgba(255,0,255,0.7)"},
-                    },
+                    options=HEATMAP,
                 ),
                 graph(
                     "Duration quantiles",
@@ -807,6 +810,102 @@ def region():
         ],
         variables=[
             variable("invocation_status", "Status", f"cloud_assistant_recent_results{{{SCOPE}}}"),
+            variable("command", "Command", f"cloud_assistant_command_results_total{{{SCOPE}}}"),
+        ],
+    )
+
+
+def durations():
+    """For servers that take native histograms: they have none of the buckets that the other dashboards show."""
+    duration = "cloud_assistant_result_duration_seconds"
+    of_command = "cloud_assistant_command_result_duration_seconds"
+    status = 'invocation_status=~"$invocation_status"'
+    command = 'command=~"$command"'
+
+    def rate(metric, *matchers, by=""):
+        return f"sum{by}(rate({selector(metric, *matchers)}[$__rate_interval]))"
+
+    def quantile(q):
+        return query(f"histogram_quantile({q}, {rate(duration, status)})", f"p{int(q * 100)}")
+
+    def mean(expr):
+        return f"histogram_sum({expr}) / histogram_count({expr})"
+
+    return dashboard(
+        "cloud-assistant-durations",
+        "Durations as native histograms",
+        "How long results took, for a Prometheus that takes native histograms of an exporter with metrics.native_histograms.",
+        [
+            row(
+                "Results",
+                panel(
+                    "heatmap",
+                    "Distribution",
+                    "How long results took from start to end; bounds are 9% apart.",
+                    [query(f"sum(increase({selector(duration, status)}[$__rate_interval]))", heatmap=True)],
+                    unit="short",
+                    size=(12, 9),
+                    options=HEATMAP,
+                ),
+                graph(
+                    "Quantiles",
+                    "How long results took, to 5% at worst.",
+                    [quantile(q) for q in (0.5, 0.9, 0.99)],
+                    unit="s",
+                    size=(12, 9),
+                ),
+                graph(
+                    "Median by status",
+                    "Half of the results with that status took at most so long.",
+                    [
+                        query(
+                            f"histogram_quantile(0.5, {rate(duration, status, by=' by (invocation_status) ')})",
+                            "{{invocation_status}}",
+                        )
+                    ],
+                    unit="s",
+                    size=(8, 9),
+                    overrides=colour_by(STATUS_COLOURS),
+                ),
+                graph(
+                    "Within an hour",
+                    "The share of results that took at most an hour.",
+                    [query(f"histogram_fraction(0, 3600, {rate(duration, status)})", "at most 1 h")],
+                    unit="percentunit",
+                    size=(8, 9),
+                ),
+                graph(
+                    "Mean",
+                    "How long results took on average.",
+                    [query(mean(rate(duration, status)), "mean")],
+                    unit="s",
+                    size=(8, 9),
+                ),
+            ),
+            row(
+                "Commands",
+                graph(
+                    "p90 by command",
+                    "Nine of ten results of the command took at most so long. Needs metrics.commands and metrics.command_durations.",
+                    [
+                        query(
+                            f"histogram_quantile(0.9, {rate(of_command, command, by=' by (command) ')})", "{{command}}"
+                        )
+                    ],
+                    unit="s",
+                    size=(12, 9),
+                ),
+                graph(
+                    "Mean by command",
+                    "How long results of the command took on average.",
+                    [query(mean(rate(of_command, command, by=" by (command) ")), "{{command}}")],
+                    unit="s",
+                    size=(12, 9),
+                ),
+            ),
+        ],
+        variables=[
+            variable("invocation_status", "Status", f"cloud_assistant_results_total{{{SCOPE}}}"),
             variable("command", "Command", f"cloud_assistant_command_results_total{{{SCOPE}}}"),
         ],
     )
@@ -1102,7 +1201,7 @@ def exporter():
 
 def rendered():
     """File name to text of each dashboard."""
-    return {f"{d['uid']}.json": json.dumps(d, indent=2) + "\n" for d in (overview(), region(), exporter())}
+    return {f"{d['uid']}.json": json.dumps(d, indent=2) + "\n" for d in (overview(), region(), durations(), exporter())}
 
 
 if __name__ == "__main__":
