@@ -18,6 +18,7 @@ MOUNTED = {
     "/var/run/secrets/cloud-assistant-exporter/events/token": "a token of events\n",
     "/var/run/secrets/cloud-assistant-exporter/postgres/url": "postgres://user:password@database.invalid:5432/counts\n",
     "/var/run/secrets/cloud-assistant-exporter/postgres/ca.pem": None,
+    "/etc/cloud-assistant-exporter/postgres-ca.pem": None,
     "/etc/cloud-assistant-exporter/postgres-url": "postgres://user:password@database.invalid/counts?sslmode=require\n",
 }
 
@@ -59,6 +60,11 @@ def all_of_deploy():
         text = (DEPLOY / "docker" / "exporter.yml").read_text()
         yield f"docker/exporter.yml with {file}", text, exporter["command"], environment
 
+    page = (ROOT / "docs" / "high-availability.md").read_text()
+    for block in re.findall(r"```yaml\n(state:\n.*?)```", page, re.S):
+        yield "docs/high-availability.md", block, flags, {}
+        yield "docs/high-availability.md, in full", re.sub(r"# (\w+: \S+)", r"\1", block), flags, {}
+
     for name, values in chart.CI_VALUES.items():
         for found in of_manifests(chart.rendered(values)):
             yield f"chart with {name}", *found
@@ -98,6 +104,8 @@ def configurations():
     for what, text, flags, environment in all_of_deploy():
         count += 1
         environment = {name: files.get(value, value) for name, value in environment.items()}
+        for path, here in files.items():
+            text = text.replace(path, here)
         file.write_text(text)
         assert any(flag.startswith(CONFIG_FLAG) for flag in flags), f"{what}: {flags}"
         kept = [flag for flag in flags if not flag.startswith(LEFT_OUT)]

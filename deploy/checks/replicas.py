@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from checks import DEPLOY, chart, check, queries, tool
+from checks import DEPLOY, ROOT, chart, check, queries, tool
 
 SCRAPE = yaml.safe_load((DEPLOY / "prometheus" / "scrape.yml").read_text())["scrape_configs"][0]
 RULES = SCRAPE["metric_relabel_configs"]
@@ -187,7 +187,7 @@ def alone():
 
 @check
 def same_rules():
-    """the chart and the compose file relabel by the rules of scrape.yml"""
+    """the chart, the compose file and docs/high-availability.md relabel by the rules of scrape.yml"""
     (monitor,) = [d for d in chart.rendered(chart.CI_VALUES["replicas-values.yaml"]) if d["kind"] == "ServiceMonitor"]
     of_chart = [
         {re.sub(r"[A-Z]", lambda m: "_" + m[0].lower(), key): value for key, value in rule.items()}
@@ -197,3 +197,6 @@ def same_rules():
     compose = yaml.safe_load((DEPLOY / "docker" / "prometheus-replicas.yml").read_text())["scrape_configs"][0]
     assert compose["metric_relabel_configs"] == RULES, compose
     assert all("exporter" in group["labels"] for group in compose["static_configs"])
+    page = (ROOT / "docs" / "high-availability.md").read_text()
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", page, re.S) if "metric_relabel_configs" in b]
+    assert yaml.safe_load(block)["metric_relabel_configs"] == RULES, block
