@@ -21,7 +21,8 @@
 //! | [`cli`], [`run`], [`signals`], `healthcheck`, `version`, [`telemetry`] | the process: flags, signals, exit codes, the log | what is counted |
 //! | [`app`] | which pollers there should be; composes everything | how anything is done |
 //! | [`config`], `secret` | the file and the environment, read once | the cloud |
-//! | `regular_file`, `yaml`, `duration`, `shown` | opening and reading what others write, and showing it in messages | what is in it |
+//! | `regular_file`, `yaml`, `form`, `duration`, `shown` | opening and reading what others write, and showing it in messages | what is in it |
+//! | `file_lock` | one process at a time | what it does |
 //! | `token_bucket` | how often something may happen | what |
 //! | [`scope`], [`result`](mod@result), [`selection`], `fingerprint`, [`timestamp`], [`clock`] | plain values of the field | JSON, counting |
 //! | [`requests`] | what is asked of the API, why it was not had, and how often each | how it is asked |
@@ -29,7 +30,8 @@
 //! | [`poll`] | when and what to ask | how results add up |
 //! | [`events`] | that something has happened, and where | what |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
-//! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
+//! | [`state`] | keys and bytes, safe against crashes: in a file, or in a database that replicas share | what the bytes mean |
+//! | [`lease`] | until when a replica that leads may show what it has | which replicas there are |
 //! | [`view`] | the immutable picture of everything | where it comes from |
 //! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
 //! | [`backfill`] | the past of the counters, as files for a database | the cloud |
@@ -43,27 +45,27 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `backfill`, `cli`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
-//! | `backfill` | `expose`, `record`, `result`, `scope`, `timestamp` |
+//! | `app` | `backfill`, `cli`, `file_lock`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `lease`, `pages`, `view`, `web` |
+//! | `backfill` | `file_lock`, `fingerprint`, `expose`, `record`, `result`, `scope`, `timestamp` |
 //! | `cli` | `config`, `duration` |
 //! | `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
-//! | `signals`, `version`, `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
+//! | `signals`, `version`, `duration`, `file_lock`, `form`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `lease`, `scope` | |
 //! | `config` | `duration`, `regular_file`, `secret`, `shown`, `yaml`, `result`, `selection` |
 //! | `clock` | `result`, `timestamp` |
 //! | `result` | `selection` |
 //! | `selection` | `fingerprint` |
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
-//! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
-//! | `events` | `config`, `secret`, `shown`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
+//! | `aliyun` | `config`, `lease`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `events` | `config`, `form`, `secret`, `shown`, `token_bucket`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
-//! | `state` | `result`, `scope` |
+//! | `state` | `config`, `file_lock`, `lease`, `regular_file`, `secret`, `result`, `scope` |
 //! | `expose` | `requests`, `scope`, `record`, `view` |
-//! | `pages` | `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
-//! | `view` | `requests`, `result`, `scope`, `record` |
+//! | `pages` | `form`, `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
+//! | `view` | `lease`, `requests`, `result`, `scope`, `record` |
 //! | `web` | `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml` |
 //!
 //! # Invariants
@@ -91,6 +93,8 @@ mod version;
 
 pub mod config;
 pub mod duration;
+mod file_lock;
+mod form;
 mod regular_file;
 mod secret;
 mod shown;
@@ -99,6 +103,7 @@ mod yaml;
 
 pub mod clock;
 mod fingerprint;
+pub mod lease;
 pub mod requests;
 pub mod result;
 pub mod scope;

@@ -1,6 +1,7 @@
 //! What the binary does: the command line's choices, the signals, and the exit code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Options, backfill, check, load_config};
-use crate::cli::Cli;
+use crate::app::backfill::{self, Report};
+use crate::app::{App, Options, check, copy, load_config};
+use crate::cli::{self, Cli};
 use crate::config::{Config, Format};
-use crate::{healthcheck, signals, telemetry, version};
+use crate::telemetry::{self, Log};
+use crate::{healthcheck, signals, version};
 
 /// Polls and scrapes keep few cores busy, and memory must not grow with those of the machine.
 const MAX_WORKER_THREADS: usize = 4;
@@ -44,6 +47,8 @@ pub fn main(cli: Cli) -> ExitCode {
         is_healthy(&cli)
     } else if cli.backfill.directory.is_some() {
         write_past(&cli, &environment)
+    } else if let Some(directory) = &cli.state_copy_to_postgres {
+        copy_state(&cli, directory, &environment)
     } else {
         serve(cli, environment)
     };
@@ -123,16 +128,51 @@ fn write_past(cli: &Cli, environment: &[(String, String)]) -> anyhow::Result<Exi
     let level = cli.log_level.unwrap_or(config.log.level);
     let format = cli.log_format.unwrap_or(config.log.format);
     let log = telemetry::start(level, format)?;
-    let asked_to_stop = signals::watch()?;
-    let runtime = runtime()?;
-    let written = runtime.block_on(backfill::run(&cli.backfill, config, environment, &asked_to_stop));
-    runtime.shutdown_background();
-    log.flush(FLUSH_WITHIN);
-    print(written?.to_string().trim_end());
-    Ok(ExitCode::SUCCESS)
+    let written = past(&cli.backfill, config, environment);
+    let code = ended(&log, format, written.as_ref().err());
+    if let Ok(report) = written {
+        print(report.to_string().trim_end());
+    }
+    Ok(code)
 }
 
-/// Serves until it is asked to stop. What goes wrong after the start of the log is said by it, and not waited for.
+fn past(flags: &cli::Backfill, config: Config, environment: &[(String, String)]) -> anyhow::Result<Report> {
+    let asked_to_stop = signals::watch()?;
+    let runtime = runtime()?;
+    let written = runtime.block_on(backfill::run(flags, config, environment, &asked_to_stop));
+    runtime.shutdown_background();
+    written
+}
+
+/// Copies a record to the database. What it has done is said on standard output.
+fn copy_state(cli: &Cli, from: &Path, environment: &[(String, String)]) -> anyhow::Result<ExitCode> {
+    let config = load_config(cli, environment)?;
+    let level = cli.log_level.unwrap_or(config.log.level);
+    let format = cli.log_format.unwrap_or(config.log.format);
+    let log = telemetry::start(level, format)?;
+    let runtime = runtime()?;
+    let copied = runtime.block_on(copy::run(from, &config));
+    runtime.shutdown_background();
+    let code = ended(&log, format, copied.as_ref().err());
+    if let Ok(copied) = copied {
+        print(&copied.to_string());
+    }
+    Ok(code)
+}
+
+/// The end, after the start of the log: what went wrong is said by it, and not waited for.
+fn ended(log: &Log, format: Format, error: Option<&anyhow::Error>) -> ExitCode {
+    if let Some(error) = error {
+        log.say(&said(Some(format), error));
+    }
+    log.flush(FLUSH_WITHIN);
+    match error {
+        None => ExitCode::SUCCESS,
+        Some(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Serves until it is asked to stop.
 fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let config = load_config(&cli, &environment)?;
     let level = cli.log_level.unwrap_or(config.log.level);
@@ -150,15 +190,7 @@ fn serve(cli: Cli, environment: Vec<(String, String)>) -> anyhow::Result<ExitCod
         log: Some(log.clone()),
     };
     let served = run(options, config);
-    if let Err(error) = &served {
-        log.say(&said(Some(format), error));
-    }
-    log.flush(FLUSH_WITHIN);
-    Ok(if served.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ended(&log, format, served.as_ref().err()))
 }
 
 fn run(options: Options, config: Config) -> anyhow::Result<()> {

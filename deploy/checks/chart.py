@@ -40,6 +40,12 @@ WRONG_VALUES = {
         "shards": [{"name": "x", "accounts": [{"name": "a"}]}],
         "persistence": {"existingClaim": "mine"},
     },
+    "events for any of the shards": {"shards": [{"name": "x", "accounts": [{"name": "a"}]}], "events": {"http": True}},
+    "the same in the configuration": {
+        "shards": [{"name": "x", "accounts": [{"name": "a"}]}],
+        "config": {"events": {"http": True}},
+    },
+    "a policy that keeps events out": {"networkPolicy": {"enabled": True}, "events": {"http": True}},
     "RRSA without a provider": {"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/r"}},
 }
 # What the templates refuse, and what they say.
@@ -202,6 +208,47 @@ def shards():
     assert any("shard" in str(r.get("sourceLabels")) and r["targetLabel"] == "instance" for r in relabelings)
     assert len(configs) == len(of["Deployment"]) == len(of["PersistentVolumeClaim"]) == len(values["shards"])
     return f"{len(configs)} shards"
+
+
+def network_policy_of(account, **values):
+    config = {"accounts": [{"name": "a", **account}]}
+    documents = rendered({"config": config, "networkPolicy": {"enabled": True, **values.pop("policy", {})}, **values})
+    (policy,) = (d["spec"] for d in documents if d["kind"] == "NetworkPolicy")
+    return policy
+
+
+@check
+def network_policy():
+    """the network policy lets in who scrapes and who sends events, and out to queues over plain HTTP"""
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    senders = {"ipBlock": {"cidr": "192.0.2.0/24"}}
+    for events, policy, wanted in (
+        (False, {}, [[monitoring]]),
+        (False, {"allowMonitoringNamespace": ""}, [None]),
+        (True, {"allowEventsFrom": [senders]}, [[monitoring], [senders]]),
+        (True, {"allowMonitoringNamespace": ""}, [None]),
+    ):
+        rules = network_policy_of({}, policy=policy, events={"http": events})["ingress"]
+        assert [rule.get("from") for rule in rules] == wanted, rules
+        assert all(rule["ports"] == [{"port": "http"}] for rule in rules), rules
+    plain = {"ports": [{"port": 80, "protocol": "TCP"}]}
+    within = "http://1.mns.cn-beijing-internal.aliyuncs.com"
+    queues = (
+        ({}, False),
+        ({"network": "vpc"}, False),
+        ({"events": {"queue": "q"}}, False),
+        ({"network": "vpc", "events": {"queue": "q"}}, True),
+        ({"network": "vpc", "events": {"queue": "acs:mns:cn-beijing:1:queues/q"}}, True),
+        ({"network": "vpc", "events": {"queue": "https://queues.example.org/queues/q"}}, False),
+        ({"network": "vpc", "events": {"queue": "q", "endpoint": "https://queues.example.org"}}, False),
+        ({"events": {"queue": f"{within}/queues/q"}}, True),
+        ({"events": {"queue": "q", "endpoint": within}}, True),
+    )
+    for account, is_plain in queues:
+        assert (plain in network_policy_of(account)["egress"]) == is_plain, account
+    proxy = {"ports": [{"port": 3128}]}
+    assert network_policy_of({}, policy={"additionalEgress": [proxy]})["egress"][-1] == proxy
+    return f"{len(queues)} queues"
 
 
 @check

@@ -918,6 +918,49 @@ def exporter():
                 ),
             ),
             row(
+                "Events",
+                graph(
+                    "Events by outcome",
+                    "Events received, per minute, where they are taken. A hint brings a poll forward; unknown ones name an account or a region that is not polled.",
+                    [
+                        query(
+                            "60 * " + own_rate("events_total", "source, outcome", scope=TARGET),
+                            "{{source}}: {{outcome}}",
+                        )
+                    ],
+                    unit="cpm",
+                    bars=True,
+                ),
+                graph(
+                    "Time since the last event",
+                    "By scope. Where results come and no events, a rule is missing or switched off.",
+                    [
+                        query(
+                            f"time() - max by (account, region_id) ({selector(f'{own}_last_event_timestamp_seconds')})",
+                            scope_name,
+                        )
+                    ],
+                    unit="s",
+                ),
+                graph(
+                    "Polls by events",
+                    "Polls that events brought forward, and all polls, per minute.",
+                    [
+                        query("60 * " + own_rate("event_polls_total", "job"), "by events"),
+                        query("60 * " + own_rate("polls_total", "job"), "all"),
+                    ],
+                    unit="cpm",
+                ),
+                graph(
+                    "Queue failures by reason",
+                    "Requests to queues of events that failed, per minute. Polls go on without them.",
+                    [query(or_zero("60 * " + own_rate("queue_failures_total", "reason")), "failed {{reason}}")],
+                    unit="cpm",
+                    bars=True,
+                ),
+                collapsed=True,
+            ),
+            row(
                 "What it counted",
                 graph(
                     "Results tracked by scope",

@@ -1,5 +1,7 @@
 //! How every answer of the API is read: what is usable is taken, and what is odd costs its own entry.
 //!
+//! Events are read the same way.
+//!
 //! An answer is one object, or one list, perhaps with a NextToken beside it. The way to the list must be there; the list's elements
 //! may be anything. Of an object only those members are kept that somebody asks for, as they stand in the text, so
 //! that each is read by itself: a number out of any range or a broken escape in one of them costs neither the
@@ -47,7 +49,7 @@ impl From<serde_json::Error> for Undocumented {
 }
 
 /// An object, of which those members are kept that somebody asks for. Made by [`object_of`].
-pub(super) trait Object<'a>: Default {
+pub(crate) trait Object<'a>: Default {
     /// Where the member of that name is kept; `None` where it is of no use. Of several the last counts.
     fn place(&mut self, name: &[u8]) -> Option<&mut Option<&'a RawValue>>;
 }
@@ -74,10 +76,10 @@ macro_rules! object_of {
     };
 }
 
-pub(super) use object_of;
+pub(crate) use object_of;
 
 /// An object that is an element of a list.
-pub(super) trait Entry<'a>: Object<'a> {
+pub(crate) trait Entry<'a>: Object<'a> {
     /// The most of them that one list has: well above what the API documents, which may grow.
     const MOST: usize;
     /// What they are, for a person.
@@ -85,11 +87,11 @@ pub(super) trait Entry<'a>: Object<'a> {
 }
 
 /// A list with what stands beside it.
-pub(super) struct Answer<'a, T> {
+pub(crate) struct Answer<'a, T> {
     /// Its elements that are objects.
-    pub(super) entries: Vec<T>,
+    pub(crate) entries: Vec<T>,
     /// How many are something else.
-    pub(super) odd: u64,
+    pub(crate) odd: u64,
     token: Option<&'a RawValue>,
     found: bool,
     too_many: bool,
@@ -99,7 +101,7 @@ pub(super) struct Answer<'a, T> {
 
 impl<'a, T: Entry<'a>> Answer<'a, T> {
     /// Reads the list at the end of `path`, and a NextToken on the way to it.
-    pub(super) fn read(body: &'a [u8], path: &[&str]) -> Result<Self, Undocumented> {
+    pub(crate) fn read(body: &'a [u8], path: &[&str]) -> Result<Self, Undocumented> {
         let json = || serde_json::Deserializer::from_slice(body);
         Self::read_from(json(), path, false).or_else(|error| Self::read_again(error, json(), path))
     }
@@ -367,14 +369,14 @@ impl<'m, 'de: 'm, T: Object<'de>> Visitor<'de> for PlaceSeed<'m, T> {
 }
 
 /// Reads one object by itself. Of a text that is cut off or broken, what comes before that.
-pub(super) fn object<'a, T: Object<'a>>(body: &'a [u8]) -> T {
+pub(crate) fn object<'a, T: Object<'a>>(body: &'a [u8]) -> T {
     let mut entry = T::default();
     fill(&mut entry, body);
     entry
 }
 
 /// Reads a text that is one object, and JSON to its end; or the line and the column, from 1, where it is not.
-pub(super) fn whole<'a, T: Object<'a>>(body: &'a [u8]) -> Result<T, (usize, usize)> {
+pub(crate) fn whole<'a, T: Object<'a>>(body: &'a [u8]) -> Result<T, (usize, usize)> {
     serde_json::from_slice::<IgnoredAny>(body).map_err(|error| (error.line(), error.column()))?;
     let mut entry = T::default();
     match fill(&mut entry, body.trim_ascii_start()) {
@@ -391,7 +393,7 @@ fn fill<'a, T: Object<'a>>(entry: &mut T, body: &'a [u8]) -> bool {
 }
 
 /// A string, where there is one.
-pub(super) fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

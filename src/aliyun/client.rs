@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -13,7 +12,7 @@ use super::answer::Undocumented;
 use super::credentials::{Credentials, Provider};
 use super::endpoint::Endpoint;
 use super::error::{CallError, Head, Reason, bounded, classify, undocumented};
-use super::http::Http;
+use super::http::{Http, no_answer};
 use super::in_flight::InFlight;
 use super::limit::{Limit, Priority};
 use super::pause::ScopePauses;
@@ -311,21 +310,13 @@ impl Client {
             () if error.is_decode() && !is_cut(&error) => Reason::Malformed,
             () => Reason::Transport,
         };
-        let error = error.without_url();
-        let mut what = format!("no answer from {}: {error}", self.route());
-        let mut source = error.source();
-        while let Some(cause) = source {
-            what.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        what.push_str(self.hint());
-        CallError::new(reason, what)
+        CallError::new(reason, no_answer(&self.route(), error) + self.hint())
     }
 
     /// The host, and the proxy that requests to it go through.
     fn route(&self) -> String {
-        let url = format!("{}://{}/", self.endpoint.scheme, self.endpoint.host);
-        Url::parse(&url).map_or_else(|_| self.endpoint.host.clone(), |url| self.http.route(&url))
+        let Endpoint { scheme, host, .. } = &self.endpoint;
+        self.http.route_of(&format!("{scheme}://{host}/"))
     }
 
     /// What to look at first where the host does not answer.

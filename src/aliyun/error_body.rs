@@ -1,4 +1,4 @@
-//! The bodies of errors, of the API and of the services that hand out credentials: JSON, or XML.
+//! The bodies of errors, of the API, of queues and of the services that hand out credentials: JSON, or XML.
 
 use std::borrow::Cow;
 
@@ -65,4 +65,12 @@ impl<'a> ErrorBody<'a> {
         }
         Self { code, request_id }
     }
+}
+
+/// Whether a text looks like a code or an id. Anything else is not shown, for it could be what was signed.
+pub(super) fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }

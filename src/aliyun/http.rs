@@ -1,5 +1,6 @@
 //! The way out: the HTTP client, and the proxies that it uses.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
@@ -41,4 +42,22 @@ impl Http {
     pub fn route(&self, url: &Url) -> String {
         self.proxies.route(url)
     }
+
+    /// The same of an address that is a text.
+    pub(super) fn route_of(&self, address: &str) -> String {
+        Url::parse(address).map_or_else(|_| address.to_owned(), |url| self.route(&url))
+    }
+}
+
+/// Why there is no answer from `route`, for people: all causes, the outermost first. Without the address, whose query
+/// is nobody's business.
+pub(super) fn no_answer(route: &str, error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut what = format!("no answer from {route}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        what.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    what
 }

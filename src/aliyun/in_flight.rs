@@ -1,9 +1,11 @@
 //! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use crate::lease::Lease;
 
 /// Of the whole process: what that many answers take in memory is bounded, and a network is not flooded.
 const OF_PROCESS: usize = 256;
@@ -23,6 +25,8 @@ const LEAST_OF_ACCOUNT: usize = 4;
 pub struct Places {
     all: Arc<Semaphore>,
     unanswered: Arc<Semaphore>,
+    /// Without it nothing is asked.
+    lease: Option<Lease>,
 }
 
 impl Default for Places {
@@ -30,6 +34,18 @@ impl Default for Places {
         Self {
             all: Arc::new(Semaphore::new(OF_PROCESS)),
             unanswered: Arc::new(Semaphore::new(OF_UNANSWERED)),
+            lease: None,
+        }
+    }
+}
+
+impl Places {
+    /// The same places, for as long as a lease is held.
+    #[must_use]
+    pub fn under(&self, lease: Lease) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self.clone()
         }
     }
 }
@@ -40,7 +56,7 @@ pub struct InFlight {
     places: Places,
     account: Semaphore,
     /// Whether the last request that ended was not answered in time.
-    unanswered: AtomicBool,
+    unanswered: watch::Sender<bool>,
 }
 
 /// A request in flight. Its places are free again when it is dropped.
@@ -56,19 +72,27 @@ impl InFlight {
         Self {
             places,
             account: Semaphore::new(of_one(accounts)),
-            unanswered: AtomicBool::new(false),
+            unanswered: watch::Sender::new(false),
         }
     }
 
-    /// Waits for a place, in the order of asking.
+    /// Waits for a place, in the order of asking. Those that wait behind the accounts that do not answer go on when
+    /// theirs has answered again.
     pub(super) async fn enter(&self) -> Place<'_> {
         // The semaphores are never closed, so an error of theirs cannot happen; going on without is harmless.
         let account = self.account.acquire().await.ok();
-        let unanswered = match self.unanswered.load(Ordering::Relaxed) {
-            true => self.places.unanswered.acquire().await.ok(),
-            false => None,
+        let mut flag = self.unanswered.subscribe();
+        let unanswered = tokio::select! {
+            biased;
+            // The sender lives as long as this.
+            _ = flag.wait_for(|unanswered| !unanswered) => None,
+            place = self.places.unanswered.acquire() => place.ok(),
         };
         let all = self.places.all.acquire().await.ok();
+        // Another replica asks from now on. Whoever waits here is about to be stopped.
+        if self.places.lease.as_ref().is_some_and(|lease| !lease.is_held()) {
+            pending::<()>().await;
+        }
         Place {
             of: self,
             _permits: [account, unanswered, all],
@@ -79,7 +103,10 @@ impl InFlight {
 impl Place<'_> {
     /// The request has ended.
     pub(super) fn leave(self, answered_in_time: bool) {
-        self.of.unanswered.store(!answered_in_time, Ordering::Relaxed);
+        self.of.unanswered.send_if_modified(|unanswered| {
+            let before = std::mem::replace(unanswered, !answered_in_time);
+            before != *unanswered
+        });
     }
 }
 
@@ -90,7 +117,6 @@ fn of_one(accounts: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
     use std::time::Duration;
 
     use tokio::time::{Instant, sleep, timeout};
@@ -137,5 +163,34 @@ mod tests {
             Duration::from_secs(1),
             "one that answers waits for none of them"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_answers_again_waits_no_longer_behind_those_that_do_not() {
+        let places = Places::default();
+        let hang = || async {
+            let hanging = Arc::new(InFlight::new(places.clone(), 1000));
+            hanging.enter().await.leave(false);
+            // Its next request holds its place for ever.
+            tokio::spawn(async move {
+                let _place = hanging.enter().await;
+                pending::<()>().await;
+            });
+        };
+        for _ in 0..OF_UNANSWERED {
+            hang().await;
+        }
+        let account = Arc::new(InFlight::new(places.clone(), 1000));
+        let (slow, lost) = (account.enter().await, account.enter().await);
+        lost.leave(false);
+        let waiting = tokio::spawn({
+            let account = Arc::clone(&account);
+            async move { account.enter().await.leave(true) }
+        });
+        sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished(), "the places of those that hang are taken");
+        slow.leave(true);
+        let went_on = timeout(Duration::from_secs(1), waiting).await;
+        assert!(went_on.is_ok_and(|task| task.is_ok()));
     }
 }

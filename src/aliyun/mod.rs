@@ -1,6 +1,6 @@
 //! Everything that knows the wire of Alibaba Cloud.
 
-mod answer;
+pub(crate) mod answer;
 pub mod client;
 pub mod credentials;
 pub mod ecs;

@@ -1,6 +1,6 @@
 //! Which accounts' events are taken, and what pollers and pages share of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::Account;
@@ -8,7 +8,7 @@ use crate::aliyun::http::Http;
 use crate::config::Config;
 use crate::events::endpoint::Endpoint;
 use crate::events::{AccountEvents, Hints, Receivers};
-use crate::view::{Board, Source};
+use crate::view::Board;
 
 /// Everything of events; clones are the same.
 #[derive(Debug, Clone)]
@@ -31,32 +31,41 @@ impl Events {
         }
     }
 
+    /// Nothing is polled here any more: queues are left to whoever does.
+    pub(super) fn end(&self) {
+        self.receivers.configure(Vec::new());
+        self.hints.close_all();
+    }
+
     /// As a configuration says, and as the regions are known now.
     pub(super) fn configure(&self, config: &Config, accounts: &BTreeMap<String, Account>, http: &Http) {
         self.endpoint.configure(&config.events);
-        let has_queue = |account: &Account| account.config.events.is_some();
-        let taken = accounts
+        let has_queue = |account: &&Account| account.config.events.is_some();
+        let queues: BTreeSet<Arc<str>> = accounts
             .values()
-            .filter(|account| config.events.http || has_queue(account))
-            .map(|account| AccountEvents {
-                name: account.config.name.clone(),
-                account_id: account.config.account_id.clone(),
-                provider: Arc::clone(&account.provider),
-                http: http.clone(),
-                queue: account.config.events.clone(),
-                network: account.config.home.network,
-                regions: match has_queue(account) {
-                    true => account.regions().into_keys().collect(),
-                    false => Vec::new(),
-                },
-            });
-        self.receivers.configure(taken.collect());
-        let open = Source::ALL.map(|source| match source {
-            Source::Http => config.events.http,
-            Source::Queue => accounts.values().any(has_queue),
+            .filter(has_queue)
+            .map(|account| account.config.name.as_str().into())
+            .collect();
+        // The numbers of all accounts are learnt where events of any are taken: one without a number may be any, and
+        // would be hurried by the events of the others.
+        let is_on = config.events.http || !queues.is_empty();
+        let taken = accounts.values().filter(|_| is_on).map(|account| AccountEvents {
+            name: account.config.name.clone(),
+            account_id: account.config.account_id.clone(),
+            provider: Arc::clone(&account.provider),
+            http: http.clone(),
+            queue: account.config.events.clone(),
+            network: account.config.home.network,
+            regions: match has_queue(&account) {
+                true => account.regions().into_keys().collect(),
+                false => Vec::new(),
+            },
         });
-        if self.board.view().events.open != open {
-            self.board.change_events(|events| events.open = open);
+        self.receivers.configure(taken.collect());
+        let events = Arc::clone(&self.board.view().events);
+        if (events.http, &events.queues) != (config.events.http, &queues) {
+            self.board
+                .change_events(|events| (events.http, events.queues) = (config.events.http, queues));
         }
     }
 }

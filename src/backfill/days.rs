@@ -11,6 +11,12 @@ use crate::timestamp;
 
 const DAY: Seconds = 86_400;
 
+/// How the name of a file ends.
+const FINISHED: &str = ".om";
+
+/// The same of one that is being written.
+const UNFINISHED: &str = ".om.tmp";
+
 /// What was written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -31,8 +37,8 @@ pub fn estimate(scopes: &[ScopeSeries], step: Seconds) -> u64 {
     scopes.iter().map(of).sum()
 }
 
-/// Writes the files of all days into a directory; those of an earlier time go. `day` is told of each that is done, and
-/// says whether to go on.
+/// Writes the files of all days into a directory. Those of an earlier time stay until all are there, and then go:
+/// whoever finds files finds all of one writing. `day` is told of each that is done, and says whether to go on.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -40,11 +46,43 @@ pub fn write(
     directory: &Path,
     scopes: &[ScopeSeries],
     spacing: Spacing,
-    mut day: impl FnMut(&Path) -> bool,
+    day: impl FnMut(&str) -> bool,
 ) -> io::Result<Option<Written>> {
-    for old in of_days(directory)? {
-        fs::remove_file(old)?;
+    remove(find(directory, UNFINISHED)?)?;
+    let written = write_unfinished(directory, scopes, spacing, day);
+    match &written {
+        Ok(Some(written)) => {
+            for path in &written.files {
+                fs::rename(unfinished(path), path)?;
+            }
+            let mut old = of_days(directory)?;
+            old.retain(|path| !written.files.contains(path));
+            remove(old)?;
+            File::open(directory)?.sync_all()?;
+        }
+        // Half of them are of no use, and may be what has filled the disk. What stays is removed next time.
+        Ok(None) | Err(_) => {
+            let _ = find(directory, UNFINISHED).and_then(remove);
+        }
     }
+    written
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(&UNFINISHED[1..])
+}
+
+fn remove(paths: Vec<PathBuf>) -> io::Result<()> {
+    paths.into_iter().try_for_each(fs::remove_file)
+}
+
+/// Writes all days beside where they will be.
+fn write_unfinished(
+    directory: &Path,
+    scopes: &[ScopeSeries],
+    spacing: Spacing,
+    mut day: impl FnMut(&str) -> bool,
+) -> io::Result<Option<Written>> {
     let filled = || scopes.iter().filter(|scope| !scope.metrics.is_empty());
     let mut written = Written::default();
     let (Some(first), Some(last)) = (
@@ -59,10 +97,9 @@ pub fn write(
         .collect();
     for number in first..=last {
         let begin = number * DAY;
-        let path = directory.join(format!("{}.om", &timestamp::rfc3339(begin)[..10]));
-        // Whoever finds a file finds all of it.
-        let unfinished = path.with_extension("om.tmp");
-        let mut to = BufWriter::with_capacity(1 << 20, File::create(&unfinished)?);
+        let date = &timestamp::rfc3339(begin)[..10];
+        let path = directory.join(format!("{date}{FINISHED}"));
+        let mut to = BufWriter::with_capacity(1 << 20, File::create(unfinished(&path))?);
         for family in PastFamily::ALL {
             let mut header = Some(family.header());
             for (scope, walks) in scopes.iter().zip(&mut walks) {
@@ -91,10 +128,8 @@ pub fn write(
         let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
         written.bytes += file.metadata()?.len();
         file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        let goes_on = day(&path);
         written.files.push(path);
-        if !goes_on {
+        if !day(date) {
             return Ok(None);
         }
     }
@@ -106,6 +141,11 @@ pub fn write(
 /// # Errors
 /// When it cannot be read.
 pub fn of_days(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    find(directory, FINISHED)
+}
+
+/// Those that end so, in their order.
+fn find(directory: &Path, end: &str) -> io::Result<Vec<PathBuf>> {
     let mut days = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -113,7 +153,7 @@ pub fn of_days(directory: &Path) -> io::Result<Vec<PathBuf>> {
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or_default();
-        let date = name.strip_suffix(".om").unwrap_or_default();
+        let date = name.strip_suffix(end).unwrap_or_default();
         let is_date = date.len() == 10
             && date.bytes().enumerate().all(|(place, byte)| match place {
                 4 | 7 => byte == b'-',

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::file_lock::{FileLock, LockError};
+use crate::fingerprint::Fingerprint;
 use crate::record::Past;
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -16,6 +18,15 @@ const VERSION: u32 = 1;
 
 /// The directory within that of the files.
 const DIRECTORY: &str = "read";
+
+/// The file in it that is locked.
+const LOCK: &str = "lock";
+
+/// What stands for itself in the name of a file, whatever the file system.
+const IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+
+/// File systems take names of 255 bytes; this many leave room for what is added.
+const LONGEST_NAME: usize = 200;
 
 /// One reading of a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +79,13 @@ impl Kept {
         }
     }
 
+    /// Takes the directory of the files, which is made where it is missing, for this process alone.
+    pub(crate) fn lock(directory: &Path) -> Result<FileLock, LockError> {
+        let kept = directory.join(DIRECTORY);
+        fs::create_dir_all(&kept)?;
+        FileLock::take(&kept.join(LOCK))
+    }
+
     /// Reads that of a scope; none where there is none of this form and these settings.
     pub fn load(directory: &Path, scope: &Scope, settings: &str) -> Option<Self> {
         let bytes = fs::read(path(directory, scope)).ok()?;
@@ -94,10 +112,15 @@ impl Kept {
 
 fn path(directory: &Path, scope: &Scope) -> PathBuf {
     let [account, region] =
-        [&scope.account, &scope.region_id].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
-    directory
-        .join(DIRECTORY)
-        .join(format!("{account}@{region}.results"))
+        [&scope.account, &scope.region_id].map(|text| utf8_percent_encode(text, IN_NAMES));
+    let mut name = format!("{account}@{region}");
+    if name.len() > LONGEST_NAME {
+        let whole = Fingerprint::default().with(Some(&name)).finish();
+        name.truncate(LONGEST_NAME);
+        // No name that is short enough has this sign.
+        name = format!("{name}~{whole:016x}");
+    }
+    directory.join(DIRECTORY).join(format!("{name}.results"))
 }
 
 #[cfg(test)]
@@ -118,5 +141,25 @@ mod tests {
             1,
             "nothing beside it"
         );
+    }
+
+    #[test]
+    fn names_of_files_are_readable_and_not_too_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let scope = |account: &str| Scope::new(account, "cn-hangzhou");
+        let name = path(directory.path(), &scope("team_a.prod-1"));
+        assert!(
+            name.ends_with("read/team_a.prod-1@cn-hangzhou.results"),
+            "{name:?}"
+        );
+        // As long as names of accounts are, and nine bytes for each character.
+        let long = "\u{4e91}".repeat(128);
+        let [one, other] = ["a", "b"].map(|end| scope(&format!("{long}{end}")));
+        for (scope, settings) in [(&one, "x"), (&other, "y")] {
+            let kept = Kept::new(settings.to_owned(), true);
+            kept.save(directory.path(), scope).unwrap();
+        }
+        assert!(Kept::load(directory.path(), &one, "x").is_some());
+        assert!(Kept::load(directory.path(), &other, "y").is_some());
     }
 }

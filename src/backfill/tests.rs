@@ -1,5 +1,7 @@
 //! `increase()` over any span across the join is the truth.
 
+use std::collections::BTreeSet;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -188,6 +190,56 @@ fn a_file_is_a_day_and_the_counter_goes_on_from_file_to_file() {
 }
 
 #[test]
+fn files_of_an_earlier_time_stay_until_all_are_there() {
+    let ended = [(MIDNIGHT - 61, 3), (MIDNIGHT + 90, 70)];
+    let scopes = [series(&ended, Until::OwnLook(MIDNIGHT + 150))];
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    for earlier in [
+        "2001-01-01.om",
+        "2024-10-03.om",
+        "2024-10-04.om",
+        "2024-10-05.om.tmp",
+    ] {
+        std::fs::write(directory.join(earlier), "earlier").unwrap();
+    }
+    let found = || {
+        let entries = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+        let texts = files.map(|entry| {
+            let is_earlier = std::fs::read_to_string(entry.path()).unwrap() == "earlier";
+            (entry.file_name().into_string().unwrap(), is_earlier)
+        });
+        texts.collect::<BTreeMap<_, _>>()
+    };
+    let spacing = Spacing {
+        step: STEP,
+        near: None,
+    };
+    let earlier = ["2001-01-01.om", "2024-10-03.om", "2024-10-04.om"].map(|name| (name.to_owned(), true));
+    // It is asked to stop after the first.
+    assert!(
+        days::write(directory, &scopes, spacing, |_| false)
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(found(), earlier.clone().into());
+    // The second cannot be written.
+    let in_the_way = directory.join("2024-10-04.om.tmp");
+    days::write(directory, &scopes, spacing, |_| {
+        std::fs::create_dir(&in_the_way).is_ok()
+    })
+    .unwrap_err();
+    assert_eq!(found(), earlier.into());
+    std::fs::remove_dir(in_the_way).unwrap();
+    days::write(directory, &scopes, spacing, |_| true)
+        .unwrap()
+        .unwrap();
+    let both = ["2024-10-03.om", "2024-10-04.om"].map(|name| (name.to_owned(), false));
+    assert_eq!(found(), both.into());
+}
+
+#[test]
 fn what_cannot_be_placed_is_told_and_not_guessed() {
     let look = MIDNIGHT + 86_400;
     let mut past = past(&[
@@ -214,8 +266,7 @@ fn what_cannot_be_placed_is_told_and_not_guessed() {
         live: 1,
     };
     assert_eq!((series.results, series.left), (2, left));
-    let families: std::collections::BTreeSet<PastFamily> =
-        series.metrics.iter().map(|metric| metric.family).collect();
+    let families: BTreeSet<PastFamily> = series.metrics.iter().map(|metric| metric.family).collect();
     assert!(
         !families.contains(&PastFamily::CommandDurations),
         "they are not configured"

@@ -1,6 +1,6 @@
 //! Where the files end and the live counters begin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -51,14 +51,29 @@ impl Until {
     }
 }
 
-/// When the first looks of a running exporter began, by its answer at `/api/v1/status`.
+/// What a running exporter says of its first looks.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Looks {
+    /// When they began.
+    pub began: BTreeMap<Scope, Seconds>,
+    /// Regions that it has found, and whose API does not know Cloud Assistant: there is no look.
+    pub set_aside: BTreeSet<Scope>,
+}
+
+/// The first looks of a running exporter, by its answer at `/api/v1/status`.
 ///
 /// # Errors
 /// When it is none.
-pub fn of_status(body: &[u8]) -> Result<BTreeMap<Scope, Seconds>, String> {
+pub fn of_status(body: &[u8]) -> Result<Looks, String> {
     #[derive(Deserialize)]
     struct Status {
+        accounts: Vec<OfAccount>,
         scopes: Vec<Of>,
+    }
+    #[derive(Deserialize)]
+    struct OfAccount {
+        account: String,
+        regions_set_aside: Vec<String>,
     }
     #[derive(Deserialize)]
     struct Of {
@@ -67,11 +82,18 @@ pub fn of_status(body: &[u8]) -> Result<BTreeMap<Scope, Seconds>, String> {
         first_look_at: Option<String>,
     }
     let status: Status = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let looks = status.scopes.into_iter().filter_map(|of| {
+    let began = status.scopes.into_iter().filter_map(|of| {
         let at = timestamp::parse(of.first_look_at.as_deref()?)?;
         Some((Scope::new(&of.account, &of.region_id), at.get()))
     });
-    Ok(looks.collect())
+    let set_aside = status.accounts.iter().flat_map(|of| {
+        let regions = of.regions_set_aside.iter();
+        regions.map(|region_id| Scope::new(&of.account, region_id))
+    });
+    Ok(Looks {
+        began: began.collect(),
+        set_aside: set_aside.collect(),
+    })
 }
 
 #[cfg(test)]
@@ -104,11 +126,15 @@ mod tests {
 
     #[test]
     fn first_looks_of_a_status() {
-        let body = br#"{"now": "x", "scopes": [
+        let body = br#"{"now": "x", "accounts": [{"account": "a", "regions_set_aside": ["t"]}], "scopes": [
             {"account": "a", "region_id": "r", "first_look_at": "2026-01-02T03:04:05Z", "state": "up"},
             {"account": "a", "region_id": "s", "first_look_at": null}]}"#;
         let looks = of_status(body).unwrap();
-        assert_eq!(looks, BTreeMap::from([(Scope::new("a", "r"), 1_767_323_045)]));
+        assert_eq!(
+            looks.began,
+            BTreeMap::from([(Scope::new("a", "r"), 1_767_323_045)])
+        );
+        assert_eq!(looks.set_aside, BTreeSet::from([Scope::new("a", "t")]));
         assert!(of_status(b"<html>").is_err());
     }
 }

@@ -90,6 +90,12 @@ impl Endpoint {
                 return web::error(status, format!("{reason}\n"));
             }
         };
+        if !self.hints.are_of_use() {
+            // Passed on to nobody: whoever leads finds the result at its next poll.
+            let mut answer = Response::new(Body::from("this replica is a standby\n".to_owned()));
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            return answer;
+        }
         let messages = message::read(&body, &About::of_query(parts.uri.query()));
         let outcomes = self.hints.tell(Source::Http, &About::default(), &messages);
         tracing::debug!(?outcomes, "events received");

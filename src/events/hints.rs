@@ -22,11 +22,16 @@ pub struct Hints {
     board: Board,
 }
 
+/// Accounts by configured name: a list of events may name a thousand, and each is looked for.
 #[derive(Debug, Default)]
-struct Known {
-    scopes: BTreeMap<Scope, Inbox>,
-    /// The numbers of accounts, by configured name. One that is not here yet may be any.
-    account_ids: BTreeMap<Arc<str>, String>,
+struct Known(BTreeMap<Arc<str>, Account>);
+
+#[derive(Debug, Default)]
+struct Account {
+    /// Its number. Until that is known it may be any.
+    id: Option<String>,
+    /// Of the pollers, by region.
+    inboxes: BTreeMap<Arc<str>, Inbox>,
 }
 
 impl Hints {
@@ -41,22 +46,34 @@ impl Hints {
     /// A scope is polled from now on: the inbox of its poller.
     pub fn open(&self, scope: &Scope) -> Inbox {
         let inbox = Inbox::default();
-        self.known().scopes.insert(scope.clone(), inbox.clone());
+        self.known().change(&scope.account, |account| {
+            account
+                .inboxes
+                .insert(Arc::clone(&scope.region_id), inbox.clone());
+        });
         inbox
+    }
+
+    /// Whether what is told can hurry a poll here, and not only at another replica.
+    pub(super) fn are_of_use(&self) -> bool {
+        self.board.leadership().shows()
+    }
+
+    /// No scope is polled any more.
+    pub fn close_all(&self) {
+        *self.known() = Known::default();
     }
 
     /// A scope is no longer polled.
     pub fn close(&self, scope: &Scope) {
-        self.known().scopes.remove(scope);
+        self.known().change(&scope.account, |account| {
+            account.inboxes.remove(&scope.region_id);
+        });
     }
 
     /// The number of an account, or that it is not known.
     pub(super) fn set_account_id(&self, account: &str, id: Option<String>) {
-        let mut known = self.known();
-        match id {
-            Some(id) => known.account_ids.insert(account.into(), id),
-            None => known.account_ids.remove(account),
-        };
+        self.known().change(&account.into(), |account| account.id = id);
     }
 
     /// Takes what has come in one go, and hurries whom it concerns. `of` is whose queue it was in, of which the events
@@ -79,15 +96,12 @@ impl Hints {
                 };
                 let is_known = about.is_none_or(|about| {
                     *answered.entry(about).or_insert_with(|| {
-                        let concerned: BTreeSet<Scope> = known
-                            .of(about, of)
-                            .map(|(scope, inbox)| {
-                                inbox.hint();
-                                scope.clone()
-                            })
-                            .collect();
-                        let is_known = !concerned.is_empty();
-                        hinted.extend(concerned);
+                        let mut is_known = false;
+                        for (scope, inbox) in known.of(about, of) {
+                            inbox.hint();
+                            hinted.insert(scope);
+                            is_known = true;
+                        }
                         is_known
                     })
                 });
@@ -121,8 +135,8 @@ impl Hints {
         });
     }
 
-    /// A request to a queue has not failed.
-    pub(super) fn queue_works(&self, shown_at: &[Scope]) {
+    /// A request to a queue has not failed, or there is none any more.
+    pub(super) fn queue_is_well(&self, shown_at: &[Scope]) {
         let view = self.board.view();
         let is_shown = |scope: &Scope| {
             let seen = view.events.scopes.get(scope).and_then(|seen| seen.queue.as_ref());
@@ -145,20 +159,40 @@ impl Hints {
 }
 
 impl Known {
+    /// Changes what is known of an account; of one that has neither a number nor a poller nothing is.
+    fn change(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Account)) {
+        let account = self.0.entry(Arc::clone(name)).or_default();
+        change(account);
+        if account.id.is_none() && account.inboxes.is_empty() {
+            self.0.remove(name);
+        }
+    }
+
     /// The scopes that an event is about.
-    fn of<'a>(&'a self, about: &'a About, queue: &'a About) -> impl Iterator<Item = (&'a Scope, &'a Inbox)> {
+    fn of<'a>(&'a self, about: &'a About, queue: &'a About) -> impl Iterator<Item = (Scope, &'a Inbox)> {
         let account = about.account.as_deref().or(queue.account.as_deref());
         let region_id = about.region_id.as_deref().or(queue.region_id.as_deref());
-        self.scopes.iter().filter(move |(scope, _)| {
-            let is_of_account = account.is_none_or(|account| {
+        let named = self.0.iter().filter(move |(name, known)| {
+            account.is_none_or(|account| {
+                let is_of_id = |id: &String| id == account;
                 // The number of an account that has none yet may be this one: a request too many does no harm.
-                *account == *scope.account
-                    || self
-                        .account_ids
-                        .get(&scope.account)
-                        .map_or_else(|| is_account_id(account), |id| id == account)
-            });
-            is_of_account && region_id.is_none_or(|region| *region == *scope.region_id)
+                *account == ***name || known.id.as_ref().map_or_else(|| is_account_id(account), is_of_id)
+            })
+        });
+        named.flat_map(move |(name, known)| {
+            let (one, all) = match region_id {
+                Some(region_id) => (known.inboxes.get_key_value(region_id), None),
+                None => (None, Some(&known.inboxes)),
+            };
+            one.into_iter()
+                .chain(all.into_iter().flatten())
+                .map(|(region_id, inbox)| {
+                    let scope = Scope {
+                        account: Arc::clone(name),
+                        region_id: Arc::clone(region_id),
+                    };
+                    (scope, inbox)
+                })
         })
     }
 }

@@ -5,11 +5,11 @@
 //! in an event beyond this is not looked at.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use percent_encoding::percent_decode_str;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::aliyun::answer::{self, Answer, Entry, object, object_of, whole};
+use crate::form;
 
 /// What the type of an event that matters ends with: EventBridge has a prefix before it, CloudMonitor none.
 const TASK_COMPLETED: &str = "CloudAssistant:TaskCompleted";
@@ -46,8 +46,8 @@ impl About {
         let mut about = Self::default();
         for (name, value) in pairs(query.unwrap_or_default()) {
             match &*name {
-                "account" => about.account = text(value),
-                "region_id" => about.region_id = text(value),
+                "account" => about.account = bounded(value.into()),
+                "region_id" => about.region_id = bounded(value.into()),
                 _ => {}
             }
         }
@@ -72,11 +72,9 @@ pub(super) fn read(body: &[u8], query: &About) -> Vec<Message> {
     let body = body.trim_ascii();
     let mut messages = match body.first() {
         None => vec![Message::Hint(About::default())],
-        Some(b'{') => {
-            vec![serde_json::from_slice(body).map_or(Message::Unreadable, |wire: Wire| wire.message())]
-        }
+        Some(b'{') => vec![whole(body).map_or(Message::Unreadable, message)],
         Some(b'[') => list(body).unwrap_or_else(|| vec![Message::Unreadable]),
-        Some(_) => vec![form(body)],
+        Some(_) => vec![of_form(body)],
     };
     for message in &mut messages {
         match message {
@@ -89,153 +87,129 @@ pub(super) fn read(body: &[u8], query: &About) -> Vec<Message> {
     messages
 }
 
-/// A list of events; none where it is none, or too long.
+/// A list of events, those that are none last; none where it is no list, or too long.
 fn list(body: &[u8]) -> Option<Vec<Message>> {
-    struct Messages;
-
-    impl<'de> Visitor<'de> for Messages {
-        type Value = Vec<Message>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("a list of events")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut messages = Vec::new();
-            while let Some(wire) = list.next_element::<Wire>()? {
-                if messages.len() == MOST {
-                    return Err(serde::de::Error::custom("too many"));
-                }
-                messages.push(wire.message());
-            }
-            Ok(messages)
-        }
-    }
-
-    impl<'de> DeserializeSeed<'de> for Messages {
-        type Value = Vec<Message>;
-
-        fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-            from.deserialize_seq(self)
-        }
-    }
-
-    let mut from = serde_json::Deserializer::from_slice(body);
-    let messages = Messages.deserialize(&mut from).ok()?;
-    from.end().ok()?;
-    Some(messages)
+    let answer: Answer<'_, Wire<'_>> = Answer::read(body, &[]).ok()?;
+    let odd = (0..answer.odd).map(|_| Message::Unreadable);
+    Some(answer.entries.into_iter().map(message).chain(odd).collect())
 }
 
 /// CloudMonitor's form: its fields are the keys of its JSON, with JSON in them.
-fn form(body: &[u8]) -> Message {
+fn of_form(body: &[u8]) -> Message {
     let Ok(body) = str::from_utf8(body) else {
         return Message::Unreadable;
     };
-    let mut wire = Wire::default();
+    let (mut alert, mut user_id) = (None, None);
     for (name, value) in pairs(body) {
         match &*name {
-            "alert" => match serde_json::from_str(&value) {
-                Ok(alert) => wire.alert = Some(alert),
+            "alert" => match whole(value.as_bytes()) {
+                Ok(read) => alert = Some(Said::in_alert(read)),
                 Err(_) => return Message::Unreadable,
             },
-            "userId" => wire.user_id = Text(text(value)),
+            "userId" => user_id = bounded(value.into()),
             _ => {}
         }
     }
-    match wire.alert {
-        Some(_) => wire.message(),
+    match alert {
         None => Message::Unreadable,
+        Some(alert) => {
+            let account = user_id.or(alert.account);
+            Said { account, ..alert }.message()
+        }
     }
 }
 
 /// The pairs of a query or a form.
-fn pairs(text: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    fn decoded(text: &str) -> Cow<'_, str> {
-        let spaced = match text.contains('+') {
-            true => Cow::Owned(text.replace('+', " ")),
-            false => Cow::Borrowed(text),
-        };
-        match spaced {
-            Cow::Borrowed(text) => percent_decode_str(text).decode_utf8_lossy(),
-            Cow::Owned(text) => Cow::Owned(percent_decode_str(&text).decode_utf8_lossy().into_owned()),
+fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    let decoded = |text| String::from_utf8_lossy(&form::decoded(text)).into_owned();
+    form::pairs(text).filter_map(move |(name, value)| Some((decoded(name), decoded(value?))))
+}
+
+object_of! {
+    /// The keys of all shapes.
+    struct Wire {
+        /// CloudEvents.
+        kind: b"type",
+        aliyunaccountid: b"aliyunaccountid",
+        aliyunregionid: b"aliyunregionid",
+        /// CloudMonitor's own shape.
+        name: b"name",
+        user_id: b"userId",
+        region: b"regionId",
+        /// CloudMonitor's webhook.
+        alert: b"alert",
+        /// A rule's own text.
+        account: b"account",
+        region_id: b"region_id",
+    }
+}
+
+impl<'a> Entry<'a> for Wire<'a> {
+    const MOST: usize = MOST;
+    const WHAT: &'static str = "events";
+}
+
+object_of! {
+    struct Alert {
+        event_name: b"eventName",
+        user_id: b"userId",
+        meta: b"meta",
+    }
+}
+
+object_of! {
+    struct Meta {
+        event: b"sysEventMeta",
+    }
+}
+
+object_of! {
+    struct EventMeta {
+        region_id: b"regionId",
+    }
+}
+
+/// What the keys say, whichever they are.
+#[derive(Default)]
+struct Said {
+    kind: Option<String>,
+    account: Option<String>,
+    region_id: Option<String>,
+}
+
+fn message(wire: Wire<'_>) -> Message {
+    let alert = within(wire.alert).map_or_else(Said::default, Said::in_alert);
+    let said = Said {
+        kind: text(wire.kind).or(alert.kind).or_else(|| text(wire.name)),
+        account: text(wire.aliyunaccountid)
+            .or_else(|| text(wire.user_id))
+            .or(alert.account)
+            .or_else(|| text(wire.account)),
+        region_id: text(wire.aliyunregionid)
+            .or(alert.region_id)
+            .or_else(|| text(wire.region))
+            .or_else(|| text(wire.region_id)),
+    };
+    said.message()
+}
+
+impl Said {
+    fn in_alert(alert: Alert<'_>) -> Self {
+        let meta: Option<Meta<'_>> = within(alert.meta);
+        let event: Option<EventMeta<'_>> = meta.and_then(|meta| within(meta.event));
+        Self {
+            kind: text(alert.event_name),
+            account: text(alert.user_id),
+            region_id: event.and_then(|event| text(event.region_id)),
         }
     }
-    text.split('&').filter_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        Some((decoded(name), decoded(value)))
-    })
-}
 
-fn text(text: Cow<'_, str>) -> Option<String> {
-    (1..=LONGEST_TEXT)
-        .contains(&text.len())
-        .then(|| text.into_owned())
-}
-
-/// The keys of all shapes.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Wire {
-    /// CloudEvents.
-    r#type: Text,
-    aliyunaccountid: Text,
-    aliyunregionid: Text,
-    /// CloudMonitor's own shape.
-    name: Text,
-    #[serde(rename = "userId")]
-    user_id: Text,
-    #[serde(rename = "regionId")]
-    region: Text,
-    /// CloudMonitor's webhook.
-    alert: Option<Alert>,
-    /// A rule's own text.
-    account: Text,
-    region_id: Text,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Alert {
-    #[serde(rename = "eventName")]
-    event_name: Text,
-    #[serde(rename = "userId")]
-    user_id: Text,
-    meta: Meta,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Meta {
-    #[serde(rename = "sysEventMeta")]
-    event: EventMeta,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct EventMeta {
-    #[serde(rename = "regionId")]
-    region_id: Text,
-}
-
-impl Wire {
     fn message(self) -> Message {
-        let alert = self.alert.unwrap_or_default();
-        let kind = self.r#type.or(alert.event_name).or(self.name);
         let about = About {
-            account: self
-                .aliyunaccountid
-                .or(self.user_id)
-                .or(alert.user_id)
-                .or(self.account)
-                .0,
-            region_id: self
-                .aliyunregionid
-                .or(alert.meta.event.region_id)
-                .or(self.region)
-                .or(self.region_id)
-                .0,
+            account: self.account,
+            region_id: self.region_id,
         };
-        match kind.0 {
+        match self.kind {
             Some(kind) if kind.ends_with(TASK_COMPLETED) => Message::Hint(about),
             Some(_) => Message::Foreign,
             None if about.is_empty() => Message::Unreadable,
@@ -244,64 +218,24 @@ impl Wire {
     }
 }
 
-/// A text, or a number that is meant as one; nothing where something else stands.
-#[derive(Default)]
-struct Text(Option<String>);
+/// An object inside of another; where something else stands in its place it says nothing.
+fn within<'a, T: answer::Object<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    raw.map(|raw| object(raw.get().as_bytes()))
+}
 
-impl Text {
-    fn or(self, other: Self) -> Self {
-        Self(self.0.or(other.0))
+/// A text, or a number that is meant as one; nothing where something else stands.
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    let is_number = |raw: &RawValue| raw.get().bytes().all(|byte| byte.is_ascii_digit());
+    match raw {
+        Some(raw) if is_number(raw) => bounded(Cow::Borrowed(raw.get())),
+        raw => bounded(answer::text(raw)?),
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Any;
-
-        impl<'de> Visitor<'de> for Any {
-            type Value = Text;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("anything")
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Text, E> {
-                Ok(Text(text(Cow::Borrowed(value))))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Text, E> {
-                Ok(Text(Some(value.to_string())))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
-                Ok(Text(None))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-                Ok(Text(None))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
-                Ok(Text(None))
-            }
-
-            fn visit_unit<E>(self) -> Result<Text, E> {
-                Ok(Text(None))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Text(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Text(None))
-            }
-        }
-
-        from.deserialize_any(Any)
-    }
+fn bounded(text: Cow<'_, str>) -> Option<String> {
+    (1..=LONGEST_TEXT)
+        .contains(&text.len())
+        .then(|| text.into_owned())
 }
 
 #[cfg(test)]

@@ -13,15 +13,21 @@ use super::message::{self, About};
 use crate::aliyun::queue::{Message, QueueClient, QueueError, WAIT};
 use crate::requests::QueueReason;
 use crate::scope::Scope;
+use crate::token_bucket::TokenBucket;
 use crate::view::Source;
 
 /// The shortest pause after what went wrong; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// And the longest: so often a queue that is missing or denied is tried.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// An empty queue that has waited for less has not waited: above a limit that is not told it answers at once, and each
-/// answer costs.
-const WAITED: Duration = Duration::from_secs(WAIT / 2);
+/// An answer that took less has not waited for messages: above a limit that is not told an empty queue answers at once,
+/// and each answer costs. It is longer than a connection that cannot be made is waited for.
+const WAITED: Duration = Duration::from_secs(WAIT / 3);
+/// Between two requests, once there were [`AT_ONCE`]: a queue that gives the same messages again and again would
+/// otherwise be asked as fast as it answers.
+const APART: Duration = Duration::from_millis(50);
+/// What has piled up is taken at once: 16 messages with each request.
+const AT_ONCE: u32 = 100;
 
 /// One queue that is read.
 #[derive(Debug)]
@@ -40,7 +46,8 @@ enum Ended {
     Messages,
     /// There were none, after so long.
     Empty(Duration),
-    Failed(QueueReason),
+    /// After so long.
+    Failed(QueueReason, Duration),
 }
 
 /// When the next request is sent: a function of how the last ones ended.
@@ -58,7 +65,7 @@ impl Pauses {
             Ended::Messages => Duration::ZERO,
             Ended::Empty(waited) if waited >= WAITED => Duration::ZERO,
             Ended::Empty(_) => doubled,
-            Ended::Failed(reason) => match reason {
+            Ended::Failed(reason, waited) => match reason {
                 // What a person must mend first.
                 QueueReason::Missing
                 | QueueReason::Denied
@@ -68,7 +75,14 @@ impl Pauses {
                 QueueReason::Throttled
                 | QueueReason::Unavailable
                 | QueueReason::Timeout
-                | QueueReason::Transport => doubled,
+                | QueueReason::Transport => match waited >= WAITED {
+                    // A proxy that cuts what is idle: events come through it all the same.
+                    true => {
+                        self.too_soon = 0;
+                        return FIRST_PAUSE;
+                    }
+                    false => doubled,
+                },
             },
         };
         self.too_soon = if pause.is_zero() {
@@ -86,9 +100,15 @@ impl QueueLoop {
         let mut pauses = Pauses::default();
         // What has been said of it last.
         let mut told: Option<QueueReason> = None;
+        // What has been received last could not be deleted.
+        let mut is_stuck = false;
+        let requests = TokenBucket::new(APART, AT_ONCE, Instant::now());
         loop {
+            while let Err(wait) = requests.take(1.0, Instant::now()) {
+                sleep(wait).await;
+            }
             let asked = Instant::now();
-            let ended = match self.take().await {
+            let ended = match self.take(&mut is_stuck).await {
                 Ok(0) => Ended::Empty(asked.elapsed()),
                 Ok(_) => Ended::Messages,
                 Err(error) => {
@@ -99,11 +119,11 @@ impl QueueLoop {
                         tracing::warn!(region_id, reason, %error, "the queue of events cannot be read");
                     }
                     self.hints.queue_failed(&self.shown_at, &error);
-                    Ended::Failed(error.reason)
+                    Ended::Failed(error.reason, asked.elapsed())
                 }
             };
-            if !matches!(ended, Ended::Failed(_)) {
-                self.hints.queue_works(&self.shown_at);
+            if !is_stuck && !matches!(ended, Ended::Failed(..)) {
+                self.hints.queue_is_well(&self.shown_at);
                 if told.take().is_some() {
                     tracing::info!(region_id = self.of.region_id, "the queue of events is read again");
                 }
@@ -113,16 +133,35 @@ impl QueueLoop {
     }
 
     /// Receives once, hints, and deletes what has come. Returns how much that was.
-    async fn take(&self) -> Result<usize, QueueError> {
+    ///
+    /// What cannot be deleted comes again, and hints once only: with all that comes meanwhile, again when it is deleted.
+    async fn take(&self, is_stuck: &mut bool) -> Result<usize, QueueError> {
         let received = self.client.receive().await?;
         if received.is_empty() {
             return Ok(0);
         }
-        let messages: Vec<_> = received.iter().flat_map(read).collect();
-        self.hints.tell(Source::Queue, &self.of, &messages);
+        let tell = || {
+            let messages: Vec<_> = received.iter().flat_map(read).collect();
+            self.hints.tell(Source::Queue, &self.of, &messages);
+        };
+        let was_stuck = *is_stuck;
+        if !was_stuck {
+            tell();
+        }
         // All of them, whatever they are: what nobody deletes comes again and again.
-        self.client.delete(&received).await?;
-        Ok(received.len())
+        let deleted = self.client.delete(&received).await;
+        *is_stuck = deleted.is_err();
+        if was_stuck && deleted.is_ok() {
+            tell();
+        }
+        deleted.map(|()| received.len())
+    }
+}
+
+impl Drop for QueueLoop {
+    fn drop(&mut self) {
+        // It is read no more, and what was wrong with it no longer concerns anybody.
+        self.hints.queue_is_well(&self.shown_at);
     }
 }
 
@@ -151,8 +190,9 @@ mod tests {
     fn when_the_next_request_is_sent() {
         use QueueReason::{Denied, Missing, Transport, Unavailable};
         let empty = |waited| Ended::Empty(seconds(waited));
-        let failed = Ended::Failed;
-        let cases: [(&str, &[Ended], &[u64]); 6] = [
+        let failed_after = |waited, reason| Ended::Failed(reason, seconds(waited));
+        let failed = |reason| failed_after(0, reason);
+        let cases: [(&str, &[Ended], &[u64]); 9] = [
             (
                 "a queue that works",
                 &[empty(30), Ended::Messages, empty(29)],
@@ -187,6 +227,27 @@ mod tests {
                 "a service that is away",
                 &[failed(Unavailable), failed(Transport), Ended::Messages],
                 &[1, 2, 0],
+            ),
+            (
+                "a proxy that cuts what is idle",
+                &[
+                    failed(Transport),
+                    failed(Transport),
+                    failed_after(20, Transport),
+                    failed_after(20, Unavailable),
+                    failed(Transport),
+                ],
+                &[1, 2, 1, 1, 1],
+            ),
+            (
+                "connections that are not made",
+                &[failed_after(5, Transport), failed_after(5, Transport)],
+                &[1, 2],
+            ),
+            (
+                "what a person must mend, however late it says so",
+                &[failed_after(30, Denied), failed_after(30, Denied)],
+                &[60, 60],
             ),
         ];
         for (what, ended, expected) in cases {

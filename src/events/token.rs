@@ -30,13 +30,9 @@ impl TokenFile {
                 .map_err(|error| format!("{} cannot be read: {error}", shown::path(&path)))?;
             let text =
                 String::from_utf8(bytes).map_err(|_| format!("{} is not a text", shown::path(&path)))?;
-            match text.trim() {
-                "" => Err(format!(
-                    "{} is empty; write the token into it",
-                    shown::path(&path)
-                )),
-                token => Ok(Arc::new(Secret::new(token))),
-            }
+            token(&text)
+                .map(|token| Arc::new(Secret::new(token)))
+                .map_err(|why| format!("{} {why}", shown::path(&path)))
         }))
     }
 
@@ -55,6 +51,23 @@ impl TokenFile {
             admitted | is_same(token.expose().as_bytes(), sent)
         })
     }
+}
+
+/// What a file holds beside the mark of an editor and what stands around it; or why that is no token.
+fn token(text: &str) -> Result<&str, &'static str> {
+    let token = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    match token {
+        "" => Err("is empty; write the token into it"),
+        // No header can carry it, so that it would keep out whoever has it.
+        token if token.contains(is_unsendable) => {
+            Err("holds line breaks or other characters that no header can carry; let it hold the token alone")
+        }
+        token => Ok(token),
+    }
+}
+
+fn is_unsendable(character: char) -> bool {
+    character.is_control() && character != '\t'
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -103,12 +116,32 @@ mod tests {
             headers.insert(hyper::header::HeaderName::from_static(name), value.clone());
             assert_eq!(token.admits(&headers).await, is_admitted, "{name}: {value:?}");
         }
-        std::fs::write(file.path(), "another").unwrap();
+        std::fs::write(file.path(), "\u{feff}another").unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN, HeaderValue::from_static("another"));
         assert!(token.admits(&headers).await, "it is read again");
         std::fs::write(file.path(), "").unwrap();
         headers.insert(TOKEN, HeaderValue::from_static(""));
         assert!(!token.admits(&headers).await, "an emptied file lets nobody in");
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_no_token() {
+        for (text, found) in [
+            ("hunter2\r\n", Ok("hunter2")),
+            ("\u{feff}hunter2\n", Ok("hunter2")),
+            ("two words, hünter2", Ok("two words, hünter2")),
+            ("\u{feff}\n", Err("is empty")),
+            ("hunter2\nhunter3\n", Err("line breaks")),
+            ("hun\u{0}ter2", Err("line breaks")),
+            ("hun\u{7f}ter2", Err("line breaks")),
+            ("hunter2\n\u{feff}", Err("line breaks")),
+        ] {
+            match (token(text), found) {
+                (Ok(token), Ok(expected)) => assert_eq!(token, expected),
+                (Err(why), Err(expected)) => assert!(why.contains(expected) && !why.contains("hun"), "{why}"),
+                (token, expected) => panic!("{text:?}: {token:?}, expected {expected:?}"),
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ pub use past::PastFamily;
 pub use serve::Answer;
 
 use crate::requests::Requests;
-use crate::view::{Board, View};
+use crate::view::{Board, Leadership, Replica, Standby, View};
 use encode::{Encoder, Format, OpenMetrics, Text};
 use families::OfScopes;
 use point::Sink;
@@ -49,6 +49,7 @@ pub struct Exposition {
     registry: Registry,
     process: Process,
     requests: Arc<Requests>,
+    leadership: Leadership,
     rendered: ArcSwap<Rendered>,
     /// Renderings go one after another.
     deflater: Mutex<Deflater>,
@@ -69,9 +70,17 @@ impl Exposition {
             registry,
             process,
             requests,
+            leadership: Leadership::default(),
             rendered: ArcSwap::default(),
             deflater: Mutex::default(),
         }
+    }
+
+    /// Shows what was rendered only while this replica leads.
+    #[must_use]
+    pub fn of_replica(mut self, leadership: Leadership) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Renders what the board and the registry show now; from now on it is served. Returns when to render again though
@@ -114,11 +123,25 @@ impl Exposition {
 
     /// The body of one answer, in chunks.
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
-        let rendered = self.rendered.load();
-        let bodies = &rendered.bodies;
+        let replica = self.leadership.now();
+        if !matches!(replica, Replica::Standby(_)) {
+            let shown = self.with(&self.rendered.load().bodies, &replica, answer);
+            // The last thing that is done: a lease may have ended on the way.
+            if self.leadership.shows() {
+                return shown;
+            }
+        }
+        match self.leadership.now() {
+            standby @ Replica::Standby(_) => self.with(&Bodies::default(), &standby, answer),
+            // It has begun to lead just now.
+            _ => self.with(&Bodies::default(), &Replica::Standby(Standby::default()), answer),
+        }
+    }
+
+    fn with(&self, bodies: &Bodies, replica: &Replica, answer: Answer) -> Vec<Bytes> {
         let tail = match answer.format {
-            Format::Text => self.tail(Text::default()),
-            Format::OpenMetrics => self.tail(OpenMetrics::default()) + OpenMetrics::END,
+            Format::Text => self.tail(replica, Text::default()),
+            Format::OpenMetrics => self.tail(replica, OpenMetrics::default()) + OpenMetrics::END,
         };
         match answer.gzip {
             true => bodies.gzip(answer.format, &tail),
@@ -127,7 +150,13 @@ impl Exposition {
     }
 
     /// What is as it is now, behind what was rendered.
-    fn tail(&self, mut encoder: impl Encoder) -> String {
+    fn tail(&self, replica: &Replica, mut encoder: impl Encoder) -> String {
+        if let Replica::Standby(_) = replica {
+            let mut own = self.registry.gather();
+            own.retain(|family| families::OF_STANDBY.contains(&family.name()));
+            families::registered(&own, &mut encoder);
+        }
+        families::of_replica(replica, &mut encoder);
         self.process.all(&mut encoder);
         encoder.into_written()
     }

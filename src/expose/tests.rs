@@ -163,7 +163,7 @@ fn rendered() -> [String; 2] {
     ];
     board.publish_accounts(accounts.into());
     board.change_events(|events| {
-        events.open = [true, false];
+        events.http = true;
         let of = |account, region_id| Scope::new(account, region_id);
         events.received(
             Source::Http,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::bounded::MAX_TEXT;
+use crate::form;
 
 /// What stays as it is in a query that we write.
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
@@ -33,9 +34,8 @@ impl Parameters {
     /// Reads `application/x-www-form-urlencoded`, as forms send it.
     pub(super) fn read(query: Option<&str>) -> Result<Self, BadParameter> {
         let mut values = BTreeMap::new();
-        let pairs = query.unwrap_or_default().split('&');
-        for pair in pairs.filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (name, value) in form::pairs(query.unwrap_or_default()) {
+            let value = value.unwrap_or_default();
             let name = decode(name).ok_or_else(|| BadParameter::new(name, "expected UTF-8"))?;
             let value = decode(value).ok_or_else(|| BadParameter::new(&name, "expected UTF-8"))?;
             if value.len() > MAX_TEXT {
@@ -127,9 +127,7 @@ pub(super) fn encode_text(text: &str) -> impl fmt::Display + '_ {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let spaces = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaces).decode_utf8().ok()?;
-    Some(decoded.into_owned())
+    String::from_utf8(form::decoded(text).into_owned()).ok()
 }
 
 #[cfg(test)]

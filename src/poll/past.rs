@@ -1,14 +1,16 @@
 //! Everything that the API lists for a scope, histories of schedules whole: read once, beside no poller.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::cloud::{Cloud, Reply};
 use super::conversation::{INVOCATIONS_TIMEOUT, take};
 use super::scan::cursor::HistoryCursor;
 use super::scan::names::Lookup;
 use super::scan::{Invocations, Question, Request, Scan};
+use crate::aliyun::client::Action;
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::clock::{Clock, Now};
@@ -17,6 +19,12 @@ use crate::result::Seconds;
 
 /// No history has more pages.
 const MAX_PAGES: usize = 5_000;
+
+/// DescribeInvocations is asked so often while its failures pass: no later poll would make up for an answer.
+const TRIES: u32 = 3;
+
+/// Between them at least, and at most whatever the API asks for.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How far a reading has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,9 +79,10 @@ pub async fn read<C: Cloud>(
     let mut scan = Scan::sweep(clock.now(), history_budget);
     let mut cursor = HistoryCursor::default();
     while let Some(request) = scan.next_request(&cursor) {
-        let can_fail = request.question.can_fail();
-        let deadline = can_fail.then(|| Instant::now() + INVOCATIONS_TIMEOUT);
-        let reply = cloud.ask(&request, Priority::Sweep, deadline).await;
+        let reply = match request.question.can_fail() {
+            true => invocations(cloud, &request).await,
+            false => cloud.ask(&request, Priority::Sweep, None).await,
+        };
         let is_refused = reply
             .as_ref()
             .is_err_and(|error| error.reason == Reason::Rejected);
@@ -109,6 +118,22 @@ pub async fn read<C: Cloud>(
         lacks_schedules,
         past: record.take_past(),
     })
+}
+
+/// Asks DescribeInvocations.
+async fn invocations<C: Cloud>(cloud: &C, request: &Request) -> Result<Reply, CallError> {
+    let mut tries = 1;
+    loop {
+        let deadline = Some(Instant::now() + INVOCATIONS_TIMEOUT);
+        match cloud.ask(request, Priority::Sweep, deadline).await {
+            Err(error) if tries < TRIES && !matches!(error.reason, Reason::Denied | Reason::Rejected) => {
+                tries += 1;
+                let (least, most) = PAUSES;
+                sleep(cloud.paused_for(Action::DescribeInvocations).clamp(least, most)).await;
+            }
+            reply => return reply,
+        }
+    }
 }
 
 /// Reads the history of every schedule that has run. Returns how many are refused.
@@ -168,8 +193,7 @@ async fn names<C: Cloud>(cloud: &C, record: &mut Record) {
             question: Question::Names(Lookup::Command(id.clone())),
             token: None,
         };
-        let deadline = Some(Instant::now() + INVOCATIONS_TIMEOUT);
-        match cloud.ask(&request, Priority::Sweep, deadline).await {
+        match invocations(cloud, &request).await {
             Ok(Reply::Invocations(page)) => {
                 let missing = if page.commands.is_empty() {
                     vec![id]

@@ -1,7 +1,7 @@
 //! Saved pairs of format version 1 as those of version 2.
 //!
-//! Version 1 did not save when the baseline began: the last recorded poll stands for it, so that what settled while
-//! the program was exchanged still counts. It held series at 0 by the wall clock, with the length of the time as it
+//! Version 1 did not save when the baseline began, so that nobody knows it. All that ended well before the last
+//! recorded poll counts as known, so that what settled while the program was exchanged still counts. It held series at 0 by the wall clock, with the length of the time as it
 //! was configured.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -232,11 +232,11 @@ impl Head1 {
     fn upgraded(self) -> (Baseline, Work, BTreeMap<StatusNumber, Seconds>) {
         let baseline = Baseline {
             looked_with: self.looked_with,
-            began: self.recorded_at,
+            began: 0,
             recorded_at: self.recorded_at,
             swept_at: self.swept_at,
             oldest_listed: None,
-            forgotten_until: 0,
+            forgotten_until: Baseline::known_before(self.recorded_at),
         };
         let work = Work {
             lost: self.lost,
@@ -253,3 +253,6 @@ impl Head1 {
 fn decode<T: DeserializeOwned>(key: Key, value: &[u8]) -> Result<T, Damaged> {
     table::decode(value).ok_or(Damaged { key })
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What of it decides which results there are, and how they are told apart.
+    pub fn telling_apart(&self) -> String {
+        let commands = self.commands.as_ref();
+        let commands = commands.map(|commands| (commands.selection.fingerprint(), commands.max_commands));
+        format!(
+            "{:?}",
+            (self.filter, self.max_error_codes, self.max_exit_codes, commands)
+        )
+    }
+
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             error_codes: self.max_error_codes,

@@ -1,6 +1,6 @@
 //! What has been received of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Board;
@@ -11,8 +11,10 @@ use crate::scope::Scope;
 /// Events so far, and the scopes that they can hurry.
 #[derive(Debug, Clone, Default)]
 pub struct EventsView {
-    /// The ways that are open; nothing is shown of the others until something has come by them.
-    pub open: [bool; Source::ALL.len()],
+    /// Whether events of every account are taken over HTTP.
+    pub http: bool,
+    /// The accounts whose events are taken from queues.
+    pub queues: BTreeSet<Arc<str>>,
     /// By source and outcome, each by its place in `ALL`.
     pub received: [[u64; Outcome::ALL.len()]; Source::ALL.len()],
     /// Scopes that an event was for, or that have a queue.
@@ -99,9 +101,18 @@ impl Outcome {
 }
 
 impl EventsView {
-    /// Whether events are taken at all, or have been.
+    /// Whether events are taken this way, or have been: nothing is shown of the others.
     pub fn is_shown(&self, source: Source) -> bool {
-        self.open[source as usize] || self.received[source as usize] != [0; Outcome::ALL.len()]
+        let is_open = match source {
+            Source::Http => self.http,
+            Source::Queue => !self.queues.is_empty(),
+        };
+        is_open || self.received[source as usize] != [0; Outcome::ALL.len()]
+    }
+
+    /// Whether the account of a scope has a source of events: only there they are missed where none come.
+    pub fn has_source(&self, scope: &Scope) -> bool {
+        self.http || self.queues.contains(&scope.account)
     }
 
     /// Something has come, and these scopes are to be looked at.
@@ -122,7 +133,7 @@ impl EventsView {
 
     /// Whether any way is open.
     pub fn is_on(&self) -> bool {
-        self.open.contains(&true)
+        self.http || !self.queues.is_empty()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod prometheus;
+mod spans;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -10,6 +10,7 @@
 )]
 
 mod accounts;
+mod backfill;
 mod broken;
 mod cloud;
 mod commands;
@@ -35,5 +36,6 @@ mod regions;
 mod reload;
 mod scrape;
 mod stage;
+mod standby;
 mod stuck;
 mod web;

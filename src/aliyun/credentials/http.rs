@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::error::{CredentialsError, Problem};
 use super::{Credentials, Environment};
 use crate::aliyun::answer::{self, Object, object_of, text, text_or_number};
-use crate::aliyun::error_body::ErrorBody;
+use crate::aliyun::error_body::{ErrorBody, is_plain};
 use crate::aliyun::http::Http;
 use crate::secret::Secret;
 use crate::shown::cut;
@@ -163,14 +163,6 @@ impl Answer {
             request_id: plain(body.request_id),
         }
     }
-}
-
-/// Whether a text looks like a code or an id. Anything else is not shown, for it could be what was signed.
-fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 object_of! {

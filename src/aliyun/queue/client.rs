@@ -10,7 +10,7 @@ use super::error::QueueError;
 use super::sign::{Request, sign};
 use super::xml::{self, Message};
 use crate::aliyun::credentials::{Credentials, Provider};
-use crate::aliyun::http::Http;
+use crate::aliyun::http::{Http, no_answer};
 use crate::aliyun::sign::SigningKey;
 use crate::requests::QueueReason;
 
@@ -69,25 +69,27 @@ impl QueueClient {
     /// Deletes messages. Those that are gone, or whose time is over, are none of anybody's business.
     ///
     /// # Errors
-    /// When the queue refuses as a whole.
+    /// When the request fails, or any other message is refused: what is not deleted comes again.
     pub async fn delete(&self, messages: &[Message]) -> Result<(), QueueError> {
         let body = xml::receipt_handles(messages.iter().map(|message| message.receipt_handle.as_str()));
         let resource = self.address.messages();
         let answer = self.call("DELETE", &resource, Some(body), ANSWER_WITHIN).await?;
-        match answer.status {
-            200..300 => Ok(()),
-            _ => match answer.error() {
-                // A list of messages that could not be deleted has no code of its own.
-                QueueError {
-                    code: None,
-                    reason: QueueReason::Rejected,
-                    ..
-                } => Ok(()),
-                error => match error.code.as_deref() {
-                    Some("MessageNotExist" | "ReceiptHandleError") => Ok(()),
-                    _ => Err(error),
-                },
-            },
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        // Of each message, or of the request.
+        let codes = xml::undeleted(&answer.body).unwrap_or_else(|| vec![xml::error_code(&answer.body)]);
+        let is_gone =
+            |code: &Option<String>| matches!(code.as_deref(), Some("MessageNotExist" | "ReceiptHandleError"));
+        match codes.into_iter().find(|code| !is_gone(code)) {
+            None => Ok(()),
+            Some(code) => {
+                let error = QueueError::of_answer(answer.status, code);
+                Err(QueueError {
+                    what: format!("messages cannot be deleted: {}", error.what),
+                    ..error
+                })
+            }
         }
     }
 
@@ -109,9 +111,10 @@ impl QueueClient {
         if (200..300).contains(&answer.status) || !answer.error().refuses_key() {
             return Ok(answer);
         }
-        let others = match credentials.security_token {
-            Some(_) => Some(self.provider.renew(&credentials).await),
-            None => self.provider.replaced(&credentials).await,
+        // As for the API: they are the account's, and a queue that others guard says nothing of them.
+        let others = match answer.error().refuses_token() && credentials.security_token.is_some() {
+            true => Some(self.provider.renew(&credentials).await),
+            false => self.provider.replaced(&credentials).await,
         };
         match others {
             None => Ok(answer),
@@ -162,10 +165,8 @@ impl QueueClient {
             } else {
                 QueueReason::Transport
             };
-            QueueError::new(
-                reason,
-                format!("no answer from {}: {}", self.address.base, error.without_url()),
-            )
+            let route = self.http.route_of(&self.address.base);
+            QueueError::new(reason, no_answer(&route, error))
         };
         // Of the whole, its body included.
         let mut response = sending.timeout(within).send().await.map_err(failed)?;

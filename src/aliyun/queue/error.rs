@@ -32,7 +32,7 @@ impl QueueError {
             (429, _) | (_, "QpsLimitExceeded") => QueueReason::Throttled,
             (_, name) if name.starts_with("Throttling") => QueueReason::Throttled,
             (_, "TimeExpired") | (401 | 403, _) => QueueReason::Denied,
-            (_, name) if name.starts_with("InvalidSecurityToken") => QueueReason::Denied,
+            (_, name) if is_of_key(name) => QueueReason::Denied,
             (500.., _) => QueueReason::Unavailable,
             (400.., _) => QueueReason::Rejected,
             // Neither good nor bad: not a queue.
@@ -50,17 +50,40 @@ impl QueueError {
                  mns:BatchDeleteMessage on the queue's messages"
                     .to_owned()
             }
-            QueueReason::Denied => "the key is refused".to_owned(),
+            QueueReason::Denied if is_of_key(name) => "the key is refused".to_owned(),
+            QueueReason::Denied if name.is_empty() => {
+                format!(
+                    "status {status} without the code of a queue; look for a proxy that refuses the request"
+                )
+            }
             _ => format!("status {status}"),
         };
         Self { reason, what, code }
     }
 
-    /// Whether other credentials may do better.
+    /// Whether the key itself was refused, so that one that has been put in its place meanwhile may do better.
     pub(super) fn refuses_key(&self) -> bool {
-        self.reason == QueueReason::Denied
-            && !matches!(self.code.as_deref(), Some("AccessDenied" | "TimeExpired"))
+        self.code.as_deref().is_some_and(is_of_key)
     }
+
+    /// Whether temporary credentials were refused that a renewal may replace.
+    pub(super) fn refuses_token(&self) -> bool {
+        self.code
+            .as_deref()
+            .is_some_and(|code| code.starts_with("InvalidSecurityToken"))
+    }
+}
+
+/// Whether a code speaks of the key, and of nothing that it may not do.
+fn is_of_key(code: &str) -> bool {
+    [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidSecurityToken",
+        "MissingSecurityToken",
+    ]
+    .iter()
+    .any(|prefix| code.starts_with(prefix))
 }
 
 impl fmt::Display for QueueError {
@@ -99,5 +122,28 @@ mod tests {
                 "{status} {code:?}"
             );
         }
+    }
+
+    #[test]
+    fn only_a_refused_key_may_have_been_replaced_and_only_a_refused_token_is_renewed() {
+        for (code, refuses) in [
+            (Some("InvalidAccessKeyId"), (true, false)),
+            (Some("SignatureDoesNotMatch"), (true, false)),
+            (Some("InvalidSecurityToken.Expired"), (true, true)),
+            (Some("MissingSecurityToken"), (true, false)),
+            (Some("AccessDenied"), (false, false)),
+            (Some("TimeExpired"), (false, false)),
+            (Some("InvalidArgument"), (false, false)),
+            (None, (false, false)),
+        ] {
+            for status in [401, 403] {
+                let error = QueueError::of_answer(status, code.map(str::to_owned));
+                assert_eq!(error.reason, QueueReason::Denied);
+                let found = (error.refuses_key(), error.refuses_token());
+                assert_eq!(found, refuses, "{code:?}");
+            }
+        }
+        let page = QueueError::of_answer(403, None).to_string();
+        assert!(page.starts_with("status 403") && page.contains("proxy"), "{page}");
     }
 }

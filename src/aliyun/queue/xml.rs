@@ -1,15 +1,17 @@
 //! The XML of queues, by local names: its namespace is written in two ways.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::Event;
+
+use crate::aliyun::error_body::{ErrorBody, is_plain};
 
 /// More elements inside of each other than any document of a queue has.
 const DEEPEST: usize = 16;
 /// In one answer.
 const MOST: usize = 16;
-/// A code is cut here.
-const LONGEST_CODE: usize = 128;
 
 /// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +22,14 @@ pub struct Message {
     pub receipt_handle: String,
 }
 
-/// Reads `<Messages>` or a single `<Message>`.
+/// Reads `<Messages>` or a single `<Message>`. One without a receipt handle is left out, unless all are: it cannot be
+/// deleted, and others must not come again for it.
 ///
 /// # Errors
 /// What is wrong with the document, for a person.
 pub(super) fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
     let mut messages = Vec::new();
+    let mut count = 0_usize;
     let (mut body, mut receipt_handle) = (None, None);
     each(document, |depth, name, text| {
         // <Messages> and <Message>, or <Message> alone.
@@ -33,38 +37,44 @@ pub(super) fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
             "MessageBody" if depth <= 3 => body = Some(text),
             "ReceiptHandle" if depth <= 3 => receipt_handle = Some(text),
             "Message" if depth <= 2 => {
-                let (Some(body), Some(receipt_handle)) = (body.take(), receipt_handle.take()) else {
-                    return Err("a message without a body or a receipt handle");
-                };
-                if messages.len() == MOST {
+                if count == MOST {
                     return Err("more messages than were asked for");
                 }
-                messages.push(Message { body, receipt_handle });
+                count += 1;
+                let body = body.take().unwrap_or_default();
+                let handle = receipt_handle.take().filter(|handle| !handle.is_empty());
+                messages.extend(handle.map(|receipt_handle| Message { body, receipt_handle }));
             }
             _ => {}
         }
         Ok(())
     })?;
-    Ok(messages)
+    match messages.is_empty() && count > 0 {
+        true => Err("no message with a receipt handle"),
+        false => Ok(messages),
+    }
 }
 
 /// The code of `<Error>`, if it is one.
 pub(super) fn error_code(document: &[u8]) -> Option<String> {
-    let mut code = None;
-    // What stands before a mistake is good enough.
-    let _ = each(document, |depth, name, text| {
-        if depth == 2 && name == "Code" {
-            code.get_or_insert(text);
+    let code = ErrorBody::read(document).code.filter(|code| is_plain(code));
+    code.map(Cow::into_owned)
+}
+
+/// The codes of `<Errors>`, one for each message that could not be deleted; none where it is no such list.
+pub(super) fn undeleted(document: &[u8]) -> Option<Vec<Option<String>>> {
+    let (mut codes, mut code, mut is_list): (Vec<Option<String>>, Option<String>, bool) = Default::default();
+    each(document, |depth, name, text| {
+        match (depth, name) {
+            (1, name) => is_list = name == "Errors",
+            (2, "Error") => codes.push(code.take().filter(|code| is_plain(code))),
+            (3, "ErrorCode") => code = Some(text),
+            _ => {}
         }
         Ok(())
-    });
-    let code: String = code?;
-    let is_code = !code.is_empty()
-        && code.len() <= LONGEST_CODE
-        && code
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    is_code.then_some(code)
+    })
+    .ok()?;
+    (is_list && !codes.is_empty()).then_some(codes)
 }
 
 /// The document that deletes these messages.
@@ -85,6 +95,7 @@ fn each(
 ) -> Result<(), &'static str> {
     let document = str::from_utf8(document).map_err(|_| "not UTF-8")?;
     let mut reader = Reader::from_str(document);
+    reader.config_mut().expand_empty_elements = true;
     let mut depth = 0_usize;
     let mut has_root = false;
     let mut text = String::new();
@@ -161,6 +172,40 @@ mod tests {
             None,
             "of messages, not of the call"
         );
+        assert_eq!(
+            undeleted(sample("batch_delete_error_response").as_bytes()),
+            Some(vec![Some("ReceiptHandleError".to_owned())])
+        );
+        assert_eq!(undeleted(empty.as_bytes()), None);
+    }
+
+    #[test]
+    fn an_odd_message_does_not_cost_the_others() {
+        let good = "<Message><MessageBody>{}</MessageBody><ReceiptHandle>1</ReceiptHandle></Message>";
+        for (odd, bodies) in [
+            ("", vec!["{}", "{}"]),
+            (
+                "<Message><MessageBody/><ReceiptHandle>2</ReceiptHandle></Message>",
+                vec!["{}", "", "{}"],
+            ),
+            (
+                "<Message><ReceiptHandle>2</ReceiptHandle></Message>",
+                vec!["{}", "", "{}"],
+            ),
+            (
+                "<Message><MessageBody>x</MessageBody></Message>",
+                vec!["{}", "{}"],
+            ),
+            (
+                "<Message><MessageBody>x</MessageBody><ReceiptHandle/></Message>",
+                vec!["{}", "{}"],
+            ),
+            ("<Message/>", vec!["{}", "{}"]),
+        ] {
+            let read = messages(format!("<Messages>{good}{odd}{good}</Messages>").as_bytes()).unwrap();
+            let read: Vec<&str> = read.iter().map(|message| message.body.as_str()).collect();
+            assert_eq!(read, bodies, "{odd}");
+        }
     }
 
     #[test]
@@ -200,7 +245,18 @@ mod tests {
         }
         assert!(messages(&[b'<', 0xff]).is_err());
         assert_eq!(messages(b"<Messages></Messages>"), Ok(vec![]));
+        assert_eq!(messages(b"<Messages/>"), Ok(vec![]));
         assert_eq!(error_code(b"<Error><Code>hunter2 was wrong</Code></Error>"), None);
         assert_eq!(error_code(b"<html><Code>X</Code"), None);
+        let of = |errors: &str| undeleted(format!("<Errors>{errors}</Errors>").as_bytes());
+        let one = "<Error><ErrorCode>InternalError</ErrorCode></Error>";
+        assert_eq!(
+            of(&format!("<Error></Error>{one}")),
+            Some(vec![None, Some("InternalError".to_owned())])
+        );
+        for none in ["", "<Error>", "text"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        assert_eq!(undeleted(b"<html><Error></Error></html>"), None);
     }
 }

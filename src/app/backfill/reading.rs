@@ -1,17 +1,17 @@
 //! The reading of one scope, once: kept beside the files, and where it is the first look, in the state.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::time::Instant;
 
 use crate::aliyun::ecs::Ecs;
 use crate::aliyun::error::CallError;
 use crate::backfill::Until;
 use crate::backfill::kept::Kept;
+use crate::backfill::until::Looks;
 use crate::clock::Clock;
 use crate::poll::past::{self, Come};
 use crate::poll::plan::PollPlan;
@@ -40,7 +40,7 @@ pub(super) enum Join {
     /// The state, which no exporter uses meanwhile.
     State(Arc<Store>),
     /// A running exporter has said when its first looks began.
-    Looks(Arc<BTreeMap<Scope, Seconds>>),
+    Looks(Arc<Looks>),
 }
 
 /// What is to be read of a scope.
@@ -65,24 +65,26 @@ impl Reading {
     /// Reads it; none where the region's API does not know Cloud Assistant.
     pub(super) async fn run(self) -> anyhow::Result<Option<ReadScope>> {
         let look = match &self.join {
-            Join::Looks(looks) => {
-                let look = looks.get(&self.scope).copied();
-                Some(look.context(
-                    "the status does not have its first look: it was not polled, or not to the end",
-                )?)
-            }
+            Join::Looks(looks) => match looks.began.get(&self.scope) {
+                Some(look) => Some(*look),
+                None if looks.set_aside.contains(&self.scope) => return Ok(None),
+                None => bail!(
+                    "the status does not have its first look: it was not polled, or not to the end, or its state was \
+                     begun by an earlier version"
+                ),
+            },
             Join::State(store) => {
                 let record = self.load(store).await?;
                 match record.needs_baseline() {
                     true => None,
                     false => Some(record.first_look_began().context(
-                        "its state is of an earlier version, which does not say when its first look began",
+                        "its state was begun by an earlier version, which has not saved when its first look was: see \
+                         docs/upgrading.md",
                     )?),
                 }
             }
         };
-        // All of it that decides how results are told apart.
-        let settings = format!("{:?}", self.plan.settings);
+        let settings = self.plan.settings.telling_apart();
         let kept = Kept::load(&self.directory, &self.scope, &settings);
         let known = kept.zip(look).and_then(|(kept, look)| {
             let until = match kept.is_own_look {
@@ -149,7 +151,12 @@ impl Reading {
                     }
                     return Ok(Some(kept));
                 }
-                Err(error) if self.plan.discovered && error.code.as_deref() == Some(NOT_SUPPORTED) => {
+                // Where there was a look once, the region knows Cloud Assistant, and this is a failure like others.
+                Err(error)
+                    if self.plan.discovered
+                        && look.is_none()
+                        && error.code.as_deref() == Some(NOT_SUPPORTED) =>
+                {
                     return Ok(None);
                 }
                 Err(error) => {

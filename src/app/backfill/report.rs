@@ -3,19 +3,32 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::all::AllRead;
 use super::reading::ReadScope;
 use crate::backfill::days::Written;
 use crate::backfill::{Left, ScopeSeries, Sums, Until};
+use crate::scope::Scope;
 use crate::timestamp;
 
 /// So many scopes are told one by one; of the others the sums.
 const MOST_SCOPES: usize = 50;
 
+/// The state that has said where the files end.
+#[derive(Debug)]
+pub(super) struct UsedState {
+    /// Absolute: who reads of it may stand elsewhere.
+    pub(super) path: PathBuf,
+    /// Whether nothing had been saved there.
+    pub(super) is_new: bool,
+}
+
 /// What has been done. Its text is for people.
 #[derive(Debug)]
 pub struct Report {
     directory: PathBuf,
+    state: Option<UsedState>,
     scopes: Vec<Line>,
+    not_supported: Vec<Scope>,
     written: Written,
     /// Of `cloud_assistant_results_total` in the files.
     results: u64,
@@ -37,7 +50,7 @@ struct Line {
 impl Report {
     pub(super) fn of(
         directory: PathBuf,
-        read: &[ReadScope],
+        (read, state): (AllRead, Option<UsedState>),
         series: &[ScopeSeries],
         written: Written,
         sums: &Sums,
@@ -46,11 +59,14 @@ impl Report {
         let totals = totals.filter(|(name, _)| name.starts_with("cloud_assistant_results_total{"));
         Self {
             directory,
+            state,
             scopes: read
+                .scopes
                 .iter()
                 .zip(series)
                 .map(|(read, series)| Line::of(read, series))
                 .collect(),
+            not_supported: read.not_supported,
             written,
             results: totals.map(|(_, rise)| rise).sum(),
         }
@@ -85,7 +101,8 @@ impl Line {
         );
         remark(
             kept.lacks_schedules,
-            "DescribeInvocations could not be had: runs of schedules that their rows do not show, and names, are missing"
+            "DescribeInvocations could not be had: runs of schedules that their rows do not show, and names, are \
+             missing; once it can be had, remove the directory read and run this again"
                 .to_owned(),
         );
         remark(
@@ -146,6 +163,23 @@ impl fmt::Display for Report {
                 .map(|line| line.remarks.len())
                 .sum();
             writeln!(to, "and {more} scopes more, with {remarks} remarks")?;
+        }
+        for scope in self.not_supported.iter().take(MOST_SCOPES) {
+            writeln!(to, "no Cloud Assistant in {scope}, which is left out")?;
+        }
+        if let Some(more @ 1..) = self.not_supported.len().checked_sub(MOST_SCOPES) {
+            writeln!(to, "nor in {more} regions more")?;
+        }
+        if let Some(state) = &self.state {
+            let path = state.path.display();
+            match state.is_new {
+                true => writeln!(
+                    to,
+                    "state: {path}, made new. Only an exporter with this state.path goes on from here; one that has \
+                     counted with another has results of these files in its counters"
+                )?,
+                false => writeln!(to, "state: {path}")?,
+            }
         }
         let listed: u64 = self.scopes.iter().map(|line| line.in_files).sum();
         writeln!(

@@ -124,6 +124,36 @@ fn what_is_no_event_is_unreadable_and_keeps_nobody_busy() {
 }
 
 #[test]
+fn what_is_odd_costs_neither_its_neighbours_nor_its_event() {
+    let good = hint("1234567890123456", "cn-hangzhou").remove(0);
+    for odd in ["1", "null", "[]", "\"text\"", "1e999", r#""\ud800""#, "true"] {
+        let list = format!("[{CLOUD_EVENT},{odd},{CLOUD_EVENT}]");
+        let expected = [good.clone(), good.clone(), Message::Unreadable];
+        assert_eq!(plain(&list), expected, "{odd}");
+    }
+    let of = |more: &str| plain(&CLOUD_EVENT.replacen('{', &format!("{{{more},"), 1));
+    for odd in [
+        r#""alert":"x""#,
+        r#""alert":null"#,
+        r#""alert":[]"#,
+        r#""alert":{"meta":null}"#,
+        r#""alert":{"meta":{"sysEventMeta":7}}"#,
+        r#""type":"overwritten""#,
+        r#""userId":"\ud800""#,
+        r#""regionId":1e999"#,
+        r#""\ud800":1"#,
+    ] {
+        assert_eq!(of(odd), std::slice::from_ref(&good), "{odd}");
+    }
+    // What an alert says itself stays, whatever is within it.
+    let alert = ALERT.replace(r#"{"sysEventMeta""#, r#"null,"x":{"sysEventMeta""#);
+    assert_eq!(
+        plain(&format!(r#"{{"alert":{alert}}}"#)),
+        hint("1234567890123456", "")
+    );
+}
+
+#[test]
 fn the_query_goes_before_the_body() {
     let query = About::of_query(Some("account=my+team%2Fprod&region_id=&x=1&account"));
     assert_eq!(query, about("my team/prod", ""));

@@ -40,16 +40,19 @@ pub(in crate::expose) fn of_events(view: &View, to: &mut dyn Sink) {
             to.point(&[("outcome", outcome.as_str())], count.into());
         }
     }
-    family(&LAST_EVENT, view, to, |scope, _, to| {
-        if let Some(last) = scope.last {
+    family(&LAST_EVENT, view, to, |seen, _, to| {
+        if let Some(last) = seen.last {
             to(&[], last.into());
         }
     });
-    family(&EVENT_POLLS, view, to, |_, view, to| {
-        to(&[], view.work.event_polls)
+    // The alert for events that do not come looks for it.
+    family(&EVENT_POLLS, view, to, |_, scope, to| {
+        if view.events.has_source(&scope.scope) {
+            to(&[], scope.work.event_polls);
+        }
     });
-    family(&QUEUE_FAILURES, view, to, |scope, _, to| {
-        let failures = scope.queue.iter().flat_map(|queue| queue.failures);
+    family(&QUEUE_FAILURES, view, to, |seen, _, to| {
+        let failures = seen.queue.iter().flat_map(|queue| queue.failures);
         for (reason, count) in QueueReason::ALL.into_iter().zip(failures) {
             if count > 0 {
                 to(&[("reason", reason.as_str())], count);
@@ -66,7 +69,7 @@ fn family(
     family: &Family<'_>,
     view: &View,
     to: &mut dyn Sink,
-    points: fn(&ScopeEvents, &ScopeView, ToScope<'_>),
+    points: impl Fn(&ScopeEvents, &ScopeView, ToScope<'_>),
 ) {
     let none = ScopeEvents::default();
     let mut has_begun = false;

@@ -13,7 +13,7 @@ const BEFORE_THE_BASELINE: Seconds = 15 * 60;
 pub(in crate::record) struct Baseline {
     /// The filter of the last baseline; none before there was one.
     pub looked_with: Option<u64>,
-    /// When the last baseline began: rule 2.
+    /// When the last baseline began: rule 2. 0 where it was version 1's, which has not saved it.
     pub began: Seconds,
     /// When a poll was last recorded.
     pub recorded_at: Seconds,
@@ -30,6 +30,16 @@ impl Baseline {
     pub(super) fn old_before(&self) -> Seconds {
         let baseline = self.began.saturating_sub(BEFORE_THE_BASELINE);
         baseline.max(self.forgotten_until.saturating_add(1))
+    }
+
+    /// Up to when what a look has missed that began then is no news.
+    pub(in crate::record) fn known_before(began: Seconds) -> Seconds {
+        began.saturating_sub(BEFORE_THE_BASELINE).saturating_sub(1)
+    }
+
+    /// Whether it shows that something has been forgotten, and so listed.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.began > 0 && self.forgotten_until > 0
     }
 
     /// Whether a result that only a later look shows, with that time of its own, is from before.

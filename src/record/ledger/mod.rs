@@ -109,12 +109,8 @@ impl Ledger {
 
     /// Whether what is held shows that a result has ever been listed.
     pub(super) fn has_listed(&self) -> bool {
-        let Baseline {
-            oldest_listed,
-            forgotten_until,
-            ..
-        } = self.baseline;
-        self.identities.len() > 0 || oldest_listed.is_some() || forgotten_until > 0
+        let baseline = &self.baseline;
+        self.identities.len() > 0 || baseline.oldest_listed.is_some() || baseline.has_forgotten()
     }
 
     /// The open results, with how deep in the list each should be now where that can be told.

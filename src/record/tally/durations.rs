@@ -25,12 +25,12 @@ impl Durations {
         }
     }
 
-    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+    /// `of_baseline` is the hold of what the baseline lists.
+    pub(super) fn on(&mut self, fact: &Fact<'_>, of_baseline: Hold) {
         let Fact::Settled(settled) = fact else { return };
         let status = settled.labelled.labels.status;
-        // What the baseline lists does not count: long before something does, its histogram is seen at 0.
         let hold = match settled.how {
-            How::Baseline => Hold::Over,
+            How::Baseline => of_baseline,
             How::Counted | How::Old | How::Again => Hold::NEW,
         };
         self.begin(status, hold);

@@ -88,13 +88,19 @@ impl Tallies {
     /// Something happened.
     pub(super) fn on(&mut self, fact: &Fact<'_>, context: Context<'_>) {
         let Context { identities, labels } = context;
+        // What the baseline lists does not count: long before something does, all is seen at 0. But not where nothing
+        // is shown of it: whoever keeps the past shows nothing.
+        let of_baseline = if self.past.is_some() {
+            Hold::NEW
+        } else {
+            Hold::Over
+        };
         if !self.has_begun && matches!(fact, Fact::Moved { .. } | Fact::Settled(_)) {
-            // What the baseline lists does not count: long before something does, all is seen at 0.
-            self.begin(if self.has_looked { Hold::NEW } else { Hold::Over }, labels);
+            self.begin(if self.has_looked { Hold::NEW } else { of_baseline }, labels);
         }
         self.window.on(fact, identities);
         self.totals.on(fact);
-        self.durations.on(fact);
+        self.durations.on(fact, of_baseline);
         self.deliveries.on(fact);
         self.newest.on(fact, identities);
         self.work.on(fact);

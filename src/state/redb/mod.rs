@@ -10,7 +10,6 @@ mod check;
 mod failure;
 mod file;
 mod format;
-mod lock;
 mod revision;
 #[cfg(test)]
 mod tests;
@@ -28,13 +27,16 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageError, Wri
 pub use upgrade::FromVersion1;
 
 use super::{Backend, Pairs, Save, StateError};
+use crate::file_lock::{FileLock, LockError};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use failure::state_error;
 use file::{CACHE, FILE};
 use format::{RECORD, SCOPES};
-use lock::Lock;
 use revision::LastRevision;
+
+/// The file that is locked.
+const LOCK: &str = "lock";
 
 /// How long the state of a scope that is no longer configured is kept: a mistake in a configuration costs nothing.
 const KEPT: Seconds = 30 * 86_400;
@@ -51,7 +53,7 @@ pub struct Redb {
     database: Mutex<Option<Database>>,
     last_revision: LastRevision,
     from_version_1: FromVersion1,
-    _lock: Option<Lock>,
+    _lock: Option<FileLock>,
 }
 
 /// How to open the file.
@@ -93,7 +95,7 @@ impl Redb {
             what: error.to_string(),
         };
         fs::create_dir_all(directory).map_err(|error| disk(directory, error))?;
-        let lock = Lock::take(directory)?;
+        let lock = lock(directory)?;
         let file = directory.join(FILE);
         let last_revision = LastRevision::read(directory)?;
         if !file.try_exists().map_err(|error| disk(&file, error))? {
@@ -242,6 +244,22 @@ impl Backend for Redb {
             what,
         }
     }
+}
+
+/// Takes the lock of a state directory, for as long as the state is in use.
+fn lock(directory: &Path) -> Result<FileLock, StateError> {
+    let path = directory.join(LOCK);
+    FileLock::take(&path).map_err(|error| match error {
+        LockError::InUse(owner) => StateError::InUse {
+            path: directory.to_path_buf(),
+            owner,
+        },
+        LockError::Disk(error) => StateError::Disk {
+            path,
+            doing: "locked",
+            what: error.to_string(),
+        },
+    })
 }
 
 fn read_pairs(

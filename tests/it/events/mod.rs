@@ -1,9 +1,12 @@
 //! Task events: what they hurry, what they cost, and that nothing else comes of them.
 
+mod deleting;
 mod endpoint;
 mod figures;
 mod hostile;
 mod queue;
+mod refused;
+mod sources;
 
 use std::collections::BTreeMap;
 
@@ -80,7 +83,12 @@ impl Stage {
         more: &str,
     ) -> Self {
         let config = config(&simulator, &directory, regions, account, more);
-        let exporter = Exporter::start(directory.path(), &config);
+        Self::with(simulator, directory, regions, &config)
+    }
+
+    /// With a configuration that is whole.
+    pub fn with(simulator: Simulator, directory: TempDir, regions: &[&str], config: &str) -> Self {
+        let exporter = Exporter::start(directory.path(), config);
         exporter.scrape_until("first looks", |scrape| {
             scrape
                 .by_scope(POLLS)

@@ -30,7 +30,8 @@ fn stage(is_there: bool) -> Stage {
     Stage::before(simulator, tempdir().unwrap(), &[REGION], &account, MORE)
 }
 
-fn asked(stage: &Stage, action: &str) -> usize {
+/// How often it was asked for.
+pub fn asked(stage: &Stage, action: &str) -> usize {
     let requests = stage.simulator.requests();
     requests.iter().filter(|request| request.action == action).count()
 }
@@ -113,6 +114,27 @@ fn what_has_piled_up_is_taken_at_once() {
         scrape.by_scope(POLLS)[&scope()] <= 12.0,
         "one each second at most: {:?}",
         scrape.by_scope(POLLS)
+    );
+}
+
+/// The same messages again and again: they are hidden for no time at all, and so not deleted.
+#[test]
+fn a_queue_that_repeats_itself_is_not_asked_as_fast_as_it_answers() {
+    let stage = stage(true);
+    stage.simulator.cloud().queue(ACCOUNT, "q").visibility_timeout = 0;
+    let body = event(ID, REGION, "TaskCompleted");
+    stage.simulator.put_message(ACCOUNT, "q", body);
+    let after = |requests: usize| {
+        eventually("so many requests", || {
+            (asked(&stage, "BatchReceiveMessage") >= requests).then(Instant::now)
+        })
+    };
+    let at_once = after(120);
+    let later = after(160);
+    assert!(
+        later - at_once >= Duration::from_millis(1500),
+        "twenty a second: {:?}",
+        later - at_once
     );
 }
 

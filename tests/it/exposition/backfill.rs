@@ -7,12 +7,9 @@ use simulator::{InvocationStatus, InvokeId, Simulator};
 
 use super::prometheus::{Prometheus, encoded};
 use super::*;
-use crate::exporter::{command, config_path};
+use crate::backfill::backfill;
 
 const DAY: i64 = 86_400;
-
-/// What Prometheus gives the target.
-const LABELS: [&str; 2] = ["--backfill.label=job=exporter", "--backfill.label=instance=here"];
 
 const METRICS: &str = "metrics: {new_series_hold: 0s, duration_buckets: [10, 1000], command_durations: true, commands: [{name: 'deploy|heartbeat'}]}\n";
 
@@ -62,20 +59,6 @@ fn four_weeks(region_id: &str) -> (Simulator, u64, InvokeId) {
     (simulator, undated, schedule)
 }
 
-/// Runs it to its end; what it has said.
-fn backfill(directory: &Path, config: &str, arguments: &[&str]) -> (bool, String) {
-    fs::write(config_path(directory), config).unwrap();
-    let output = command()
-        .arg(format!("--config.file={}", config_path(directory).display()))
-        .arg(format!("--backfill={}", directory.join("past").display()))
-        .args(LABELS)
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.success(), said)
-}
-
 fn days(directory: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(directory.join("past")).unwrap();
     let mut days: Vec<_> = entries
@@ -87,7 +70,7 @@ fn days(directory: &Path) -> Vec<std::path::PathBuf> {
 }
 
 /// Makes blocks of all days where Prometheus has its own.
-fn make_blocks(directory: &Path) {
+pub(super) fn make_blocks(directory: &Path) {
     for day in days(directory) {
         let output = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics", "-q"])

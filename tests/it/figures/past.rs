@@ -14,8 +14,23 @@ use crate::fleet::many_accounts;
 
 const DAY: i64 = 86_400;
 
-/// Runs it to its end, and prints what it took.
+/// Seconds of CPU that a process has taken; ticks are hundredths.
+fn cpu_of(id: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    // utime and stime.
+    let ticks = fields.split(' ').skip(11).take(2);
+    Some(ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0)
+}
+
+/// Runs it twice to its end, and prints what that took: it reads and writes, and then writes again what it has kept.
 fn measure(directory: &Path, config: &str, what: &str, arguments: &[&str]) {
+    for done in ["read and written", "written again"] {
+        run(directory, config, &format!("{what}, {done}"), arguments);
+    }
+}
+
+fn run(directory: &Path, config: &str, what: &str, arguments: &[&str]) {
     fs::write(config_path(directory), config).unwrap();
     let started = Instant::now();
     let mut child = command()
@@ -30,7 +45,7 @@ fn measure(directory: &Path, config: &str, what: &str, arguments: &[&str]) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut most = 0;
+    let (mut most, mut cpu) = (0, 0.0);
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
@@ -38,6 +53,7 @@ fn measure(directory: &Path, config: &str, what: &str, arguments: &[&str]) {
         let is_there = fs::read_to_string(format!("/proc/{}/status", child.id()));
         if is_there.is_ok_and(|text| text.contains("VmHWM")) {
             most = most.max(of_status(child.id(), "VmHWM:"));
+            cpu = cpu_of(child.id()).unwrap_or(cpu);
         }
         pause();
     };
@@ -46,7 +62,7 @@ fn measure(directory: &Path, config: &str, what: &str, arguments: &[&str]) {
     assert!(status.success(), "{said}");
     let checked = said.lines().find(|line| line.starts_with("checked: ")).unwrap();
     println!(
-        "{what} {arguments:?}: {:.1} s, {:.0} MB of memory; {checked}",
+        "{what} {arguments:?}: {:.1} s, {cpu:.1} s of CPU, {:.0} MB of memory; {checked}",
         started.elapsed().as_secs_f64(),
         most as f64 / 1e6
     );

@@ -84,6 +84,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $exporters := list }}
 {{- if .Values.shards }}
 {{- if .Values.persistence.existingClaim }}{{ fail "persistence.existingClaim is one claim, and each of shards needs its own" }}{{ end }}
+{{- if include "cloud-assistant-exporter.takesEvents" . }}{{ fail "events.http: all shards are behind one Service, and an event would reach any one of them; take events from queues (accounts[].events.queue), or install a release for each" }}{{ end }}
 {{- $names := dict }}
 {{- $accounts := dict }}
 {{- range .Values.shards }}
@@ -100,6 +101,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $exporters = list (dict "name" $fullname "shard" "" "config" .Values.config) }}
 {{- end }}
 {{- toYaml $exporters }}
+{{- end }}
+
+{{- /* "true" where events are taken over HTTP. */ -}}
+{{- define "cloud-assistant-exporter.takesEvents" -}}
+{{- if or .Values.events.http (.Values.config.events | default dict).http }}true{{ end }}
+{{- end }}
+
+{{- /* Not empty where a queue of events is asked over plain HTTP, as those within a VPC are. */ -}}
+{{- define "cloud-assistant-exporter.plainQueues" -}}
+{{- range include "cloud-assistant-exporter.exporters" . | fromYamlArray }}
+{{- range .config.accounts }}
+{{- $events := .events | default dict }}
+{{- $queue := $events.queue | default "" }}
+{{- $address := hasPrefix "http" $queue | ternary $queue ($events.endpoint | default "") }}
+{{- if and $queue (or (hasPrefix "http://" $address) (and (eq (.network | default "public") "vpc") (not $address))) }}{{ .name }}{{ end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "cloud-assistant-exporter.shardLabel" -}}

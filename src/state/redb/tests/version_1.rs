@@ -106,6 +106,7 @@ fn every_counter_and_gauge_is_as_it_was() {
         Record::from_pairs(&selecting(), pairs.iter(), NOW)
     });
     let mut record = loaded.unwrap();
+    assert_eq!(record.first_look_began(), None, "version 1 has not saved it");
     let expected = fs::read_to_string(data("version-1-everything.txt")).unwrap();
     assert_eq!(everything_shown(&record.counts(AT.steady).unwrap()), expected);
     // What was held at 0 for 30 of its 90 seconds is shown after the other 60.

@@ -284,13 +284,19 @@ impl Call {
             ));
         }
         let now = now_milliseconds();
-        let wrong: Vec<String> = self.with(|queue| {
-            let wrong = handles.iter().filter(|handle| !queue.delete(handle, now));
-            Ok(wrong.cloned().collect())
+        let (wrong, code): (Vec<String>, _) = self.with(|queue| {
+            let code = queue.undeletable.clone().filter(|_| is_batch);
+            let wrong = handles
+                .iter()
+                .filter(|handle| code.is_some() || !queue.delete(handle, now));
+            Ok((wrong.cloned().collect(), code))
         })?;
         match (wrong.is_empty(), is_batch) {
             (true, _) => Ok((204, String::new())),
-            (false, true) => Ok((404, xml::not_deleted(&wrong))),
+            (false, true) => {
+                let code = code.as_deref().unwrap_or("MessageNotExist");
+                Ok((404, xml::not_deleted(&wrong, code)))
+            }
             (false, false) => {
                 let message = "The receipt handle you provided has expired.";
                 Err(ApiError::new(400, "ReceiptHandleError", message))

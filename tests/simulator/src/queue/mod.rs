@@ -23,6 +23,8 @@ pub struct Queue {
     pub long_polls: usize,
     /// Whether an empty queue answers at once, whatever is asked.
     pub answers_at_once: bool,
+    /// The code by which it refuses each message of a batch that is to be deleted, if it does.
+    pub undeletable: Option<String>,
     /// Messages that have been deleted.
     pub deleted: u64,
     pub(crate) waiting: usize,
@@ -49,6 +51,7 @@ impl Default for Queue {
             polling_wait: 0,
             long_polls: usize::MAX,
             answers_at_once: false,
+            undeletable: None,
             deleted: 0,
             waiting: 0,
             messages: VecDeque::new(),

@@ -99,10 +99,10 @@ pub(super) fn sent(messages: &[(String, String)], is_batch: bool) -> String {
     }
 }
 
-/// The handles that were not good.
-pub(super) fn not_deleted(handles: &[String]) -> String {
+/// The handles that were not good, for this reason.
+pub(super) fn not_deleted(handles: &[String], code: &str) -> String {
     let each = handles.iter().map(|handle| {
-        let inside = element("ErrorCode", "MessageNotExist")
+        let inside = element("ErrorCode", code)
             + &element("ErrorMessage", "Message not exist.")
             + &element("ReceiptHandle", handle);
         format!("<Error>{inside}</Error>")
