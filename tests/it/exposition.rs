@@ -1,7 +1,7 @@
 //! `/metrics` as others read it: promtool, the official Python parsers, a real Prometheus.
 
 mod backfill;
-mod prometheus;
+pub mod prometheus;
 mod spans;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -185,7 +185,10 @@ impl Replicated {
             () = kept(replica) => true,
         };
         // First of all: whatever is rendered is another replica's to show from now on.
-        self.board.leadership().set(Role::Standby(Standby::default()));
+        self.board.leadership().set(Role::Standby(Standby {
+            trouble: is_over.then(|| session.why()),
+            leader: None,
+        }));
         if is_over {
             tracing::warn!(epoch, reason = session.why(), "this replica no longer leads");
             stop_polls.cancel();

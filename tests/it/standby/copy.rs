@@ -45,8 +45,7 @@ fn counters_go_on_where_they_were() {
     assert!(copied.status.success() && said.contains("1 scopes"), "{said}");
     pair.begin(0);
     pair.begin(1);
-    let leader = pair.until_one_leads();
-    pair.until_exact(leader);
+    let leader = pair.until_one_is_exact();
     pair.region(|region| region.add_settled(5, Outcome::failed(9)));
     pair.kill(leader);
     pair.until_leads(1 - leader);

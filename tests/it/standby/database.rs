@@ -1,7 +1,9 @@
 //! A real PostgreSQL, in a directory and on a port of its own.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -44,10 +46,12 @@ impl Database {
 
     /// Where exporters find it.
     pub fn url(&self) -> String {
-        format!(
-            "postgres://exporter@127.0.0.1:{}/exporter?sslmode=disable",
-            self.port
-        )
+        self.url_through(self.port)
+    }
+
+    /// The same, through something that listens elsewhere.
+    pub fn url_through(&self, port: u16) -> String {
+        format!("postgres://exporter@127.0.0.1:{port}/exporter?sslmode=disable")
     }
 
     pub fn port(&self) -> u16 {
@@ -87,6 +91,21 @@ impl Database {
         if let Some(mut server) = self.server.take() {
             run(Command::new("kill").args([&format!("-{signal}"), &server.id().to_string()]));
             server.wait().unwrap();
+        }
+    }
+
+    /// Adds to a file of the server's directory, which its user alone may read.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(path));
         }
     }
 

@@ -43,6 +43,5 @@ fn what_it_lost_is_found_again_before_anything_is_shown() {
         now == before + 8.0
     });
     println!("lost saves: {without} scrapes without counts, none with lower ones");
-    let leader = pair.until_one_leads();
-    pair.until_exact(leader);
+    pair.until_one_is_exact();
 }

@@ -3,9 +3,14 @@
 mod copy;
 mod database;
 mod lost;
+mod many;
+mod network;
 mod pair;
+mod proxy;
 mod refusals;
+mod replication;
 mod serving;
 mod takeover;
+mod tls;
 
 pub use pair::Pair;

@@ -27,6 +27,8 @@ pub struct Pair {
     pub database: Database,
     pub simulator: Simulator,
     directories: [TempDir; 2],
+    /// Where each replica finds the database.
+    ports: [u16; 2],
     watch: Watch,
 }
 
@@ -37,9 +39,11 @@ impl Pair {
             let key = AccessKey::new(&key(replica), "test-secret");
             simulator.cloud().add_key(ACCOUNT, key, None);
         }
+        let database = Database::start();
         Self {
             replicas: [None, None],
-            database: Database::start(),
+            ports: [database.port(); 2],
+            database,
             simulator,
             directories: [tempdir().unwrap(), tempdir().unwrap()],
             watch: Watch::default(),
@@ -48,6 +52,11 @@ impl Pair {
 
     /// Two replicas that stand on nothing; the first one leads, and has looked.
     pub fn start() -> Self {
+        Self::start_through(|port| port)
+    }
+
+    /// The same, where the first one has its own way to the port of the database.
+    pub fn start_through(way: impl FnOnce(u16) -> u16) -> Self {
         let simulator = remembering_cloud(&[REGION], unix_now());
         {
             let mut cloud = simulator.cloud();
@@ -55,6 +64,7 @@ impl Pair {
             region.add_settled(7, simulator::Outcome::success());
         }
         let mut pair = Self::begin_empty(simulator);
+        pair.ports[0] = way(pair.database.port());
         pair.begin(0);
         pair.replica(0).looked();
         pair.simulator.cloud().mark_baseline();
@@ -67,7 +77,7 @@ impl Pair {
         let more = format!(
             "poll: {{interval: 100ms, sweep_interval: 2s, request_timeout: 2s}}\nevents: {{http: true}}\n\
              state: {{postgres: {{url: '{}', lease: 10s}}}}\n",
-            self.database.url()
+            self.database.url_through(self.ports[replica])
         );
         let directory = self.directories[replica].path();
         config(&self.simulator, directory, &[REGION], &more).replace("test-key", &key(replica))
@@ -77,6 +87,12 @@ impl Pair {
     pub fn begin(&mut self, replica: usize) {
         let config = self.config(replica);
         self.replicas[replica] = Some(Exporter::start(self.directories[replica].path(), &config));
+    }
+
+    /// How often a replica has begun to lead.
+    pub fn changes(&self) -> u64 {
+        let epoch = "select epoch from cloud_assistant_exporter.leadership";
+        self.database.ask(epoch).parse().unwrap()
     }
 
     pub fn replica(&self, replica: usize) -> &Exporter {
@@ -121,15 +137,26 @@ impl Pair {
 
     /// Waits until what this replica shows is what was really run.
     pub fn until_exact(&mut self, replica: usize) -> Scrape {
+        self.until_exact_on(&[replica]).1
+    }
+
+    /// The same, on whichever replica leads by then.
+    pub fn until_one_is_exact(&mut self) -> usize {
+        self.until_exact_on(&[0, 1]).0
+    }
+
+    fn until_exact_on(&mut self, replicas: &[usize]) -> (usize, Scrape) {
         let truth = self.simulator.cloud().truth_since_baseline(ACCOUNT, REGION);
-        let mut shown = None;
+        let mut exact = None;
         self.until("every counter is exact", |pair| {
-            shown = pair.led(replica);
-            shown
-                .as_ref()
-                .is_some_and(|scrape| differences(scrape, ACCOUNT, REGION, &truth).is_empty())
+            exact = replicas.iter().find_map(|replica| {
+                let scrape = pair.led(*replica)?;
+                let is_exact = differences(&scrape, ACCOUNT, REGION, &truth).is_empty();
+                is_exact.then_some((*replica, scrape))
+            });
+            exact.is_some()
         });
-        shown.unwrap()
+        exact.unwrap()
     }
 
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) -> Duration {
