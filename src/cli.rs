@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn has_the_defaults_of_the_contract() {
+    fn has_the_defaults_of_readme() {
         assert_eq!(
             parse(&[]),
             Ok(Cli {

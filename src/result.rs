@@ -102,22 +102,56 @@ impl KnownStatus {
         }
     }
 
+    /// Reads the API's text. Letter case does not matter: old answers of the API have lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|known| known.as_str().eq_ignore_ascii_case(text))
+    }
+
     /// Whether a result with this status is still to settle.
     pub fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Pending | Self::Running | Self::Stopping | Self::Scheduled
-        )
+        StatusKind::of(Some(self)) == StatusKind::Open
+    }
+}
+
+/// What an InvocationStatus means, as the alerts take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusKind {
+    /// Still to settle.
+    Open,
+    /// As it should be.
+    Success,
+    /// It could not be run, or did not end well.
+    Failure,
+    /// Cancelled or Terminated: somebody's decision.
+    Ended,
+    /// Not one of the documented ones: nobody can say that it is a failure.
+    Unknown,
+}
+
+impl StatusKind {
+    /// That of a status; none where it is not a known one.
+    pub fn of(status: Option<KnownStatus>) -> Self {
+        use KnownStatus::*;
+        match status {
+            Some(Pending | Running | Stopping | Scheduled) => Self::Open,
+            Some(Success) => Self::Success,
+            Some(Failed | Invalid | Aborted | Error | Timeout) => Self::Failure,
+            Some(Cancelled | Terminated) => Self::Ended,
+            None => Self::Unknown,
+        }
+    }
+
+    /// That of the API's text.
+    pub fn of_text(invocation_status: &str) -> Self {
+        Self::of(KnownStatus::parse(invocation_status))
     }
 }
 
 impl Status {
     /// Reads the API's text. Letter case does not matter: old answers of the API have lower case.
     pub fn parse(text: &str) -> Self {
-        KnownStatus::ALL
-            .into_iter()
-            .find(|known| known.as_str().eq_ignore_ascii_case(text))
-            .map_or_else(|| Self::Unknown(text.into()), Self::Known)
+        KnownStatus::parse(text).map_or_else(|| Self::Unknown(text.into()), Self::Known)
     }
 
     /// Whether the result is still to settle.

@@ -33,6 +33,14 @@ pub fn parse(text: &str) -> Option<NonZeroU32> {
         .and_then(NonZeroU32::new)
 }
 
+/// Reads what [`rfc3339`] has written too, the first second of 1970 included.
+pub fn parse_own(text: &str) -> Option<Seconds> {
+    match parse(text) {
+        Some(time) => Some(time.get()),
+        None => (text.trim() == rfc3339(0)).then_some(0),
+    }
+}
+
 /// `2026-01-02T03:04:05Z`, which nearly every time is, read without a description of it: a page has a hundred.
 fn usual(text: &str) -> Option<Seconds> {
     let text: &[u8; 20] = text.as_bytes().try_into().ok()?;

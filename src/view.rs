@@ -24,6 +24,8 @@ use crate::scope::Scope;
 pub struct View {
     /// Each scope that is polled.
     pub scopes: BTreeMap<Scope, Arc<ScopeView>>,
+    /// How many failures the pictures of all of them have.
+    pub failures: usize,
     /// Each account, by name.
     pub accounts: Arc<Accounts>,
     /// What has been received of events.
@@ -55,6 +57,8 @@ pub struct AccountView {
     pub is_ready: bool,
     /// Why the regions could not be had, if the last try failed.
     pub error: Option<Failed>,
+    /// Where links to its console lead; none for the documented place.
+    pub console: Option<Arc<str>>,
     /// Discovered regions whose API does not know Cloud Assistant.
     pub set_aside: Vec<Arc<str>>,
 }
@@ -171,6 +175,11 @@ impl ScopeView {
         self.counts.as_deref().filter(|counts| counts.has_listed)
     }
 
+    /// How many failures its picture has.
+    pub fn failures(&self) -> usize {
+        self.counts.as_ref().map_or(0, |counts| counts.failures().len())
+    }
+
     /// A scope of which nothing is known yet.
     pub fn new(scope: Scope) -> Self {
         Self {
@@ -229,9 +238,10 @@ impl Board {
     /// Puts up the newest view of a scope.
     pub fn publish(&self, scope: ScopeView) {
         self.view.send_modify(|view| {
-            Arc::make_mut(view)
-                .scopes
-                .insert(scope.scope.clone(), Arc::new(scope));
+            let view = Arc::make_mut(view);
+            view.failures += scope.failures();
+            let before = view.scopes.insert(scope.scope.clone(), Arc::new(scope));
+            view.failures -= before.map_or(0, |before| before.failures());
         });
     }
 
@@ -251,8 +261,11 @@ impl Board {
     /// Takes a scope down, and hands over what was last seen of it.
     pub fn remove(&self, scope: &Scope) -> Option<Arc<ScopeView>> {
         let mut removed = None;
-        self.view
-            .send_modify(|view| removed = Arc::make_mut(view).scopes.remove(scope));
+        self.view.send_modify(|view| {
+            let view = Arc::make_mut(view);
+            removed = view.scopes.remove(scope);
+            view.failures -= removed.as_ref().map_or(0, |removed| removed.failures());
+        });
         removed
     }
 

@@ -138,6 +138,9 @@ def target_problems(expr):
     ):
         yield "target-rate-interval", expr
     for name, matchers, parents in queries.selectors(as_promql(expr)):
+        if name.startswith("ALERTS"):
+            # Of rules, not of a target.
+            continue
         present = {(m.name, m.value) for m in matchers if "Re" in str(m.op)}
         for variable in ("job", "instance"):
             if (variable, f"${variable}") not in present:
@@ -147,6 +150,25 @@ def target_problems(expr):
         )
         if re.search(r"_(total|bucket|count|sum)$", name) and not counted:
             yield "target-counter-agg", name
+
+
+@check
+def bounded():
+    """no graph has a line for each scope or command but of those that rank first"""
+    found, count = [], 0
+    for file, dashboard in DASHBOARDS.items():
+        for panel in panels(dashboard):
+            if panel["type"] not in ("timeseries", "state-timeline"):
+                continue
+            for target in panel["targets"]:
+                count += 1
+                many = {"{{region_id}}", "{{command}}", "{{error_code}} {{exit_code}}"}
+                if any(legend in target["legendFormat"] for legend in many) and not re.search(
+                    r"\b(top|bottom)k\(", target["expr"]
+                ):
+                    found.append(f"{file}: {panel['title']}: as many lines as there are scopes, commands or codes")
+    fail_if(found)
+    return f"{count} queries of graphs"
 
 
 @check

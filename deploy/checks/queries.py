@@ -10,11 +10,13 @@ from checks import DEPLOY
 METRICS = yaml.safe_load((Path(__file__).parent / "metrics.yml").read_text())
 # Of the scrape; exporter and replica where several share a record (scrape.yml).
 TARGET_LABELS = {"job", "instance", "exporter", "replica"}
+ALERT_LABELS = {"alertname", "severity", "account", "region_id", "command", "error_code"}
 
 
 def _series():
     """Every name that a query can have, with the labels of its series."""
-    series = {"up": set()}
+    # Prometheus's own: of its targets, and of the alerts of its rules.
+    series = {"up": set(), "ALERTS": ALERT_LABELS | {"alertstate"}, "ALERTS_FOR_STATE": ALERT_LABELS}
     for name, metric in METRICS.items():
         labels = set(metric["labels"])
         if metric["type"] == "histogram":

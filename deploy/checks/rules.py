@@ -15,6 +15,10 @@ TESTS = sorted((PROMETHEUS / "tests").glob("*.test.yml"))
 RULES = [rule for file in FILES for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RUNBOOK_PARTS = ["What it means", "How to look", "What to do"]
+# Where the exporter is, for the links of an alert; one value, which the chart and docs/alerts.md replace.
+EXPORTER = "http://{{ $labels.instance }}"
+# An exporter that does not answer serves nothing.
+WITHOUT_LINKS = {"CloudAssistantExporterDown", "CloudAssistantExporterAbsent", "CloudAssistantReplicaDown"}
 
 
 @check
@@ -38,7 +42,7 @@ def unit_tests():
 
 @check
 def alerts_are_complete():
-    """every alert has a severity, texts, a runbook, and at least three tests, of both kinds"""
+    """every alert has a severity, texts, a runbook, links, and at least three tests, of both kinds"""
     tests = {name: [] for name in ALERTS}
     found = []
     for file in TESTS:
@@ -61,8 +65,13 @@ def alerts_are_complete():
             say("is not CloudAssistant and words in CamelCase")
         if rule["labels"].get("severity") not in ("critical", "warning", "info"):
             say("severity is not critical, warning or info")
-        if set(annotations) != {"summary", "description", "runbook"}:
-            say("annotations are not summary, description and runbook")
+        links = set() if name in WITHOUT_LINKS else {"runbook_url", "page_url"}
+        if set(annotations) != {"summary", "description", "runbook"} | links:
+            say("annotations are not summary, description, runbook, runbook_url and page_url")
+        if links and annotations["runbook_url"] != f"{EXPORTER}/runbooks/{name}.md":
+            say("runbook_url is not that of the exporter")
+        if links and not re.match(re.escape(EXPORTER) + r"/(\?find=|failures\?|$)", annotations["page_url"]):
+            say("page_url is no page of the exporter")
         if "{{" in annotations["summary"] or not annotations["summary"].endswith("."):
             say("the summary is not a constant sentence")
         if "{{" not in annotations["description"]:

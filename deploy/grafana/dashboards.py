@@ -72,6 +72,22 @@ def of_replicas(metric):
     return f"max by (instance, replica) ({selector(metric, scope=TARGET)} or {alone})"
 
 
+# A graph of more lines cannot be read.
+MOST = 20
+SCOPES, SCOPE_NAME = "account, region_id", "{{account}} {{region_id}}"
+
+
+def most(expr, ranked, *, pick="topk"):
+    """Only the lines that the selected time has most of (or least, with bottomk): the same at each step of a graph, as
+    they are chosen at its end."""
+    return f"{expr} and {pick}({MOST}, {ranked})"
+
+
+def in_range(function, metric, *matchers, scope=SCOPE):
+    """A function over the whole of the selected time, whichever step of it is drawn."""
+    return f"{function}({selector(metric, *matchers, scope=scope)}[$__range] @ end())"
+
+
 # === Panels ===
 
 
@@ -319,6 +335,10 @@ VARIABLES = [
     variable("account", "Account", f"cloud_assistant_up{{{TARGET}}}"),
     variable("region_id", "Region", f'cloud_assistant_up{{{TARGET}, account=~"$account"}}'),
 ]
+# Those of the rules are Prometheus's own: they have no target, and an alert about a missing one has no instance.
+ALERT_LABELS = "alertname, severity, account, region_id, command, error_code, instance"
+OF_RULES = 'alertname=~"CloudAssistant.+", account=~"$account", region_id=~"$region_id"'
+FIRING = f'ALERTS_FOR_STATE{{{OF_RULES}}} and ignoring (alertstate) ALERTS{{{OF_RULES}, alertstate="firing"}}'
 REGION_URL = (
     "/d/cloud-assistant-region?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
 )
@@ -409,6 +429,21 @@ def overview():
                 ),
             ),
             row(
+                "Alerts",
+                table(
+                    "Alerts that fire",
+                    "The alerts of deploy/prometheus/alerts.rules.yml that fire now, the oldest first; none is an empty table.",
+                    [("Fires for", f"time() - max by ({ALERT_LABELS}) ({FIRING})", "s", None)],
+                    ALERT_LABELS.split(", "),
+                    size=(24, 6),
+                    link=(
+                        "region_id",
+                        "Region and errors",
+                        f"{REGION_URL}&var-account=${{__data.fields.account}}&var-region_id=${{__data.fields.region_id}}",
+                    ),
+                ),
+            ),
+            row(
                 "What fails",
                 graph(
                     "Results by status",
@@ -448,7 +483,7 @@ def overview():
                 "Where, and since when",
                 table(
                     "Accounts and regions",
-                    "Each scope in the selected time. The region opens its details.",
+                    "Each scope in the selected time: its results, and the age of its data since the last good poll. The region opens its details.",
                     [
                         (
                             "Failures",
@@ -470,19 +505,19 @@ def overview():
                             (GREEN, 0.1, ORANGE, 0.3, RED),
                         ),
                         (
-                            "Last failure",
+                            "Last failed result",
                             f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', FAILED)})",
                             "s",
                             None,
                         ),
                         (
-                            "Last success",
+                            "Last good result",
                             f"time() - max by (account, region_id) ({selector('cloud_assistant_last_result_timestamp_seconds', SUCCESS)})",
                             "s",
                             None,
                         ),
                         (
-                            "Data is old",
+                            "Last good poll",
                             f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})",
                             "s",
                             (GREEN, 600, ORANGE, 3600, RED),
@@ -497,9 +532,12 @@ def overview():
                 ),
                 timeline(
                     "Failure ratio by scope",
-                    "Since when a scope fails: its failure ratio over one hour. A gap is an hour without results.",
-                    f"max by (account, region_id) ({selector(RATIO)})",
-                    "{{account}} {{region_id}}",
+                    "Since when a scope fails: its failure ratio over one hour, of the 20 scopes that failed most. A gap is an hour without results.",
+                    most(
+                        f"max by ({SCOPES}) ({selector(RATIO)})",
+                        f"max by ({SCOPES}) ({in_range('max_over_time', RATIO)})",
+                    ),
+                    SCOPE_NAME,
                     unit="percentunit",
                     steps=(GREEN, 0.1, ORANGE, 0.3, RED),
                 ),
@@ -552,10 +590,13 @@ def region():
                 "Errors",
                 graph(
                     "Failures by error code",
-                    "Failures per minute. A dot is an exemplar: it names the invocation and the instance of one such result.",
+                    "Failures per minute of the 20 most frequent codes. A dot is an exemplar: it names the invocation and the instance of one such result.",
                     [
                         query(
-                            f"60 * sum by (invocation_status, error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))",
+                            most(
+                                f"60 * sum by (invocation_status, error_code, exit_code) (rate({selector(results, FAILED, status)}[$__rate_interval]))",
+                                f"sum by (invocation_status, error_code, exit_code) ({in_range('increase', results, FAILED, status)})",
+                            ),
                             "{{invocation_status}} {{error_code}} {{exit_code}}",
                             exemplar=True,
                         )
@@ -671,11 +712,14 @@ def region():
                 "Output and losses",
                 graph(
                     "Output dropped",
-                    "Bytes of output that Cloud Assistant discarded beyond 24 KB of a result.",
+                    "Bytes of output that Cloud Assistant discarded beyond 24 KB of a result, of the 20 scopes with most.",
                     [
                         query(
-                            f"sum by (account, region_id) (rate({selector('cloud_assistant_output_dropped_bytes_total')}[$__rate_interval]))",
-                            "{{account}} {{region_id}}",
+                            most(
+                                f"sum by ({SCOPES}) (rate({selector('cloud_assistant_output_dropped_bytes_total')}[$__rate_interval]))",
+                                f"sum by ({SCOPES}) ({in_range('increase', 'cloud_assistant_output_dropped_bytes_total')})",
+                            ),
+                            SCOPE_NAME,
                         )
                     ],
                     unit="Bps",
@@ -695,11 +739,14 @@ def region():
                 ),
                 graph(
                     "Results lost",
-                    "Open results that the API no longer lists, in the hour before: how they ended is unknown.",
+                    "Open results that the API no longer lists, in the hour before, of the 20 scopes with most: how they ended is unknown.",
                     [
                         query(
-                            f"sum by (account, region_id) (increase({selector('cloud_assistant_lost_results_total')}[1h]))",
-                            "{{account}} {{region_id}}",
+                            most(
+                                f"sum by ({SCOPES}) (increase({selector('cloud_assistant_lost_results_total')}[1h]))",
+                                f"sum by ({SCOPES}) ({in_range('increase', 'cloud_assistant_lost_results_total')})",
+                            ),
+                            SCOPE_NAME,
                         )
                     ],
                     unit="short",
@@ -711,10 +758,13 @@ def region():
                 "Selected commands",
                 graph(
                     "Failures by command",
-                    "Failures per minute of the commands that metrics.commands selects.",
+                    "Failures per minute of the commands that metrics.commands selects, of the 20 that fail most.",
                     [
                         query(
-                            f"60 * sum by (command) (rate({selector('cloud_assistant_command_results_total', FAILED, command)}[$__rate_interval]))",
+                            most(
+                                f"60 * sum by (command) (rate({selector('cloud_assistant_command_results_total', FAILED, command)}[$__rate_interval]))",
+                                f"sum by (command) ({in_range('increase', 'cloud_assistant_command_results_total', FAILED, command)})",
+                            ),
                             "{{command}}",
                         )
                     ],
@@ -723,16 +773,16 @@ def region():
                 ),
                 table(
                     "Commands",
-                    "When each selected command last succeeded, last failed, and its schedule last ran.",
+                    "When each selected command last had a good and a failed result, and its schedule last ran.",
                     [
                         (
-                            "Last success",
+                            "Last good result",
                             f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_success_timestamp_seconds', command)})",
                             "s",
                             (GREEN, 93600, RED),
                         ),
                         (
-                            "Last failure",
+                            "Last failed result",
                             f"time() - max by (account, region_id, command) ({selector('cloud_assistant_command_last_failure_timestamp_seconds', command)})",
                             "s",
                             None,
@@ -778,7 +828,7 @@ def region():
 
 def exporter():
     own = "cloud_assistant_exporter"
-    by_scope, scope_name = "sum by (account, region_id)", "{{account}} {{region_id}}"
+    by_scope = f"sum by ({SCOPES})"
 
     def own_rate(metric, labels, *matchers, scope=SCOPE):
         return f"sum by ({labels}) (rate({selector(f'{own}_{metric}', *matchers, scope=scope)}[$__rate_interval]))"
@@ -841,9 +891,13 @@ def exporter():
                 "Polls",
                 timeline(
                     "Scopes",
-                    "Whether the last poll of each scope succeeded.",
-                    f"min by (account, region_id) ({selector('cloud_assistant_up')})",
-                    scope_name,
+                    "Whether the last poll succeeded, of the 20 scopes that were down most.",
+                    most(
+                        f"min by ({SCOPES}) ({selector('cloud_assistant_up')})",
+                        f"min by ({SCOPES}) ({in_range('avg_over_time', 'cloud_assistant_up')})",
+                        pick="bottomk",
+                    ),
+                    SCOPE_NAME,
                     unit="short",
                     steps=(RED, 1, GREEN),
                     mappings=UP_DOWN,
@@ -857,22 +911,29 @@ def exporter():
                 ),
                 graph(
                     "Poll duration",
-                    "How long the last poll of each scope took; a sweep reads everything and takes longer.",
+                    "How long the last poll took, of the 20 slowest scopes; a sweep reads everything and takes longer.",
                     [
                         query(
-                            f"max by (account, region_id) ({selector('cloud_assistant_poll_duration_seconds')})",
-                            scope_name,
+                            most(
+                                f"max by ({SCOPES}) ({selector('cloud_assistant_poll_duration_seconds')})",
+                                f"max by ({SCOPES}) ({in_range('max_over_time', 'cloud_assistant_poll_duration_seconds')})",
+                            ),
+                            SCOPE_NAME,
                         )
                     ],
                     unit="s",
                 ),
                 graph(
                     "Age of the data",
-                    "Time since the last successful poll.",
+                    "Time since the last good poll, of the 20 scopes that have waited longest.",
                     [
                         query(
-                            f"time() - max by (account, region_id) ({selector('cloud_assistant_last_success_timestamp_seconds')})",
-                            scope_name,
+                            most(
+                                f"time() - max by ({SCOPES}) ({selector('cloud_assistant_last_success_timestamp_seconds')})",
+                                f"max by ({SCOPES}) ({in_range('max_over_time', 'cloud_assistant_last_success_timestamp_seconds')})",
+                                pick="bottomk",
+                            ),
+                            SCOPE_NAME,
                         )
                     ],
                     unit="s",
@@ -906,11 +967,13 @@ def exporter():
                 graph("Latency", "How long requests take, by action.", [latency(q) for q in (0.5, 0.95)], unit="s"),
                 graph(
                     "Throttled",
-                    "Share of the requests that the cloud throttled.",
+                    "Share of the requests that the cloud throttled, of the 20 scopes with most.",
                     [
                         query(
-                            f"({own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} or 0 * {own_rate('api_requests_total', 'account, region_id')}) / {own_rate('api_requests_total', 'account, region_id')}",
-                            scope_name,
+                            f"({own_rate('api_request_failures_total', 'account, region_id', THROTTLED)} or 0 * {own_rate('api_requests_total', 'account, region_id')}) / {own_rate('api_requests_total', 'account, region_id')}"
+                            f" and topk({MOST}, {by_scope} ({in_range('increase', f'{own}_api_request_failures_total', THROTTLED)})"
+                            f" or 0 * {by_scope} ({in_range('increase', f'{own}_api_requests_total')}))",
+                            SCOPE_NAME,
                         )
                     ],
                     unit="percentunit",
@@ -933,11 +996,15 @@ def exporter():
                 ),
                 graph(
                     "Time since the last event",
-                    "By scope. Where results come and no events, a rule is missing or switched off.",
+                    "Of the 20 scopes that have waited longest. Where results come and no events, a rule is missing or switched off.",
                     [
                         query(
-                            f"time() - max by (account, region_id) ({selector(f'{own}_last_event_timestamp_seconds')})",
-                            scope_name,
+                            most(
+                                f"time() - max by ({SCOPES}) ({selector(f'{own}_last_event_timestamp_seconds')})",
+                                f"max by ({SCOPES}) ({in_range('max_over_time', f'{own}_last_event_timestamp_seconds')})",
+                                pick="bottomk",
+                            ),
+                            SCOPE_NAME,
                         )
                     ],
                     unit="s",
@@ -964,8 +1031,16 @@ def exporter():
                 "What it counted",
                 graph(
                     "Results tracked by scope",
-                    "Results remembered, by scope: bounded by what the API lists.",
-                    [query(f"{by_scope} ({selector(f'{own}_tracked_results')})", scope_name)],
+                    "Results remembered, of the 20 scopes with most: bounded by what the API lists.",
+                    [
+                        query(
+                            most(
+                                f"{by_scope} ({selector(f'{own}_tracked_results')})",
+                                f"{by_scope} ({in_range('max_over_time', f'{own}_tracked_results')})",
+                            ),
+                            SCOPE_NAME,
+                        )
+                    ],
                     unit="short",
                 ),
                 graph(

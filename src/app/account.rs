@@ -17,6 +17,7 @@ use crate::aliyun::in_flight::{InFlight, Places};
 use crate::aliyun::pause::{Pauses, ScopePauses};
 use crate::aliyun::regions::Regions;
 use crate::config::{self, Config, Network};
+use crate::poll::telling::{News, Telling};
 use crate::requests::{Requests, Tally};
 use crate::timestamp;
 use crate::view::{AccountView, CredentialsView, Failed};
@@ -46,6 +47,8 @@ pub(super) struct Discovery {
     pub(super) next: Instant,
     tried: bool,
     error: Option<Failed>,
+    /// What the log has been told of it.
+    telling: Telling,
 }
 
 /// Asks DescribeRegions, in the account's home region.
@@ -122,6 +125,7 @@ impl Account {
                 next: first_discovery,
                 tried: known.is_some_and(|known| known.tried),
                 error: known.and_then(|known| known.error.clone()),
+                telling: Telling::default(),
             }
         });
         if account.home.network == Network::Vpc && account.regions.len() != 1 && account.endpoint.is_none() {
@@ -198,23 +202,22 @@ impl Account {
                 if discovery.regions.as_ref() != Some(&regions) {
                     tracing::info!(account, regions = regions.len(), "regions discovered");
                 }
+                if let Some(tries) = discovery.telling.succeeded() {
+                    tracing::info!(
+                        account,
+                        tries,
+                        "the account's regions are known again, after so many tries that failed"
+                    );
+                }
                 discovery.regions = Some(regions);
                 discovery.error = None;
                 discovery.next = Instant::now() + config.poll.discovery_interval;
                 self.tried_again = std::mem::take(&mut self.set_aside);
             }
             Err(error) => {
-                tracing::warn!(
-                    account,
-                    reason = error.reason.as_str(),
-                    code = error.code.as_deref(),
-                    request_id = error.request_id.as_deref(),
-                    error = error.what,
-                    action = "ecs:DescribeRegions",
-                    "the account's regions could not be discovered"
-                );
-                let at = timestamp::seconds(SystemTime::now());
-                discovery.error = Some(Failed::new(at, &error));
+                let failed = Failed::new(timestamp::seconds(SystemTime::now()), &error);
+                discovery.tell(account, &failed);
+                discovery.error = Some(failed);
                 // With no region known there is nothing to poll, so it is asked as often as a poll would.
                 let wait = match discovery.regions {
                     Some(_) => config.poll.discovery_interval,
@@ -238,7 +241,47 @@ impl Account {
                 .map(BTreeMap::len),
             is_ready: discovery.is_none_or(|discovery| discovery.tried),
             error: discovery.and_then(|discovery| discovery.error.clone()),
+            console: self.config.console.as_deref().map(Into::into),
             set_aside: self.set_aside.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Discovery {
+    /// A line in the log where there is news.
+    fn tell(&mut self, account: &str, failed: &Failed) {
+        let action = "ecs:DescribeRegions";
+        let (reason, code) = (failed.reason.as_str(), failed.code.as_deref());
+        let (request_id, error) = (failed.request_id.as_deref(), &failed.what);
+        match self.telling.failed(failed, Instant::now()) {
+            News::Fails => tracing::warn!(
+                account,
+                reason,
+                code,
+                request_id,
+                error,
+                action,
+                "the account's regions could not be discovered"
+            ),
+            News::StillFails(tries) => tracing::warn!(
+                account,
+                reason,
+                code,
+                request_id,
+                error,
+                action,
+                tries,
+                "the account's regions still cannot be discovered"
+            ),
+            News::None => tracing::debug!(
+                account,
+                reason,
+                code,
+                request_id,
+                error,
+                action,
+                "the regions cannot be discovered, as before"
+            ),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::account::{Account, Shared};
-use super::plan::Plan;
+use super::plan::{Plan, polls};
 use crate::aliyun::client::Action;
 use crate::aliyun::credentials::Problem;
 use crate::aliyun::ecs::{Ecs, Query, Which};
@@ -242,8 +242,9 @@ async fn check(config: Arc<Config>, shared: Arc<Shared>, account: &config::Accou
     }
     let is_discovered = account.discovery.is_some();
     let mut checks = JoinSet::new();
+    let poll = polls(&config, &account.config);
     for (region_id, host) in account.regions() {
-        let plan = Plan::of(&config, &account.config, &region_id, host.as_deref());
+        let plan = Plan::of(&config, (&account.config, &poll), &region_id, host.as_deref());
         let client = account.client(&config, &shared, &region_id, plan.endpoint);
         let ecs = Ecs::new(client, &region_id, plan.filter, None).discovered(is_discovered);
         checks.spawn(async move { (region_id, permitted(&ecs).await) });

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::events::Events;
-use super::plan::Plan;
+use super::plan::{Plan, polls};
 use super::ways::Ways;
 use crate::aliyun::error::CallError;
 use crate::aliyun::regions::Regions;
@@ -248,7 +248,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
     async fn load(&self, scopes: Vec<(Scope, Plan)>) -> Vec<Loaded> {
         let now = timestamp::seconds(SystemTime::now());
         let of = scopes.iter();
-        let of = of.map(|(scope, plan)| (scope.clone(), plan.poll.settings.clone()));
+        let of = of.map(|(scope, plan)| (scope.clone(), Arc::clone(&plan.poll.settings)));
         let records = self.records.load_all(of.collect(), now).await;
         let loaded = scopes.into_iter().zip(records);
         loaded
@@ -274,7 +274,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             false => FirstView::AtOnce,
         };
         let ways = (cloud, self.records.clone(), self.board.clone());
-        let poller = Poller::new(scope.clone(), plan.poll.clone(), ways, start);
+        let poller = Poller::new(scope.clone(), Arc::clone(&plan.poll), ways, start);
         let stop = CancellationToken::new();
         // Boxed: the task would have room for it twice, as what it was given and as what it waits for.
         let polling = Box::pin(poller.run(stop.clone(), first_view));
@@ -391,9 +391,10 @@ impl<W: Ways, R: Records> Fleet<W, R> {
 fn wanted<'a>(config: &Config, accounts: impl Iterator<Item = &'a Account>) -> BTreeMap<Scope, Plan> {
     let mut wanted = BTreeMap::new();
     for account in accounts {
+        let poll = polls(config, &account.config);
         for (region_id, host) in account.regions() {
             let scope = Scope::new(&account.config.name, &region_id);
-            let plan = Plan::of(config, &account.config, &region_id, host.as_deref());
+            let plan = Plan::of(config, (&account.config, &poll), &region_id, host.as_deref());
             wanted.insert(scope, plan);
         }
     }

@@ -25,6 +25,9 @@ pub struct Account {
     /// `endpoint`: where every request goes instead: `http(s)://host[:port]`, in which `{region_id}` stands for the
     /// region asked. Without a slash at its end.
     pub endpoint: Option<String>,
+    /// `console`: where links to the console of Alibaba Cloud lead: `http(s)://host[:port]`, without a slash at its end.
+    /// Default: https://ecs.console.aliyun.com.
+    pub console: Option<String>,
     /// `resource_group_id`: only results of this resource group (request parameter ResourceGroupId).
     pub resource_group_id: Option<String>,
     /// `tags`: only results that have all these tags; at most 20 (request parameters Tag.N.Key and Tag.N.Value).
@@ -49,6 +52,7 @@ impl Default for Account {
             exclude_regions: Vec::new(),
             home: Home::default(),
             endpoint: None,
+            console: None,
             resource_group_id: None,
             tags: BTreeMap::new(),
             account_id: None,
@@ -111,6 +115,7 @@ impl Account {
             },
         };
         account.endpoint = fields.read("endpoint", |value| base_url(value, true)).flatten();
+        account.console = fields.read("console", |value| base_url(value, false)).flatten();
         account.resource_group_id = fields
             .read("resource_group_id", Value::text)
             .filter(|resource_group_id| !resource_group_id.is_empty());

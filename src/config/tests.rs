@@ -75,7 +75,7 @@ fn good_files_load() {
 }
 
 #[test]
-fn without_a_file_everything_is_as_the_contract_says() {
+fn without_a_file_everything_is_as_readme_says() {
     let config = load(None, []).unwrap();
     assert_eq!(config, Config::default());
     assert_eq!(load_text("\u{feff}log: {}\n", &[]).as_ref(), Ok(&config));

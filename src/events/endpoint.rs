@@ -96,7 +96,12 @@ impl Endpoint {
             *answer.status_mut() = StatusCode::ACCEPTED;
             return answer;
         }
-        let messages = message::read(&body, &About::of_query(parts.uri.query()));
+        self.received(parts.uri.query(), &body)
+    }
+
+    /// What is answered to the body of a request that may be sent.
+    pub fn received(&self, query: Option<&str>, body: &[u8]) -> Response<Body> {
+        let messages = message::read(body, &About::of_query(query));
         let outcomes = self.hints.tell(Source::Http, &About::default(), &messages);
         tracing::debug!(?outcomes, "events received");
         told(outcomes)

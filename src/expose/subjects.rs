@@ -153,15 +153,10 @@ impl Block {
         })
     }
 
-    fn has_the_subjects_of(&self, other: &Self) -> bool {
-        let scopes = |block: &Self| {
-            block
-                .subjects
-                .iter()
-                .map(|subject| subject.scope.clone())
-                .collect::<Vec<_>>()
-        };
-        self.subjects.len() == other.subjects.len() && scopes(self) == scopes(other)
+    fn has_the_subjects_of<'a>(&'a self, other: &'a Self) -> bool {
+        let scopes = |subject: &'a Subject| &subject.scope;
+        let of_other = other.subjects.iter().map(scopes);
+        self.subjects.iter().map(scopes).eq(of_other)
     }
 }
 
@@ -170,7 +165,7 @@ impl Blocks {
     pub(super) fn of(view: &View, requests: &Requests, moment: Moment, before: &Self) -> (Self, Vec<From>) {
         // Before the tallies: one that is made meanwhile is found the next time.
         let tallies = requests.count();
-        let is_as_before = tallies == before.tallies && Arc::ptr_eq(&view.accounts, &before.accounts);
+        let is_as_before = tallies == before.tallies && before.is_of(&view.accounts);
         let renewed = match is_as_before {
             true => before.renewed(view, moment),
             false => None,
@@ -190,6 +185,12 @@ impl Blocks {
         };
         let from = blocks.come_from(before);
         (blocks, from)
+    }
+
+    /// Whether they are of these accounts. What else is told of an account is in no block: a credential that is renewed
+    /// changes none.
+    fn is_of(&self, accounts: &Arc<Accounts>) -> bool {
+        Arc::ptr_eq(accounts, &self.accounts) || accounts.keys().eq(self.accounts.keys())
     }
 
     /// The same blocks as they are now; none where there are other subjects, or a block has grown too large.
@@ -244,7 +245,9 @@ impl Blocks {
     /// Where blocks of other cuts come from.
     fn come_from(&self, before: &Self) -> Vec<From> {
         let mut places = before.all.iter().enumerate().peekable();
-        let first = |block: &Block| block.subjects.first().map(|subject| subject.scope.clone());
+        fn first(block: &Block) -> Option<&Scope> {
+            block.subjects.first().map(|subject| &subject.scope)
+        }
         let come = |block: &Arc<Block>| {
             while places.next_if(|(_, other)| first(other) < first(block)).is_some() {}
             let found = places
@@ -309,4 +312,59 @@ fn cut(subjects: Vec<Subject>) -> Vec<Arc<Block>> {
         blocks.push(Arc::new(Block::new(block)));
     }
     blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::view::{AccountView, CredentialsView};
+
+    #[test]
+    fn an_account_that_is_put_up_again_cuts_no_block_anew() {
+        let requests = Requests::new(&Registry::new()).unwrap();
+        let scope = Scope::new("a", "cn-hangzhou");
+        let _tallies = [requests.tally("a", ""), requests.tally("a", "cn-hangzhou")];
+        let view = |expiry| {
+            let account = AccountView {
+                credentials: CredentialsView {
+                    expiry,
+                    ..CredentialsView::default()
+                },
+                discovered: None,
+                is_ready: true,
+                error: None,
+                console: None,
+                set_aside: Vec::new(),
+            };
+            let scope_view = Arc::new(ScopeView::new(scope.clone()));
+            (
+                Arc::new(Accounts::from([("a".into(), Arc::new(account))])),
+                scope_view,
+            )
+        };
+        let moment = Moment {
+            now: Duration::ZERO,
+            hold: Duration::ZERO,
+        };
+        let (accounts, scope_view) = view(None);
+        let mut shown = View {
+            scopes: [(scope.clone(), scope_view)].into(),
+            accounts,
+            ..View::default()
+        };
+        let (before, _) = Blocks::of(&shown, &requests, moment, &Blocks::default());
+        shown.accounts = view(Some(SystemTime::UNIX_EPOCH)).0;
+        let (after, _) = Blocks::of(&shown, &requests, moment, &before);
+        assert!(!before.all.is_empty());
+        let pairs = before.all.iter().zip(&after.all);
+        assert!(pairs.clone().all(|(before, after)| Arc::ptr_eq(before, after)));
+        // Another account does.
+        shown.accounts = Arc::default();
+        let (without, _) = Blocks::of(&shown, &requests, moment, &after);
+        assert!(!Arc::ptr_eq(&without.all[0], &after.all[0]));
+    }
 }

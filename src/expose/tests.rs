@@ -217,6 +217,7 @@ fn account(credentials: CredentialsView) -> AccountView {
         discovered: None,
         is_ready: true,
         error: None,
+        console: None,
         set_aside: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bounded::bounded;
 use super::console;
 use super::cursor::{Cursor, digits};
-use super::filter::{Filter, MAX_LIMIT, part, take_offset};
+use super::filter::{Filter, MAX_LIMIT, behind, part, take_offset};
 use super::groups::{By, Group, groups};
 use super::overview::{Overview, recent};
 use super::parameters::{BadParameter, Parameters};
@@ -44,7 +44,7 @@ pub(super) fn status(overview: &Overview<'_>, query: Option<&str>) -> Result<Vec
             message: &refused.reason,
         }),
         window_seconds: window,
-        recent_results: overview.recent(),
+        recent_results: overview.recent.clone(),
         accounts: view
             .accounts
             .iter()
@@ -67,9 +67,12 @@ pub(super) fn failures(view: &View, query: Option<&str>) -> Result<Vec<u8>, BadP
     let offset = take_offset(&mut parameters)?;
     let known: Vec<&str> = Filter::names().chain(["group_by", "limit", "offset"]).collect();
     parameters.finish(&known)?;
-    let found = filter.all(view);
+    let mut found = filter.all(view);
     let complete_after = complete_after(view, &filter);
     if let Some(by) = by {
+        if let Some(after) = &after {
+            behind(&mut found, after);
+        }
         let all = groups(&found, by);
         let shown = all.iter().skip(offset).take(limit).map(GroupRow::of);
         return Ok(json(&Groups {
@@ -94,7 +97,7 @@ pub(super) fn failures(view: &View, query: Option<&str>) -> Result<Vec<u8>, BadP
         failures: selection
             .failures
             .iter()
-            .map(|(scope, failure)| FailureRow::of(scope, failure))
+            .map(|(scope, failure)| FailureRow::of(view, scope, failure))
             .collect(),
     }))
 }
@@ -335,30 +338,30 @@ impl<'a> GroupRow<'a> {
 }
 
 impl<'a> FailureRow<'a> {
-    fn of(scope: &'a Scope, failure: &ShownFailure<'a>) -> Self {
-        let ids = failure.ids;
+    fn of(view: &View, scope: &'a Scope, failure: &ShownFailure<'a>) -> Self {
+        let ids = failure.ids();
         Self {
-            time: rfc3339(failure.time),
+            time: rfc3339(failure.time()),
             account: &scope.account,
             region_id: &scope.region_id,
             invoke_id: bounded(ids.invoke_id),
             instance_id: bounded(ids.instance_id),
             container_id: bounded(ids.container_id),
             command_id: bounded(ids.command_id),
-            command: failure.command.map(bounded),
-            invocation_status: failure.invocation_status,
-            error_code: failure.error_code,
-            exit_code: failure.exit_code,
-            error_info: failure.error_info,
-            duration_seconds: failure.duration,
-            run: Some(failure.run).filter(|run| *run > 0),
-            output_delivery: failure.delivery.map(|delivery| DeliveryOf {
+            command: failure.command().map(bounded),
+            invocation_status: failure.invocation_status(),
+            error_code: failure.error_code(),
+            exit_code: failure.exit_code(),
+            error_info: failure.error_info(),
+            duration_seconds: failure.duration(),
+            run: Some(failure.run()).filter(|run| *run > 0),
+            output_delivery: failure.delivery().map(|delivery| DeliveryOf {
                 status: if delivery.finished { "Finished" } else { "Failed" },
                 error_code: &delivery.error_code,
                 uri: bounded(&delivery.uri),
             }),
-            id: digits(failure.identity).to_string(),
-            console_url: console::url(&scope.region_id, bounded(ids.instance_id), bounded(ids.invoke_id)),
+            id: digits(failure.identity()).to_string(),
+            console_url: console::url(view, scope, ids),
         }
     }
 }

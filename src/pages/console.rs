@@ -1,13 +1,26 @@
 //! Where a person looks at a result: the console of Alibaba Cloud, and its command line.
 
+use super::bounded::bounded;
 use super::parameters::encode_text;
+use crate::record::ShownIds;
+use crate::scope::Scope;
+use crate::view::View;
 
-/// The page of Cloud Assistant for an invocation on an instance of a region.
-pub(super) fn url(region_id: &str, instance_id: &str, invoke_id: &str) -> String {
-    let (region, instance) = (encode_text(region_id), encode_text(instance_id));
-    let invocation = encode_text(invoke_id);
+/// The console, where an account says nothing else.
+const CONSOLE: &str = "https://ecs.console.aliyun.com";
+
+/// The page of Cloud Assistant for an invocation on an instance.
+pub(super) fn url(view: &View, scope: &Scope, ids: ShownIds<'_>) -> String {
+    let account = view.accounts.get(&*scope.account);
+    let console = account.and_then(|account| account.console.as_deref());
+    let (region, instance) = (
+        encode_text(&scope.region_id),
+        encode_text(bounded(ids.instance_id)),
+    );
+    let invocation = encode_text(bounded(ids.invoke_id));
     format!(
-        "https://ecs.console.aliyun.com/cloud-assistant/region/{region}?instanceId={instance}&invokeId={invocation}"
+        "{}/cloud-assistant/region/{region}?instanceId={instance}&invokeId={invocation}",
+        console.unwrap_or(CONSOLE)
     )
 }
 
@@ -34,8 +47,14 @@ mod tests {
 
     #[test]
     fn ids_cannot_leave_their_place() {
+        let ids = ShownIds {
+            invoke_id: "t-1",
+            instance_id: "i-1#\"&a=b",
+            container_id: "",
+            command_id: "",
+        };
         assert_eq!(
-            url("../x?y", "i-1#\"&a=b", "t-1"),
+            url(&View::default(), &Scope::new("a", "../x?y"), ids),
             "https://ecs.console.aliyun.com/cloud-assistant/region/..%2Fx%3Fy?instanceId=i-1%23%22%26a%3Db&invokeId=t-1"
         );
         let line = command_line("cn-hangzhou", "i-1", "t-1");

@@ -1,7 +1,7 @@
 //! Which of the recent failures are asked for, and which those are.
 
 use super::cursor::{Cursor, Place, place};
-use super::parameters::{BadParameter, Parameters, encode, encode_text};
+use super::parameters::{BadParameter, Parameters};
 use crate::record::ShownFailure;
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -14,11 +14,19 @@ pub(super) const MAX_LIMIT: usize = 1000;
 /// No record holds so many.
 const MAX_OFFSET: usize = 100_000_000;
 
+/// No run has a higher number.
+const MAX_RUN: usize = u32::MAX as usize;
+
+/// What asks for those where a text is empty: a parameter without a value asks for nothing.
+const EMPTY: &str = "\"\"";
+
 /// A question about failures: the same of the page's form as of the API's query.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
     /// The values of [`Filter::TEXTS`], those that are set.
     texts: [Option<String>; Self::TEXTS.len()],
+    /// Only this run of a schedule; 0 for results of none.
+    run: Option<u32>,
     /// Failures of this time and later.
     pub(super) since: Option<Seconds>,
     /// Failures from before this time.
@@ -40,11 +48,12 @@ pub(super) struct Selection<'a> {
 
 impl Filter {
     /// Its parameters that are compared with texts.
-    pub(super) const TEXTS: [&'static str; 9] = [
+    pub(super) const TEXTS: [&'static str; 10] = [
         "account",
         "region_id",
         "invocation_status",
         "error_code",
+        "exit_code",
         "command_id",
         "command",
         "command_contains",
@@ -54,7 +63,7 @@ impl Filter {
 
     /// The names of all its parameters.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        Self::TEXTS.into_iter().chain(["since", "before"])
+        Self::TEXTS.into_iter().chain(["run", "since", "before"])
     }
 
     /// Takes its parameters. `before` may be a place in the list instead of a time, and is then given apart.
@@ -63,6 +72,7 @@ impl Filter {
             let text = parameters.text(name).map(|text| text.trim().to_owned());
             text.filter(|text| !text.is_empty())
         });
+        let run = parameters.number("run", 0..=MAX_RUN)?;
         let since = time(parameters, "since")?;
         let cursor = parameters.peek("before").and_then(Cursor::parse);
         let before = match cursor {
@@ -72,7 +82,12 @@ impl Filter {
             }
             None => time(parameters, "before")?,
         };
-        let filter = Self { texts, since, before };
+        let filter = Self {
+            texts,
+            run: run.map(|run| run as u32),
+            since,
+            before,
+        };
         Ok((filter, cursor))
     }
 
@@ -92,11 +107,32 @@ impl Filter {
         filter
     }
 
+    /// The same, but only with this value of a text, an empty one too.
+    #[must_use]
+    pub(super) fn only(&self, name: &str, value: &str) -> Self {
+        self.with(name, if value.is_empty() { EMPTY } else { value })
+    }
+
+    /// The same, but of one scope.
+    #[must_use]
+    pub(super) fn of_scope(&self, scope: &Scope) -> Self {
+        let of_account = self.with("account", &scope.account);
+        of_account.with("region_id", &scope.region_id)
+    }
+
+    /// The same, but for one run of a schedule.
+    #[must_use]
+    pub(super) fn of_run(&self, run: u32) -> Self {
+        let run = Some(run);
+        Self { run, ..self.clone() }
+    }
+
     /// The same without one of its parameters.
     #[must_use]
     pub(super) fn without(&self, name: &str) -> Self {
         let mut filter = self.with(name, "");
         match name {
+            "run" => filter.run = None,
             "since" => filter.since = None,
             "before" => filter.before = None,
             _ => {}
@@ -118,15 +154,10 @@ impl Filter {
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let texts = Self::TEXTS.into_iter().zip(&self.texts);
         let texts = texts.filter_map(|(name, value)| Some((name, value.clone()?)));
+        let run = self.run.map(|run| ("run", run.to_string()));
         let since = self.since.map(|time| ("since", timestamp::rfc3339(time)));
         let before = self.before.map(|time| ("before", timestamp::rfc3339(time)));
-        texts.chain(since).chain(before).collect()
-    }
-
-    /// As a query.
-    pub(super) fn query(&self) -> String {
-        let pairs = self.pairs();
-        encode(pairs.iter().map(|(name, value)| (*name, value.as_str())))
+        texts.chain(run).chain(since).chain(before).collect()
     }
 
     /// Whether everything matches.
@@ -136,21 +167,15 @@ impl Filter {
 
     /// Whether it asks for nothing but scopes, so that what is counted by scope can be told exactly.
     pub(super) fn is_of_scopes(&self) -> bool {
-        let scopes = Self {
-            texts: [
-                self.texts[0].clone(),
-                self.texts[1].clone(),
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-            ],
-            ..Self::default()
-        };
-        *self == scopes
+        let Self {
+            texts,
+            run,
+            since,
+            before,
+        } = self;
+        let [_account, _region_id, others @ ..] = texts;
+        let has_others = others.iter().any(Option::is_some);
+        !has_others && run.is_none() && since.is_none() && before.is_none()
     }
 
     /// Whether a scope is asked for.
@@ -165,25 +190,26 @@ impl Filter {
             _,
             status,
             error_code,
+            exit_code,
             command_id,
             command,
             _,
             instance_id,
             invoke_id,
         ] = &self.texts;
-        let status = status.as_deref();
-        status.is_none_or(|status| status.eq_ignore_ascii_case(failure.invocation_status))
-            && is(error_code, failure.error_code)
-            && is(command_id, failure.ids.command_id)
-            && is(instance_id, failure.ids.instance_id)
-            && is(invoke_id, failure.ids.invoke_id)
-            && command
-                .as_deref()
-                .is_none_or(|wanted| failure.command == Some(wanted))
-            && self.since.is_none_or(|since| failure.time >= since)
-            && self.before.is_none_or(|before| failure.time < before)
+        let is_status = |status: &String| status.eq_ignore_ascii_case(failure.invocation_status());
+        (is(status, failure.invocation_status()) || status.as_ref().is_some_and(is_status))
+            && is(error_code, failure.error_code())
+            && is(exit_code, failure.exit_code())
+            && is(command_id, failure.ids().command_id)
+            && is(instance_id, failure.ids().instance_id)
+            && is(invoke_id, failure.ids().invoke_id)
+            && is_command(command, failure)
+            && self.run.is_none_or(|run| failure.run() == run)
+            && self.since.is_none_or(|since| failure.time() >= since)
+            && self.before.is_none_or(|before| failure.time() < before)
             && contains.is_none_or(|part| {
-                let name = failure.command.unwrap_or_default();
+                let name = failure.command().unwrap_or_default();
                 name.to_lowercase().contains(part)
             })
     }
@@ -200,6 +226,12 @@ impl Filter {
     }
 }
 
+/// Leaves those that come after a place.
+pub(super) fn behind(found: &mut Vec<Found<'_>>, after: &Cursor) {
+    let after = after.place();
+    found.retain(|found| order(found) > after);
+}
+
 /// A part of failures, in order.
 pub(super) fn part<'a>(
     mut matching: Vec<Found<'a>>,
@@ -209,8 +241,7 @@ pub(super) fn part<'a>(
 ) -> Selection<'a> {
     let total = matching.len();
     if let Some(after) = after {
-        let after = after.place();
-        matching.retain(|found| order(found) > after);
+        behind(&mut matching, after);
     }
     let passed = total - matching.len();
     // Only what is shown needs to be in order: a thousand of what may be a hundred thousand.
@@ -246,27 +277,22 @@ fn time(parameters: &mut Parameters, name: &'static str) -> Result<Option<Second
             .ok()
             .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    let read = timestamp::parse(&text)
-        .map(std::num::NonZeroU32::get)
-        .or_else(unix);
+    let read = timestamp::parse_own(&text).or_else(unix);
     let expected = "expected a time such as 2026-01-02T03:04:05Z, or seconds since 1970";
     read.map(Some).ok_or_else(|| BadParameter::new(name, expected))
 }
 
 fn is(wanted: &Option<String>, value: &str) -> bool {
-    wanted.as_deref().is_none_or(|wanted| wanted == value)
+    let is_empty = |wanted: &str| wanted == EMPTY && value.is_empty();
+    wanted
+        .as_deref()
+        .is_none_or(|wanted| wanted == value || is_empty(wanted))
 }
 
-/// The page of failures that a filter finds.
-pub(super) fn link(filter: &Filter) -> String {
-    match filter.is_empty() {
-        true => String::from("./failures"),
-        false => format!("./failures?{}", filter.query()),
-    }
-}
-
-/// The page of failures of one scope.
-pub(super) fn link_of_scope(scope: &Scope) -> String {
-    let (account, region) = (encode_text(&scope.account), encode_text(&scope.region_id));
-    format!("./failures?account={account}&region_id={region}")
+/// A command is called by its name, or by its id where that is not known: as in the label of metrics.
+fn is_command(wanted: &Option<String>, failure: &ShownFailure<'_>) -> bool {
+    wanted.as_deref().is_none_or(|wanted| match failure.command() {
+        Some(name) => wanted == name,
+        None => wanted == EMPTY || wanted == failure.ids().command_id,
+    })
 }

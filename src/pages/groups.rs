@@ -74,13 +74,13 @@ impl By {
         match self {
             Self::Account => &scope.account,
             Self::Region => &scope.region_id,
-            Self::Status => failure.invocation_status,
-            Self::ErrorCode => failure.error_code,
-            Self::ExitCode => failure.exit_code,
-            Self::Command => failure.command.unwrap_or(failure.ids.command_id),
-            Self::CommandId => failure.ids.command_id,
-            Self::Instance => failure.ids.instance_id,
-            Self::Invocation => failure.ids.invoke_id,
+            Self::Status => failure.invocation_status(),
+            Self::ErrorCode => failure.error_code(),
+            Self::ExitCode => failure.exit_code(),
+            Self::Command => failure.command().unwrap_or_else(|| failure.ids().command_id),
+            Self::CommandId => failure.ids().command_id,
+            Self::Instance => failure.ids().instance_id,
+            Self::Invocation => failure.ids().invoke_id,
         }
     }
 }
@@ -90,7 +90,7 @@ pub(super) fn groups<'a>(failures: &[Found<'a>], by: By) -> Vec<Group<'a>> {
     let mut groups: HashMap<&str, Group<'_>> = HashMap::new();
     for found in failures {
         let value = by.value(found);
-        let time = found.1.time;
+        let time = found.1.time();
         let group = groups.entry(value).or_insert(Group {
             value,
             count: 0,

@@ -7,6 +7,7 @@
 //! | `/api/v1/status` | what it shows of the exporter, as JSON |
 //! | `/api/v1/failures` | recent failures, as JSON |
 //! | `--web.telemetry-path` | the metrics |
+//! | `/runbooks/…` | what to do about each alert |
 //! | `/-/healthy` | 200 while the process works |
 //! | `/-/ready` | 200 once every scope's first poll has ended, and not while stopping; on a standby while the database answers |
 //! | `/-/leader` | 200 where the counts are shown, 503 on a standby |
@@ -24,6 +25,7 @@ mod groups;
 mod overview;
 mod parameters;
 mod ready;
+mod runbooks;
 mod standby;
 mod status;
 
@@ -125,6 +127,9 @@ pub fn routes(site: Site) -> Routes {
                 let page = failures_of.failures(&parts, &around);
                 async move { page }
             });
+    }
+    for (path, runbook) in runbooks::RUNBOOKS {
+        routes = routes.get(path, move |_| async move { text(StatusCode::OK, runbook) });
     }
     let (status_of, failures_of) = (seen.clone(), seen);
     routes

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::requests::LastHour;
 use crate::requests::Requests;
-use crate::result::{Seconds, Status};
+use crate::result::{Seconds, StatusKind};
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::{QueueFailed, ScopeView, View};
@@ -22,8 +22,12 @@ pub(super) struct Overview<'a> {
     pub(super) health: Health,
     /// What is wrong or missing, for a person.
     pub(super) remarks: Vec<String>,
-    pub(super) requests: BTreeMap<&'a Scope, LastHour>,
+    requests: &'a Requests,
     pub(super) states: States,
+    /// Results in the window by InvocationStatus, of all scopes; known statuses at 0 included.
+    pub(super) recent: BTreeMap<&'a str, u64>,
+    /// Which part of those has failed.
+    pub(super) share: Share,
 }
 
 /// How many scopes are in each state.
@@ -73,16 +77,6 @@ pub(super) enum State {
     Up,
 }
 
-/// What a status means, for its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Success,
-    Open,
-    Failure,
-    /// Cancelled or Terminated: somebody's decision.
-    Ended,
-}
-
 /// So many intervals old data may be.
 const INTERVALS: u32 = 3;
 
@@ -90,18 +84,17 @@ impl<'a> Overview<'a> {
     /// The overview of a view at `now`.
     pub(super) fn new(
         view: &'a View,
-        requests: &Requests,
+        requests: &'a Requests,
         started: SystemTime,
         now: SystemTime,
         stopping: bool,
     ) -> Self {
         let uptime = now.duration_since(started).unwrap_or_default();
         let (started, now) = (timestamp::seconds(started), timestamp::seconds(now));
-        let requests = view
-            .scopes
-            .keys()
-            .map(|scope| (scope, requests.last_hour(scope, now)))
-            .collect();
+        let mut sums = BTreeMap::new();
+        for (status, count) in view.scopes.values().flat_map(|scope| by_status(scope)) {
+            *sums.entry(status).or_insert(0) += count;
+        }
         let states = States::of(view, now);
         let (health, remarks) = health(view, states, stopping);
         Self {
@@ -113,17 +106,14 @@ impl<'a> Overview<'a> {
             health,
             remarks,
             requests,
+            share: Share::of(sums.iter().map(|(status, count)| (*status, *count))),
+            recent: sums,
         }
     }
 
     /// What a scope has sent in the last hour.
     pub(super) fn last_hour(&self, scope: &Scope) -> LastHour {
-        self.requests.get(scope).copied().unwrap_or_default()
-    }
-
-    /// Which part of the results of the window has failed, of all scopes.
-    pub(super) fn share(&self) -> Share {
-        Share::of(self.recent())
+        self.requests.last_hour(scope, self.now)
     }
 
     /// The state of a scope.
@@ -140,24 +130,19 @@ impl<'a> Overview<'a> {
     pub(super) fn queue_error(&self, scope: &Scope) -> Option<&QueueFailed> {
         self.view.events.scopes.get(scope)?.queue.as_ref()?.error.as_ref()
     }
+}
 
-    /// Results in the window by InvocationStatus, of all scopes; known statuses at 0 included.
-    pub(super) fn recent(&self) -> BTreeMap<&'a str, u64> {
-        let mut sums = BTreeMap::new();
-        for scope in self.view.scopes.values() {
-            for (status, count) in recent(scope) {
-                *sums.entry(status).or_insert(0) += count;
-            }
-        }
-        sums
-    }
+/// Results of a scope in the window by InvocationStatus, which may come several times.
+fn by_status(scope: &ScopeView) -> impl Iterator<Item = (&str, u64)> {
+    let totals = scope.counts.iter().flat_map(|counts| counts.recent());
+    totals.map(|total| (total.invocation_status, total.value))
 }
 
 /// Results of a scope in the window by InvocationStatus.
 pub(super) fn recent(scope: &ScopeView) -> BTreeMap<&str, u64> {
     let mut sums = BTreeMap::new();
-    for total in scope.counts.iter().flat_map(|counts| counts.recent()) {
-        *sums.entry(total.invocation_status).or_insert(0) += total.value;
+    for (status, count) in by_status(scope) {
+        *sums.entry(status).or_insert(0) += count;
     }
     sums
 }
@@ -208,19 +193,24 @@ impl States {
 
 impl Share {
     /// Of results by InvocationStatus.
-    pub(super) fn of<'a>(results: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+    fn of<'a>(results: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut share = Self::default();
         for (status, count) in results {
-            match Kind::of(status) {
-                Kind::Failure => {
+            match StatusKind::of_text(status) {
+                StatusKind::Failure => {
                     share.failed += count;
                     share.of += count;
                 }
-                Kind::Success => share.of += count,
-                Kind::Open | Kind::Ended => {}
+                StatusKind::Success | StatusKind::Unknown => share.of += count,
+                StatusKind::Open | StatusKind::Ended => {}
             }
         }
         share
+    }
+
+    /// Of the results of a scope in the window.
+    pub(super) fn of_scope(scope: &ScopeView) -> Self {
+        Self::of(by_status(scope))
     }
 
     /// Whether it is as bad as the alerts about failures take it: above a tenth.
@@ -260,21 +250,6 @@ impl State {
             Self::FirstLook => "first_look",
             Self::Waiting => "waiting",
             Self::Up => "up",
-        }
-    }
-}
-
-impl Kind {
-    /// The kind of an InvocationStatus.
-    pub(super) fn of(invocation_status: &str) -> Self {
-        if invocation_status == "Success" {
-            Self::Success
-        } else if Status::parse(invocation_status).is_open() {
-            Self::Open
-        } else if matches!(invocation_status, "Cancelled" | "Terminated") {
-            Self::Ended
-        } else {
-            Self::Failure
         }
     }
 }

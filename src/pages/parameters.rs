@@ -121,6 +121,15 @@ pub(super) fn encode<'a>(pairs: impl IntoIterator<Item = (&'static str, &'a str)
     pairs.join("&")
 }
 
+/// A path with a query, and without a question mark where nothing is asked.
+pub(super) fn address<'a>(path: &str, pairs: impl IntoIterator<Item = (&'static str, &'a str)>) -> String {
+    let query = encode(pairs);
+    match query.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{query}"),
+    }
+}
+
 /// A text as one part of a path or a query.
 pub(super) fn encode_text(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, IN_QUERY)

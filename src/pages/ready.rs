@@ -69,6 +69,7 @@ mod tests {
             discovered: None,
             is_ready: false,
             error: None,
+            console: None,
             set_aside: Vec::new(),
         };
         board.publish_accounts([("a".into(), Arc::new(discovering))].into());

@@ -15,6 +15,7 @@ use crate::result::{Ids, KnownStatus, Row, Seconds, Status, Times};
 use crate::scope::Scope;
 use crate::view::{Failed, LastPoll, Progress, ScopeView, View};
 
+mod links;
 mod questions;
 
 const NOW: Seconds = 1_800_000_000;

@@ -16,7 +16,7 @@ pub mod scan;
 pub mod share;
 mod showing;
 mod sweep;
-mod telling;
+pub mod telling;
 pub mod timetable;
 
 pub use held::Held;

@@ -1,6 +1,6 @@
 //! Everything that the API lists for a scope, histories of schedules whole: read once, beside no poller.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -9,6 +9,7 @@ use super::cloud::{Cloud, Reply};
 use super::conversation::{INVOCATIONS_TIMEOUT, take};
 use super::scan::cursor::HistoryCursor;
 use super::scan::names::Lookup;
+use super::scan::pages::Pages;
 use super::scan::{Invocations, Question, Request, Scan};
 use crate::aliyun::client::Action;
 use crate::aliyun::error::{CallError, Reason};
@@ -16,9 +17,6 @@ use crate::aliyun::limit::Priority;
 use crate::clock::{Clock, Now};
 use crate::record::{Naming, Past, Record};
 use crate::result::Seconds;
-
-/// No history has more pages.
-const MAX_PAGES: usize = 5_000;
 
 /// DescribeInvocations is asked so often while its failures pass: no later poll would make up for an answer.
 const TRIES: u32 = 3;
@@ -143,26 +141,33 @@ async fn histories<C: Cloud>(
     now: Now,
     progress: &mut (dyn FnMut(usize) + Send),
 ) -> Result<usize, CallError> {
-    let mut instances: BTreeMap<Box<str>, usize> = BTreeMap::new();
-    for (_, schedule) in record.schedules().filter(|(_, schedule)| schedule.shown > 0) {
-        *instances.entry(schedule.ids.invoke_id.clone()).or_default() += 1;
-    }
+    let have_run = record.schedules().filter(|(_, schedule)| schedule.shown > 0);
+    let invoke_ids: BTreeSet<Box<str>> = have_run
+        .map(|(_, schedule)| schedule.ids.invoke_id.clone())
+        .collect();
     let mut refused = 0;
-    for invoke_id in instances.into_keys() {
-        let (mut token, mut tokens) = (None, HashSet::new());
+    for invoke_id in invoke_ids {
+        let mut pages = Pages::default();
         loop {
             let question = Question::History {
                 invoke_id: invoke_id.clone(),
                 instance_id: None,
             };
-            let request = Request { question, token };
+            let request = Request {
+                question,
+                token: pages.token.take(),
+            };
             match cloud.ask(&request, Priority::Sweep, None).await {
                 Ok(Reply::Results(page)) => {
                     record.past_runs(&page.rows, now);
                     progress(page.rows.len());
-                    token = page.next_token;
+                    // One that goes round in a circle, or has no end, has shown what it has.
+                    let is_more = pages.turn(page.rows.len(), page.next_token).is_ok();
+                    if !is_more || pages.token.is_none() {
+                        break;
+                    }
                 }
-                Ok(Reply::Invocations(_)) => token = None,
+                Ok(Reply::Invocations(_)) => break,
                 Err(error) if matches!(error.reason, Reason::Denied | Reason::Rejected) => {
                     tracing::warn!(
                         invoke_id = &*invoke_id,
@@ -175,11 +180,6 @@ async fn histories<C: Cloud>(
                     break;
                 }
                 Err(error) => return Err(error),
-            }
-            match &token {
-                // A list that goes round in a circle, or has no end, has shown what it has.
-                Some(next) if tokens.insert(next.clone()) && tokens.len() < MAX_PAGES => {}
-                _ => break,
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the configuration says about one scope's polls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::LoggedResults;
@@ -24,8 +25,8 @@ pub struct PollPlan {
     /// Whether the region was found by DescribeRegions: it is then set aside where its API does not know Cloud
     /// Assistant, instead of failing.
     pub discovered: bool,
-    /// How results are counted.
-    pub settings: Settings,
+    /// How results are counted; the records share it.
+    pub settings: Arc<Settings>,
     /// `log.results`.
     pub logged_results: LoggedResults,
 }

@@ -26,7 +26,7 @@ pub trait Records: Debug + Clone + Send + Sync + 'static {
     fn load(
         &self,
         scope: &Scope,
-        settings: &Settings,
+        settings: &Arc<Settings>,
         now: Seconds,
     ) -> impl Future<Output = Result<Record, StateError>> + Send;
 
@@ -34,7 +34,7 @@ pub trait Records: Debug + Clone + Send + Sync + 'static {
     /// at once would keep each further one waiting for the disk.
     fn load_all(
         &self,
-        scopes: Vec<(Scope, Settings)>,
+        scopes: Vec<(Scope, Arc<Settings>)>,
         now: Seconds,
     ) -> impl Future<Output = Vec<Result<Record, StateError>>> + Send;
 
@@ -66,8 +66,13 @@ impl Records for Arc<Store> {
         blocking(self, Store::scopes).await
     }
 
-    async fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
-        let (scope, settings) = (scope.clone(), settings.clone());
+    async fn load(
+        &self,
+        scope: &Scope,
+        settings: &Arc<Settings>,
+        now: Seconds,
+    ) -> Result<Record, StateError> {
+        let (scope, settings) = (scope.clone(), Arc::clone(settings));
         blocking(self, move |store| {
             store.load(&scope, |pairs| Record::from_pairs(&settings, pairs.iter(), now))
         })
@@ -76,7 +81,7 @@ impl Records for Arc<Store> {
 
     async fn load_all(
         &self,
-        scopes: Vec<(Scope, Settings)>,
+        scopes: Vec<(Scope, Arc<Settings>)>,
         now: Seconds,
     ) -> Vec<Result<Record, StateError>> {
         if scopes.is_empty() {

@@ -9,7 +9,7 @@ use super::error::PollError;
 use super::share;
 use super::telling::{News, Telling};
 use crate::clock::Clock;
-use crate::record::{Applied, Findings, MAX_FAILURES, NamesUnavailable, Record};
+use crate::record::{Applied, Findings, NamesUnavailable, Record};
 use crate::scope::Scope;
 use crate::timestamp;
 use crate::view::{Board, LastPoll, Progress, ScopeView, Work};
@@ -70,17 +70,14 @@ impl Showing {
         if !is_shown {
             self.view.counts = counts.map(Arc::new);
         }
-        self.view.last_success = Some(record.recorded_at()).filter(|at| *at > 0);
+        // What this process has seen is not taken back by a record that was read again: it may be a little older.
+        let last_success = self.view.last_success.unwrap_or_else(|| record.recorded_at());
+        self.view.last_success = Some(last_success).filter(|at| *at > 0);
     }
 
-    /// How many failures its record may keep after a poll. Where it has few, and does not read a whole list, nobody is
-    /// asked: to look at thousands of scopes takes longer than a poll that finds nothing.
-    pub(super) fn share_of_failures(&self, is_sweep: bool) -> usize {
-        let counts = self.view.counts.as_ref();
-        match is_sweep || counts.is_some_and(|counts| counts.failures().len() > share::LEAST) {
-            true => share::of_failures(&self.board.view()),
-            false => MAX_FAILURES,
-        }
+    /// How many failures its record may keep, which has `kept` now.
+    pub(super) fn share_of_failures(&self, kept: usize) -> usize {
+        share::of_failures(&self.board.view(), &self.view.scope, kept)
     }
 
     /// When the next poll begins.
@@ -163,12 +160,12 @@ impl Showing {
         self.view.work.successes += 1;
         self.view.work.outcomes.succeeded();
         self.view.error = None;
-        if let Some(polls) = self.telling[Of::Poll as usize].succeeded() {
+        self.view.last_success = Some(record.recorded_at());
+        let [polls, sweeps] = of.recovers(&mut self.telling);
+        if let Some(polls) = polls {
             tracing::info!(polls, "polls succeed again, after so many that failed");
         }
-        if of.is_sweep
-            && let Some(sweeps) = self.telling[Of::Sweep as usize].succeeded()
-        {
+        if let Some(sweeps) = sweeps {
             tracing::info!(sweeps, "a sweep has succeeded again, after so many that failed");
         }
         if of.is_baseline {
@@ -221,6 +218,50 @@ impl Recorded {
             skipped: findings.skipped,
             is_sweep: findings.sweep.is_some(),
             is_baseline: record.needs_baseline(),
+        }
+    }
+
+    /// How many polls, and how many sweeps, had failed before what has succeeded now. A sweep in the background shows
+    /// nothing of polls; a first look is a poll and a sweep.
+    fn recovers(&self, telling: &mut [Telling; 2]) -> [Option<u64>; 2] {
+        let succeeded = [
+            (Of::Poll, !self.is_sweep || self.is_baseline),
+            (Of::Sweep, self.is_sweep),
+        ];
+        succeeded.map(|(of, has)| has.then(|| telling[of as usize].succeeded()).flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::Reason;
+    use crate::view::Failed;
+
+    #[test]
+    fn a_sweep_in_the_background_does_not_say_that_polls_succeed_again() {
+        let failed = Failed {
+            at: 1,
+            reason: Reason::Timeout,
+            what: "no answer".to_owned(),
+            code: None,
+            request_id: None,
+        };
+        for (is_sweep, is_baseline, recovers) in [
+            (false, false, [Some(1), None]),
+            (true, false, [None, Some(1)]),
+            (true, true, [Some(1), Some(1)]),
+        ] {
+            let mut telling: [Telling; 2] = Default::default();
+            for of in &mut telling {
+                of.failed(&failed, Instant::now());
+            }
+            let of = Recorded {
+                skipped: 0,
+                is_sweep,
+                is_baseline,
+            };
+            assert_eq!(of.recovers(&mut telling), recovers);
         }
     }
 }

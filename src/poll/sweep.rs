@@ -55,16 +55,16 @@ impl Sweeps {
     pub(super) fn new(scope: &Scope, record: Option<&Record>, plan: &PollPlan) -> Self {
         // Only how long ago the last one was is read from the machine's clock, once.
         let now = timestamp::seconds(SystemTime::now());
-        let age = record.map_or(0, |record| now.saturating_sub(record.swept_at()));
+        let swept = record.filter(|record| !record.needs_baseline());
+        let age = swept.map(|record| Duration::from_secs(now.saturating_sub(record.swept_at()).into()));
         let interval = plan.sweep_interval.unwrap_or_default();
-        let apart = (interval / SPREAD).mul_f64(place(scope));
-        let due = interval.saturating_sub(Duration::from_secs(u64::from(age)));
+        let (wait, earlier) = first(interval, age, (interval / SPREAD).mul_f64(place(scope)));
         Self {
             interval: plan.sweep_interval,
             under_way: None,
-            next: Instant::now() + due.max(apart),
+            next: Instant::now() + wait,
             is_owed: false,
-            earlier: apart,
+            earlier,
         }
     }
 
@@ -143,6 +143,17 @@ impl Sweeps {
     }
 }
 
+/// How far off the next sweep is, where the last one was `age` ago, and how much earlier the one behind it comes.
+/// `apart` is the scope's own place among those that would sweep together.
+///
+/// Overdue ones come apart with the next sweep, and stay so; those that are due together come apart with the second.
+/// Before the first look there is no sweep: what it is followed by, comes apart.
+fn first(interval: Duration, age: Option<Duration>, apart: Duration) -> (Duration, Duration) {
+    let due = age.map_or(apart, |age| interval.saturating_sub(age));
+    let wait = due.max(apart);
+    (wait, apart - (wait - due))
+}
+
 impl SweepUnderWay {
     /// Sends the next request. Returns whether there was one.
     pub(super) fn send<C: Cloud>(&mut self, cloud: &Arc<C>) -> bool {
@@ -160,5 +171,44 @@ impl SweepUnderWay {
         };
         self.request.spawn(asking.in_current_span());
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// When the first and the second sweep of scopes at the two ends of the spread begin, in minutes after the start.
+    fn minutes(age: Option<Duration>) -> [[u64; 2]; 2] {
+        let interval = 6 * HOUR;
+        let begin = |apart| {
+            let (wait, earlier) = first(interval, age, apart);
+            [wait, wait + interval - earlier].map(|at| at.as_secs() / 60)
+        };
+        [begin(Duration::ZERO), begin(interval / SPREAD)]
+    }
+
+    #[test]
+    fn sweeps_that_would_come_together_come_apart_and_stay_so() {
+        for (what, age, [first, last]) in [
+            (
+                "swept just now, as after a first look",
+                Some(Duration::ZERO),
+                [[360, 720], [360, 675]],
+            ),
+            ("due in an hour", Some(5 * HOUR), [[60, 420], [60, 375]]),
+            (
+                "due in a quarter",
+                Some(5 * HOUR + HOUR * 3 / 4),
+                [[15, 375], [45, 390]],
+            ),
+            ("overdue for long", Some(100 * HOUR), [[0, 360], [45, 405]]),
+        ] {
+            assert_eq!(minutes(age), [first, last], "{what}");
+        }
+        let (_, earlier) = first(6 * HOUR, None, HOUR / 2);
+        assert_eq!(earlier, HOUR / 2, "before the first look");
     }
 }

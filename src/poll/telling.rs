@@ -1,4 +1,4 @@
-//! Which ends of polls are worth a line of the log: changes, and a reminder now and then.
+//! Which failures of what is tried again and again are worth a line of the log: changes, and a reminder now and then.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use crate::requests::Reason;
 use crate::view::Failed;
 
-/// How often it is said again that a scope still fails.
+/// How often it is said again that something still fails.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
 
-/// What the log has been told of a scope that fails.
+/// What the log has been told of something that fails: the polls of a scope, the discovery of an account.
 #[derive(Debug, Default)]
-pub(super) struct Telling {
+pub struct Telling {
     told: Option<Told>,
 }
 
@@ -22,47 +22,47 @@ struct Told {
     code: Option<String>,
     /// When that was.
     at: Instant,
-    /// Polls that have failed in a row.
-    polls: u64,
+    /// Tries that have failed in a row.
+    tries: u64,
 }
 
-/// What is to be said of a failed poll.
+/// What is to be said of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    /// The scope fails, or fails for another reason.
+pub enum News {
+    /// It fails, or fails for another reason.
     Fails,
-    /// It still fails, after so many polls.
+    /// It still fails, after so many tries.
     StillFails(u64),
     /// Nothing that has not been said.
     None,
 }
 
 impl Telling {
-    /// A poll has failed.
-    pub(super) fn failed(&mut self, failed: &Failed, now: Instant) -> News {
-        let polls = self.told.as_ref().map_or(0, |told| told.polls) + 1;
+    /// A try has failed.
+    pub fn failed(&mut self, failed: &Failed, now: Instant) -> News {
+        let tries = self.told.as_ref().map_or(0, |told| told.tries) + 1;
         if let Some(told) = &mut self.told
             && (told.reason, &told.code) == (failed.reason, &failed.code)
         {
-            told.polls = polls;
+            told.tries = tries;
             if now.duration_since(told.at) < REMIND_EVERY {
                 return News::None;
             }
             told.at = now;
-            return News::StillFails(polls);
+            return News::StillFails(tries);
         }
         self.told = Some(Told {
             reason: failed.reason,
             code: failed.code.clone(),
             at: now,
-            polls,
+            tries,
         });
         News::Fails
     }
 
-    /// A poll has succeeded; how many had failed before it.
-    pub(super) fn succeeded(&mut self) -> Option<u64> {
-        self.told.take().map(|told| told.polls)
+    /// A try has succeeded; how many had failed before it.
+    pub fn succeeded(&mut self) -> Option<u64> {
+        self.told.take().map(|told| told.tries)
     }
 }
 

@@ -32,8 +32,12 @@ pub(super) enum Fact<'a> {
         /// When the newest run of the schedule began, where it is one's.
         run_began: Option<Seconds>,
     },
-    /// A schedule's run that was held by the schedule's row is held by itself from now on.
-    Parted { run: EntryId, row: EntryId },
+    /// What a row has shown is the first run of a schedule.
+    Parted {
+        row: EntryId,
+        /// Where that is held by itself from now on; none where it is held no longer.
+        run: Option<EntryId>,
+    },
     /// A result is seen settled.
     Settled(&'a Settled<'a>),
     /// Rule 7: what had settled as `before` shows another state.
@@ -44,8 +48,10 @@ pub(super) enum Fact<'a> {
     },
     /// The delivery of an output has ended, and counts.
     Delivered {
-        /// OssOutputStatus: true for Finished, false for Failed.
-        finished: bool,
+        /// Of the result; with its run for one of a schedule.
+        identity: Identity,
+        /// How it has ended.
+        delivery: &'a Delivery,
         /// OssOutputErrorCode, by its number.
         error_code: u16,
         /// Whether that is shown as `other`.
@@ -55,6 +61,8 @@ pub(super) enum Fact<'a> {
     Lost,
     /// A result, or a run, that only a sweep found.
     Late,
+    /// What the poll has found is taken in, but for what it has found missing.
+    TakenIn,
     /// A result was forgotten.
     Forgotten,
     /// A sweep has been taken in; these are the invocations of the schedules that are known.

@@ -7,8 +7,11 @@
 
 #[cfg(test)]
 mod damaged;
+#[cfg(test)]
+mod ends;
 mod fact;
 mod findings;
+mod head;
 mod identities;
 mod labels;
 mod ledger;
@@ -25,6 +28,7 @@ mod table;
 mod tally;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use findings::{Answer, Findings, History, NamesUnavailable, Naming, Sought, Sweep};
@@ -41,44 +45,38 @@ pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
 pub use tally::durations::Histogram;
-pub use tally::failures::MAX_FAILURES;
 pub use tally::failures::shown::{ShownFailure, ShownIds};
+pub use tally::failures::{LEAST_FAILURES, MAX_FAILURES};
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
 use fact::Context;
+use head::HeadSaves;
 use labels::Labels;
 use ledger::Ledger;
-use ledger::baseline::Baseline;
-use table::{decode, encode};
 use tally::Tallies;
-use tally::newest::Newest;
-use tally::work::Work;
 
 /// Everything that is known of one scope's results.
 #[derive(Debug)]
 pub struct Record {
-    settings: Settings,
+    settings: Arc<Settings>,
     ledger: Ledger,
     tallies: Tallies,
     labels: Labels,
-    /// Whether a poll was recorded since the last save.
-    has_recorded: bool,
+    head_saves: HeadSaves,
 }
-
-/// The single numbers of a scope, which are saved together.
-type Head = (Baseline, Work, Newest);
 
 impl Record {
     /// An empty record, whose first complete scan is its baseline.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
         Self {
             ledger: Ledger::new(&settings),
             tallies: Tallies::new(&settings),
             labels: Labels::new(settings.bounds()),
             settings,
-            has_recorded: false,
+            head_saves: HeadSaves::default(),
         }
     }
 
@@ -87,7 +85,12 @@ impl Record {
         self.tallies.listed = listed;
     }
 
-    /// From now on so many failures are kept, at most [`MAX_FAILURES`].
+    /// How many failures are kept.
+    pub fn failures(&self) -> usize {
+        self.tallies.failures.by_time.len()
+    }
+
+    /// Lets go of failures that are more than so many; [`Record::apply`] keeps at most [`MAX_FAILURES`].
     pub fn bound_failures(&mut self, most: usize) {
         self.tallies.failures.bound(most);
     }
@@ -95,6 +98,7 @@ impl Record {
     /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).
     pub fn apply(&mut self, findings: Findings, now: Now) -> Applied {
         self.release(now.steady);
+        let before = self.numbers();
         let Self {
             ledger,
             tallies,
@@ -105,7 +109,8 @@ impl Record {
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
-        self.has_recorded = true;
+        let is_news = self.numbers() != before;
+        self.head_saves.recorded(is_news, now.steady);
         self.release(now.steady);
         self.tallies.take_applied()
     }
@@ -217,23 +222,25 @@ impl Record {
 
     // === What is saved ===
 
-    /// What has changed since the last call, and must be saved before it is shown.
+    /// What has changed since the last call, and must be saved before it is shown; nothing where only the time of the
+    /// last poll is another, which is saved now and then.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        let has_recorded = std::mem::take(&mut self.has_recorded);
-        let head = has_recorded.then(|| Change {
-            key: Key::Head,
-            value: Some(self.head()),
-        });
-        let labels = Change::all(self.labels.changes(), Key::Label);
-        let mut changes: Vec<Change> = head.into_iter().chain(labels).collect();
+        let mut changes: Vec<Change> = Change::all(self.labels.changes(), Key::Label).collect();
         changes.extend(self.tallies.changes());
         changes.extend(self.ledger.changes());
+        if self.head_saves.take(!changes.is_empty()) {
+            let value = Some(self.head());
+            changes.push(Change {
+                key: Key::Head,
+                value,
+            });
+        }
         changes
     }
 
-    fn head(&self) -> Vec<u8> {
-        let Tallies { work, newest, .. } = &self.tallies;
-        encode(&(&self.ledger.baseline, work, newest))
+    /// The next [`Record::take_changes`] has the time of the last poll.
+    pub fn save_last_poll(&mut self) {
+        self.head_saves.hurry();
     }
 
     /// Takes back one saved pair. Pairs must come in the order of their encoded keys, then [`Record::restored`]; [`Record::from_pairs`] does all of it.
@@ -251,16 +258,6 @@ impl Record {
         is_sound.then_some(()).ok_or(Damaged { key })
     }
 
-    fn restore_head(&mut self, value: &[u8]) -> bool {
-        let head: Option<Head> = decode(value);
-        head.map(|(baseline, work, newest)| {
-            self.ledger.baseline = baseline;
-            self.tallies.work = work;
-            self.tallies.newest = newest;
-        })
-        .is_some()
-    }
-
     /// After the last pair: makes what is derived, as of `now` by the wall clock, which nobody has confirmed yet.
     ///
     /// # Errors
@@ -276,60 +273,5 @@ impl Record {
         };
         let tallies = ledger.and_then(|()| self.tallies.restored(now, has_listed, context));
         tallies.map_err(|key| Damaged { key })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Serialize;
-
-    use super::*;
-
-    /// The single numbers as format version 2 has them.
-    #[derive(Serialize)]
-    struct Head2 {
-        looked_with: Option<u64>,
-        baseline_began: Seconds,
-        recorded_at: Seconds,
-        swept_at: Seconds,
-        oldest_listed: Option<Seconds>,
-        forgotten_until: Seconds,
-        lost: u64,
-        late: u64,
-        old: u64,
-        reclassified: u64,
-        dropped_bytes: u64,
-        overflow: [u64; 3],
-        newest: Vec<(u8, Seconds)>,
-    }
-
-    #[test]
-    fn what_is_kept_apart_is_saved_as_one() {
-        let head = encode(&Head2 {
-            looked_with: Some(7),
-            baseline_began: 1,
-            recorded_at: 2,
-            swept_at: 3,
-            oldest_listed: Some(4),
-            forgotten_until: 5,
-            lost: 6,
-            late: 8,
-            old: 9,
-            reclassified: 10,
-            dropped_bytes: 11,
-            overflow: [12, 13, 14],
-            newest: vec![(4, 15), (5, 16)],
-        });
-        let mut record = Record::new(Settings::default());
-        record.restore(Key::Head, &head).unwrap();
-        assert_eq!((record.recorded_at(), record.swept_at()), (2, 3));
-        let counts = record.counts(Duration::ZERO).unwrap();
-        assert_eq!((counts.lost, counts.late, counts.old), (6, 8, 9));
-        assert_eq!((counts.reclassified, counts.dropped_bytes), (10, 11));
-        assert_eq!(counts.overflow, [12, 13, 14]);
-        let newest: Vec<(&str, Seconds)> = counts.newest().collect();
-        assert_eq!(newest, [("Success", 15), ("Failed", 16)]);
-        assert_eq!(record.head(), head);
-        assert!(record.restore(Key::Head, &head[1..]).is_err());
     }
 }

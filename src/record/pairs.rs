@@ -1,5 +1,7 @@
 //! The record as pairs of a place and bytes: in the words of whoever keeps them, who need not know what they mean.
 
+use std::sync::Arc;
+
 use super::saved::{Change, Damaged, Key};
 use super::{Record, Settings};
 use crate::result::Seconds;
@@ -31,7 +33,7 @@ impl Record {
     /// # Errors
     /// When this program has not written them.
     pub fn from_pairs<'a>(
-        settings: &Settings,
+        settings: &(impl Into<Arc<Settings>> + Clone),
         pairs: impl IntoIterator<Item = Pair<&'a [u8]>>,
         now: Seconds,
     ) -> Result<Self, DamagedPair> {

@@ -50,7 +50,7 @@ pub struct PastResult {
 impl Record {
     /// From now on what [`Record::apply`] is the first to show settled is kept for [`Record::take_past`].
     pub fn keep_past(&mut self) {
-        self.tallies.past = Some(PastResults::default());
+        self.tallies.past = Some(Box::new(PastResults::default()));
     }
 
     /// Runs of schedules, which the first look knows by their numbers only, as a history shows them.

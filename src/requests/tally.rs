@@ -36,8 +36,17 @@ struct Counter {
     action: Action,
     reason: Option<Reason>,
     value: u64,
-    /// Since when it is shown, by the process's own time; none before.
-    shown_since: Option<Duration>,
+    hold: Hold,
+}
+
+/// What has come of holding a counter at 0. Once its value was shown, a longer hold takes nothing back.
+#[derive(Debug, Clone, Copy)]
+enum Hold {
+    /// It is not shown yet.
+    Ahead,
+    /// It is shown at 0 since then, by the process's own time.
+    Since(Duration),
+    Over,
 }
 
 /// When a tally is shown, and how.
@@ -131,7 +140,7 @@ impl Held {
                 action,
                 reason,
                 value: 1,
-                shown_since: None,
+                hold: Hold::Ahead,
             }),
         }
     }
@@ -148,13 +157,17 @@ impl Counter {
     }
 
     fn shown(&mut self, whole_since: Option<Duration>, at: Moment, next: &mut Option<Duration>) -> u64 {
-        let since = *self
-            .shown_since
-            .get_or_insert_with(|| whole_since.map_or(at.now, |since| since.min(at.now)));
+        let since = match self.hold {
+            Hold::Over => return self.value,
+            Hold::Since(since) => since,
+            Hold::Ahead => whole_since.map_or(at.now, |since| since.min(at.now)),
+        };
         let over = since.saturating_add(at.hold);
         if over <= at.now {
+            self.hold = Hold::Over;
             return self.value;
         }
+        self.hold = Hold::Since(since);
         *next = Some(next.map_or(over, |next| next.min(over)));
         0
     }
@@ -240,5 +253,28 @@ mod tests {
             (Some(2), Some(1), None),
             "nothing is taken back"
         );
+    }
+    #[test]
+    fn a_longer_hold_takes_nothing_back() {
+        use Action::{DescribeInvocationResults as Polls, DescribeInvocations as Names};
+        let tally = Requests::new(&Registry::new()).unwrap().tally("a", "b");
+        tally.record(Polls, SECOND, Some(Reason::Timeout), 0);
+        tally.record(Names, SECOND, None, 0);
+        let shown = |seconds: u32, hold: u32| {
+            let at = Moment {
+                now: SECOND * seconds,
+                hold: SECOND * hold,
+            };
+            let shown = tally.shown(false, at);
+            let failed = |reason| shown.failed(Polls, reason);
+            (failed(Reason::Timeout), failed(Reason::Denied), shown.sent(Names))
+        };
+        assert_eq!(shown(10, 90), (Some(0), None, Some(0)));
+        assert_eq!(shown(100, 90), (Some(1), None, Some(1)));
+        tally.record(Polls, SECOND, Some(Reason::Denied), 0);
+        assert_eq!(shown(102, 3600), (Some(1), Some(0), Some(1)));
+        // What is still held is held for longer.
+        assert_eq!(shown(192, 180), (Some(1), Some(0), Some(1)));
+        assert_eq!(shown(282, 180), (Some(1), Some(1), Some(1)));
     }
 }

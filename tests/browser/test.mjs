@@ -141,12 +141,19 @@ async function fromColumnToFailures(exporter) {
   // The pages of a list have no gap.
   await page.goto(`${exporter.url}failures?show=results`)
   const seen = []
+  const addresses = []
   for (let place = 0; place < 3; place += 1) {
-    seen.push(...await rows(page).locator('code').allInnerTexts())
+    seen.push(...await rows(page).evaluateAll(rows => rows.map(row => {
+      const of = label => row.querySelector(`[data-label="${label}"]`)
+      const invocation = of('Invocation').querySelector('code').textContent
+      return `${invocation} ${of('Instance').querySelector('a').firstChild.textContent}`
+    })))
     await page.getByRole('link', { name: 'Older' }).click()
-    await page.waitForURL(url => url.search.includes('after=') && !seen.includes(url.search))
-    seen.push(new URL(page.url()).search)
+    await page.waitForURL(url => url.search.includes('after=') && !addresses.includes(url.search))
+    addresses.push(new URL(page.url()).search)
   }
+  const newest = await (await page.request.get(`${exporter.url}api/v1/failures?limit=150`)).json()
+  assert.deepEqual(seen, newest.failures.map(one => `${one.invoke_id} ${one.instance_id}`))
   await page.getByRole('link', { name: 'Newest' }).click()
   await page.waitForURL(url => !url.search.includes('after='))
   await close()

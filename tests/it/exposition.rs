@@ -24,7 +24,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const ASK_OPEN_METRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
 
-/// Section 3 of the contract: name, type, labels.
+/// What README says of each metric: name, type, labels.
 const METRICS: [(&str, &str, &[&str]); 31] = [
     ("cloud_assistant_recent_results", "gauge", COMBINATION),
     ("cloud_assistant_results_total", "counter", COMBINATION),
@@ -267,7 +267,7 @@ fn strict_parsers_read_the_same_samples_in_both_formats_plain_and_compressed() {
 }
 
 #[test]
-fn every_metric_of_the_contract_is_there_and_no_other() {
+fn every_metric_is_there_and_no_other() {
     let stage = everything();
     let scrape = stage.exporter.scrape();
     let mut types = BTreeMap::new();

@@ -21,7 +21,7 @@ const REQUESTS: &str = "cloud_assistant_exporter_api_requests_total";
 const REQUEST_FAILURES: &str = "cloud_assistant_exporter_api_request_failures_total";
 const POLLING: &str = "poll: {interval: 1s, sweep_interval: 0, request_timeout: 20s}\n";
 
-/// A fault, the region that it hits, and the reason that the contract has for it.
+/// A fault, the region that it hits, and the reason that README has for it.
 struct Case {
     region: String,
     kind: FaultKind,
@@ -30,7 +30,7 @@ struct Case {
     has_answer: bool,
 }
 
-/// Section 6 of the contract, read again: not with the exporter's own code.
+/// The reasons of failures, found again: not with the exporter's own code.
 fn reason(kind: &FaultKind) -> Option<&'static str> {
     use FaultKind::*;
     let by_status = |status: u16| if status >= 500 { "unavailable" } else { "rejected" };

@@ -1,4 +1,4 @@
-//! The pages, the signals and the command line, as section 5 of the contract has them.
+//! The pages, the signals and the command line, as README has them.
 
 mod command_line;
 
@@ -58,6 +58,10 @@ fn each_path_answers_its_methods_and_no_other() {
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
         ("/-/healthy", "text/plain; charset=utf-8"),
         ("/-/ready", "text/plain; charset=utf-8"),
+        (
+            "/runbooks/CloudAssistantScopeFailing.md",
+            "text/plain; charset=utf-8",
+        ),
     ];
     for (path, content_type) in pages {
         let answer = exporter.get(path);

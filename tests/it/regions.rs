@@ -202,12 +202,12 @@ fn with_no_region_known_discovery_is_tried_at_every_interval() {
     exporter.scrape_until("the failures in the metric", |scrape| {
         scrape.sum(failures, &[("account", "a"), ("action", "DescribeRegions")]) >= Some(3.0)
     });
-    let line = exporter.log();
-    let line = line
+    let log = exporter.log();
+    let mut lines = log
         .lines()
-        .find(|line| line.contains("could not be discovered"))
-        .unwrap()
-        .to_owned();
+        .filter(|line| line.contains("could not be discovered"));
+    let line = lines.next().unwrap().to_owned();
+    assert_eq!(lines.count(), 0, "one line for all that fail in the same way");
     assert!(
         line.contains("account=a") && line.contains("ecs:DescribeRegions"),
         "{line}"

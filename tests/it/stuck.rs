@@ -21,7 +21,7 @@ pub const POLLS: &str = "cloud_assistant_exporter_polls_total";
 pub const CHATTY: &str = "cn-shenzhen";
 pub const REGIONS: [&str; 3] = ["cn-hangzhou", "cn-shanghai", "cn-beijing"];
 
-/// Ends it as systemd does, and says how long that took; the most is that of the contract.
+/// Ends it as systemd does, and says how long that took; the most is what README says.
 pub fn stops_in_time(mut exporter: Exporter) -> Duration {
     let started = Instant::now();
     exporter.signal("TERM");

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::reading::{Join, ReadScope, Reading};
 use crate::aliyun::client::Action;
 use crate::app::account::{Account, Shared};
-use crate::app::plan::Plan;
+use crate::app::plan::{Plan, polls};
 use crate::app::ways::Ways;
 use crate::config::Config;
 use crate::scope::Scope;
@@ -38,9 +38,10 @@ pub(super) async fn readings(
             })?;
             account.discovered(config, Ok(found));
         }
+        let poll = polls(config, &account.config);
         for (region_id, host) in account.regions() {
             let scope = Scope::new(&account.config.name, &region_id);
-            let plan = Plan::of(config, &account.config, &region_id, host.as_deref());
+            let plan = Plan::of(config, (&account.config, &poll), &region_id, host.as_deref());
             let cloud = shared.to(&account, config, &scope, &plan);
             readings.push(Reading {
                 scope,

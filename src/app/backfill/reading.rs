@@ -47,7 +47,7 @@ pub(super) enum Join {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) scope: Scope,
-    pub(super) plan: PollPlan,
+    pub(super) plan: Arc<PollPlan>,
     pub(super) cloud: Ecs,
     pub(super) join: Join,
     pub(super) directory: PathBuf,
@@ -123,7 +123,7 @@ impl Reading {
             };
             let mut record = match store {
                 Some(store) => self.load(store).await?,
-                None => Record::new(self.plan.settings.clone()),
+                None => Record::new(Arc::clone(&self.plan.settings)),
             };
             let budget = (self.plan.history_budget, number == TRIES);
             match past::read(&self.cloud, &mut record, Clock::new(), budget, self.progress()).await {

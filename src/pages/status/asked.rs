@@ -2,13 +2,76 @@
 
 use crate::pages::cursor::Cursor;
 use crate::pages::filter::Filter;
-use crate::pages::parameters::{BadParameter, Parameters, encode};
+use crate::pages::parameters::{BadParameter, Parameters, address};
 
 /// Nothing has so many pages.
 const MAX_PAGE: usize = 100_000;
 
+/// What keeps a page from being loaded again by itself.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loading {
+    /// Its form is open.
+    pub(super) is_open: bool,
+    /// Somebody has stopped it.
+    pub(super) is_paused: bool,
+}
+
+impl Loading {
+    fn take(parameters: &mut Parameters) -> Self {
+        let mut is = |name, value| parameters.text(name).as_deref() == Some(value);
+        Self {
+            is_open: is("form", "open"),
+            is_paused: is("refresh", "off"),
+        }
+    }
+
+    /// Whether the browser is to load the page again by itself.
+    fn refreshes(self) -> bool {
+        !self.is_paused && !self.is_open
+    }
+
+    /// The same without the form.
+    fn closed(self) -> Self {
+        Self {
+            is_open: false,
+            ..self
+        }
+    }
+
+    /// The same with the form where there was none, and the reverse.
+    pub(super) fn toggled(self) -> Self {
+        Self {
+            is_open: !self.is_open,
+            ..self
+        }
+    }
+
+    /// Stopped where it was not, and the reverse.
+    pub(super) fn turned(self) -> Self {
+        Self {
+            is_paused: !self.is_paused,
+            ..self
+        }
+    }
+
+    fn pairs(self) -> [(&'static str, Option<&'static str>); 2] {
+        [
+            ("form", self.is_open.then_some("open")),
+            ("refresh", self.is_paused.then_some("off")),
+        ]
+    }
+}
+
+/// Those that are set.
+fn set<'a>(
+    pairs: impl IntoIterator<Item = (&'static str, Option<&'a str>)>,
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let pairs = pairs.into_iter();
+    pairs.filter_map(|(name, value)| Some((name, value?)))
+}
+
 /// What is asked of `/`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(in crate::pages) struct HomeAsked {
     /// Only scopes of which something has this in it.
     pub(super) find: Option<String>,
@@ -16,9 +79,7 @@ pub(in crate::pages) struct HomeAsked {
     pub(super) state: Option<String>,
     /// Which page of the scopes, from 1.
     pub(super) page: usize,
-    /// Whether the form is open.
-    pub(super) is_open: bool,
-    pub(super) is_paused: bool,
+    pub(super) loading: Loading,
 }
 
 impl HomeAsked {
@@ -30,15 +91,24 @@ impl HomeAsked {
         Ok(Self {
             find: find.filter(|find| !find.is_empty()),
             state,
-            is_open: text("form").as_deref() == Some("open"),
-            is_paused: text("refresh").as_deref() == Some("off"),
+            loading: Loading::take(&mut parameters),
             page: parameters.number("page", 1..=MAX_PAGE)?.unwrap_or(1),
         })
     }
 
+    /// The page of everything.
+    pub(super) fn all(loading: Loading) -> Self {
+        Self {
+            find: None,
+            state: None,
+            page: 1,
+            loading: loading.closed(),
+        }
+    }
+
     /// Whether the browser is to load the page again by itself.
     pub(in crate::pages) fn refreshes(&self) -> bool {
-        !self.is_paused && !self.is_open
+        self.loading.refreshes()
     }
 
     /// The page with another question.
@@ -48,20 +118,21 @@ impl HomeAsked {
             ("find", self.find.as_deref()),
             ("state", self.state.as_deref()),
             ("page", page.as_deref()),
-            ("form", self.is_open.then_some("open")),
-            ("refresh", self.is_paused.then_some("off")),
         ];
-        let query = encode(pairs.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        match query.is_empty() {
-            true => String::from("./"),
-            false => format!("./?{query}"),
-        }
+        address("./", set(pairs.into_iter().chain(self.loading.pairs())))
     }
 
-    /// The page as it is, refreshed or not.
-    pub(super) fn paused(&self, is_paused: bool) -> String {
+    /// The scopes of which something has this in it.
+    pub(super) fn finding(&self, find: &str) -> String {
+        let find = Some(find.to_owned());
+        let all = Self::all(self.loading);
+        Self { find, ..all }.link()
+    }
+
+    /// The page as it is, loaded otherwise.
+    pub(super) fn loaded(&self, loading: Loading) -> String {
         Self {
-            is_paused,
+            loading,
             ..self.clone()
         }
         .link()
@@ -74,7 +145,7 @@ impl HomeAsked {
 }
 
 /// What is asked of `/failures`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(in crate::pages) struct FailuresAsked {
     pub(super) filter: Filter,
     /// Whether each result has a row of its own.
@@ -83,8 +154,7 @@ pub(in crate::pages) struct FailuresAsked {
     pub(super) after: Option<Cursor>,
     /// Which page of the invocations, from 1.
     pub(super) page: usize,
-    pub(super) is_open: bool,
-    pub(super) is_paused: bool,
+    pub(super) loading: Loading,
 }
 
 impl FailuresAsked {
@@ -92,41 +162,59 @@ impl FailuresAsked {
     pub(in crate::pages) fn read(query: Option<&str>) -> Result<Self, BadParameter> {
         let mut parameters = Parameters::read(query)?;
         let (filter, cursor) = Filter::take(&mut parameters)?;
-        let mut is = |name, value| parameters.text(name).as_deref() == Some(value);
-        let (is_list, is_open) = (is("show", "results"), is("form", "open"));
-        let is_paused = is("refresh", "off");
+        let is_list = parameters.text("show").as_deref() == Some("results");
         let after = parameters.text("after").as_deref().and_then(Cursor::parse);
         Ok(Self {
             filter,
             is_list: is_list || cursor.is_some(),
             after: after.or(cursor),
+            loading: Loading::take(&mut parameters),
             page: parameters.number("page", 1..=MAX_PAGE)?.unwrap_or(1),
-            is_open,
-            is_paused,
         })
+    }
+
+    /// The page of everything.
+    pub(super) fn all(loading: Loading) -> Self {
+        Self {
+            filter: Filter::default(),
+            is_list: false,
+            after: None,
+            page: 1,
+            loading: loading.closed(),
+        }
     }
 
     /// Whether the browser is to load the page again by itself.
     pub(in crate::pages) fn refreshes(&self) -> bool {
-        !self.is_paused && !self.is_open
+        self.loading.refreshes()
     }
 
     /// The page with another filter, from its beginning.
     pub(super) fn with(&self, filter: Filter) -> String {
-        let asked = Self {
+        let beginning = Self::all(self.loading);
+        let is_list = self.is_list;
+        Self {
             filter,
-            after: None,
-            page: 1,
-            is_open: false,
-            ..self.clone()
-        };
-        asked.link()
+            is_list,
+            ..beginning
+        }
+        .link()
     }
 
-    /// The page as it is, refreshed or not.
-    pub(super) fn paused(&self, is_paused: bool) -> String {
+    /// The same from its beginning, with a row for each result or for each invocation.
+    pub(super) fn listed(&self, is_list: bool) -> Self {
         Self {
-            is_paused,
+            is_list,
+            after: None,
+            page: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The page as it is, loaded otherwise.
+    pub(super) fn loaded(&self, loading: Loading) -> String {
+        Self {
+            loading,
             ..self.clone()
         }
         .link()
@@ -145,16 +233,10 @@ impl FailuresAsked {
             ("show", self.is_list.then_some("results")),
             ("after", after.as_deref()),
             ("page", page.as_deref()),
-            ("form", self.is_open.then_some("open")),
-            ("refresh", self.is_paused.then_some("off")),
         ];
-        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let pairs = self.filter.pairs();
         let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
-        let query = encode(pairs.chain(more));
-        match query.is_empty() {
-            true => String::from("./failures"),
-            false => format!("./failures?{query}"),
-        }
+        let more = set(more.into_iter().chain(self.loading.pairs()));
+        address("./failures", pairs.chain(more))
     }
 }

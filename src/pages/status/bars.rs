@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::asked::FailuresAsked;
+use super::codes::of_window;
 use super::html::Html;
 use super::show::{Number, Percent, cut};
-use crate::pages::filter::{Filter, link};
-use crate::pages::overview::{Kind, Overview};
+use crate::pages::filter::Filter;
+use crate::pages::overview::Overview;
+use crate::result::StatusKind;
 
 /// Shown even where there are none.
 const ALWAYS: [&str; 2] = ["Success", "Failed"];
@@ -17,11 +20,12 @@ const MAX_CODES: usize = 3;
 const MAX_ROWS: usize = 50;
 
 /// The distribution of InvocationStatus.
-pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
-    let recent = overview.recent();
+pub(super) fn section(html: &mut Html, overview: &Overview<'_>, failures: &FailuresAsked) {
+    let recent = &overview.recent;
     let whole: u64 = recent.values().sum();
     let mut shown: Vec<(&str, u64)> = recent
-        .into_iter()
+        .iter()
+        .map(|(status, count)| (*status, *count))
         .filter(|(status, count)| *count > 0 || ALWAYS.contains(status))
         .collect();
     shown.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -46,7 +50,8 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
     let codes = codes(overview);
     for (status, count) in shown.iter().take(MAX_ROWS) {
         let codes = codes.get(status).map(Vec::as_slice).unwrap_or_default();
-        row(html, status, *count, whole, codes);
+        let link = failures.with(Filter::default().only("invocation_status", status));
+        row(html, (status, *count, whole), codes, link);
     }
     html.markup("</tbody></table></div></section>\n");
 }
@@ -54,17 +59,19 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>) {
 /// ErrorCode, ExitCode and how many.
 type Code<'a> = (&'a str, &'a str, u64);
 
-fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]) {
-    let kind = Kind::of(status);
+fn row(html: &mut Html, (status, count, whole): (&str, u64, u64), codes: &[Code<'_>], link: String) {
+    let kind = StatusKind::of_text(status);
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
-    if matches!(kind, Kind::Failure | Kind::Ended) && count > 0 && !status.is_empty() {
+    let is_kept = !matches!(kind, StatusKind::Success | StatusKind::Open);
+    let name = cut(if status.is_empty() { "(none)" } else { status });
+    if is_kept && count > 0 {
         html.markup("<a")
-            .attribute("href", link(&Filter::default().with("invocation_status", status)))
+            .attribute("href", link)
             .markup(">")
-            .text(cut(status))
+            .text(name)
             .markup("</a>");
     } else {
-        html.text(if status.is_empty() { "(none)" } else { status });
+        html.text(name);
     }
     html.markup("</th><td role=\"cell\" class=\"number\">")
         .text(Number(count))
@@ -77,10 +84,11 @@ fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]
         // So that one in a million can be seen.
         let percent = (count as f64 * 100.0 / whole.max(1) as f64).max(0.5);
         html.markup(match kind {
-            Kind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
-            Kind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
-            Kind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
-            Kind::Ended => "<rect class=\"ended\" height=\"12\" rx=\"3\"",
+            StatusKind::Success => "<rect class=\"good\" height=\"12\" rx=\"3\"",
+            StatusKind::Open => "<rect class=\"busy\" height=\"12\" rx=\"3\"",
+            StatusKind::Failure => "<rect class=\"bad\" height=\"12\" rx=\"3\"",
+            StatusKind::Ended => "<rect class=\"ended\" height=\"12\" rx=\"3\"",
+            StatusKind::Unknown => "<rect class=\"unknown\" height=\"12\" rx=\"3\"",
         })
         .attribute("width", format_args!("{percent:.2}%"))
         .markup("/>");
@@ -103,27 +111,17 @@ fn row(html: &mut Html, status: &str, count: u64, whole: u64, codes: &[Code<'_>]
 
 /// The codes of what did not succeed by status, the most frequent first.
 fn codes<'a>(overview: &Overview<'a>) -> BTreeMap<&'a str, Vec<Code<'a>>> {
-    let mut sums: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
-    for scope in overview.view.scopes.values() {
-        for total in scope.counts.iter().flat_map(|counts| counts.recent()) {
-            if total.value > 0 && Kind::of(total.invocation_status) == Kind::Failure {
-                let key = (total.invocation_status, total.error_code, total.exit_code);
-                *sums.entry(key).or_insert(0) += total.value;
-            }
-        }
-    }
+    let scopes = overview.view.scopes.values().map(|scope| &**scope);
+    let of_window = of_window(scopes, |kind| {
+        matches!(kind, StatusKind::Failure | StatusKind::Unknown)
+    });
     let mut codes: BTreeMap<&str, Vec<Code<'_>>> = BTreeMap::new();
-    for ((status, error_code, exit_code), count) in sums {
+    for ((status, error_code, exit_code), count) in of_window {
         // A status that never has codes needs no words about them.
         if !(error_code.is_empty() && exit_code.is_empty()) {
-            codes
-                .entry(status)
-                .or_default()
-                .push((error_code, exit_code, count));
+            let of_status = codes.entry(status).or_default();
+            of_status.push((error_code, exit_code, count));
         }
-    }
-    for codes in codes.values_mut() {
-        codes.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
     }
     codes
 }

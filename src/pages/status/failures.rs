@@ -10,9 +10,9 @@ use super::show::{Number, cut};
 use super::{invocations, most, results, timeline};
 use crate::pages::api::kept_from;
 use crate::pages::filter::{Filter, Found};
-use crate::pages::overview::{Kind, Overview};
+use crate::pages::overview::Overview;
 use crate::record::ShownFailure;
-use crate::result::KnownStatus;
+use crate::result::{KnownStatus, StatusKind};
 use crate::timestamp;
 use crate::view::View;
 
@@ -21,20 +21,18 @@ const MAX_CHOICES: usize = 200;
 
 /// The page.
 pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Frame<'_>) -> String {
-    let refresh = Refresh::of(asked.is_open, asked.is_paused, |is_paused| {
-        asked.paused(is_paused)
-    });
+    let refresh = Refresh::of(asked.loading, asked.loaded(asked.loading.turned()));
     let mut html = Html::default();
     begin(&mut html, overview, frame, Page::Failures, &refresh);
     html.markup("<section aria-labelledby=\"filter\"><h2 id=\"filter\">Failures</h2>\n");
     filters(&mut html, asked);
-    if asked.is_open {
+    if asked.loading.is_open {
         form(&mut html, overview.view, asked);
     }
     let found = asked.filter.all(overview.view);
     kept(&mut html, overview, asked, &found);
     html.markup("</section>\n");
-    timeline::section(&mut html, overview, &asked.filter);
+    timeline::section(&mut html, overview, asked);
     most::section(&mut html, overview, asked, &found);
     html.markup("<section aria-labelledby=\"failures\"><h2 id=\"failures\">");
     html.markup(match asked.is_list {
@@ -61,14 +59,8 @@ pub(in crate::pages) fn page(overview: &Overview<'_>, asked: &Asked, frame: Fram
 fn kinds(html: &mut Html, asked: &Asked) {
     html.markup("<ul class=\"chips screen\" aria-label=\"Ways to look at them\">");
     for (is_list, name) in [(false, "By invocation"), (true, "Each result")] {
-        let link = Asked {
-            is_list,
-            after: None,
-            page: 1,
-            ..asked.clone()
-        };
         html.markup("<li><a class=\"chip\"")
-            .attribute("href", link.link());
+            .attribute("href", asked.listed(is_list).link());
         if asked.is_list == is_list {
             html.markup(" aria-current=\"true\"");
         }
@@ -98,13 +90,9 @@ fn filters(html: &mut Html, asked: &Asked) {
             .attribute("href", asked.with(Filter::default()))
             .markup(">Show all</a></li>");
     }
-    let open = Asked {
-        is_open: !asked.is_open,
-        ..asked.clone()
-    };
     html.markup("<li class=\"screen\"><a class=\"button\"")
-        .attribute("href", open.link())
-        .markup(if asked.is_open {
+        .attribute("href", asked.loaded(asked.loading.toggled()))
+        .markup(if asked.loading.is_open {
             ">Close the form</a>"
         } else {
             ">Filter…</a>"
@@ -118,11 +106,13 @@ fn label(name: &str) -> &'static str {
         "region_id" => "Region",
         "invocation_status" => "Status",
         "error_code" => "Error code",
+        "exit_code" => "Exit code",
         "command_id" => "Command id",
         "command" => "Command",
         "command_contains" => "Command has",
         "instance_id" => "Instance",
         "invoke_id" => "Invocation",
+        "run" => "Run",
         "since" => "Since",
         "before" => "Before",
         _ => "",
@@ -137,7 +127,7 @@ fn kept(html: &mut Html, overview: &Overview<'_>, asked: &Asked, found: &[Found<
             true => " results that did not succeed are kept",
             false => " kept results match",
         });
-    if let Some(oldest) = found.iter().map(|(_, failure)| failure.time).min() {
+    if let Some(oldest) = found.iter().map(|(_, failure)| failure.time()).min() {
         html.markup(", the oldest of ").text(timestamp::show(oldest));
     }
     html.markup(". ");
@@ -166,14 +156,18 @@ fn form(html: &mut Html, view: &View, asked: &Asked) {
     } else {
         input(html, "region_id", "", filter);
     }
-    let known = KnownStatus::ALL.iter().map(|status| status.as_str());
+    let is_kept = |status: &KnownStatus| {
+        let kind = StatusKind::of(Some(*status));
+        matches!(kind, StatusKind::Failure | StatusKind::Ended)
+    };
+    let known = KnownStatus::ALL.into_iter().filter(is_kept);
     let statuses: BTreeSet<&str> = known
-        .filter(|status| matches!(Kind::of(status), Kind::Failure | Kind::Ended))
-        .chain(texts(view, |failure| failure.invocation_status))
+        .map(|status| status.as_str())
+        .chain(texts(view, |failure| failure.invocation_status()))
         .filter(|status| !status.is_empty())
         .collect();
     select(html, "invocation_status", &statuses, filter);
-    let codes: BTreeSet<&str> = texts(view, |failure| failure.error_code)
+    let codes: BTreeSet<&str> = texts(view, |failure| failure.error_code())
         .filter(|code| !code.is_empty())
         .collect();
     select(html, "error_code", &codes, filter);
@@ -189,13 +183,16 @@ fn form(html: &mut Html, view: &View, asked: &Asked) {
             &time.map(timestamp::rfc3339).unwrap_or_default(),
         );
     }
-    if let Some(command) = filter.text("command") {
-        field(html, "command", "", command);
+    // What links ask for, and nobody types.
+    for (name, value) in filter.pairs() {
+        if matches!(name, "exit_code" | "command" | "run") {
+            field(html, name, "", &value);
+        }
     }
     if asked.is_list {
         html.markup("<input type=\"hidden\" name=\"show\" value=\"results\">");
     }
-    if asked.is_paused {
+    if asked.loading.is_paused {
         html.markup("<input type=\"hidden\" name=\"refresh\" value=\"off\">");
     }
     html.markup("<div class=\"buttons\"><button>Filter</button></div></form>\n");

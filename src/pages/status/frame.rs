@@ -1,6 +1,7 @@
 //! What both pages have around them: the tab, the header with its two badges, and where else to go.
 
 use super::STYLE;
+use super::asked::{FailuresAsked, HomeAsked, Loading};
 use super::html::Html;
 use super::show::{Number, Percent, Span, cut};
 use crate::pages::overview::{Health, Overview};
@@ -23,27 +24,17 @@ pub(super) enum Page {
     Failures,
 }
 
-/// Whether the page is loaded again.
+/// Whether the page is loaded again, and the link that changes it.
 #[derive(Debug)]
-pub(super) enum Refresh {
-    /// Every so often; the link stops it.
-    On { pause: String },
-    /// Not; the link begins it again.
-    Off { resume: String },
-    /// Not while its form is open.
-    FormIsOpen,
+pub(super) struct Refresh {
+    loading: Loading,
+    /// Begins it where it is stopped, and the reverse.
+    turn: String,
 }
 
 impl Refresh {
-    /// That of a page whose address with and without it is `paused`.
-    pub(super) fn of(is_open: bool, is_paused: bool, paused: impl Fn(bool) -> String) -> Self {
-        match (is_open, is_paused) {
-            (true, _) => Self::FormIsOpen,
-            (false, true) => Self::Off {
-                resume: paused(false),
-            },
-            (false, false) => Self::On { pause: paused(true) },
-        }
+    pub(super) fn of(loading: Loading, turn: String) -> Self {
+        Self { loading, turn }
     }
 }
 
@@ -67,7 +58,7 @@ pub(super) fn begin(
          <link rel=\"icon\" type=\"image/svg+xml\" href=\"",
     )
     .markup(match overview.health {
-        _ if overview.share().is_high() => BAD_ICON,
+        _ if overview.share.is_high() => BAD_ICON,
         Health::Degraded => BAD_ICON,
         Health::Ok => GOOD_ICON,
         Health::Starting | Health::Stopping => BUSY_ICON,
@@ -88,7 +79,7 @@ pub(super) fn begin(
     badges(html, overview);
     html.markup("</div>\n");
     facts(html, overview, frame, refresh);
-    nav(html, frame, page);
+    nav(html, frame, page, refresh.loading);
     html.markup("</header>\n");
     refused_reload(html, overview);
     html.markup("<main id=\"main\" tabindex=\"-1\">\n");
@@ -115,7 +106,7 @@ fn title(html: &mut Html, overview: &Overview<'_>) {
         Health::Stopping => words.push("Stopping".to_owned()),
         Health::Ok | Health::Degraded => {}
     }
-    let share = overview.share();
+    let share = overview.share;
     if share.is_high() {
         words.push(format!(
             "{} failed",
@@ -149,7 +140,7 @@ fn badges(html: &mut Html, overview: &Overview<'_>) {
         )),
     };
     html.markup("</span></li><li>Results <span class=\"badge ");
-    let share = overview.share();
+    let share = overview.share;
     match (share.failed, share.of) {
         (_, 0) => html.markup("none\">").text("none yet"),
         (0, _) => html.markup("good\">").text("none failed"),
@@ -199,29 +190,31 @@ fn facts(html: &mut Html, overview: &Overview<'_>, frame: Frame<'_>, refresh: &R
         .markup(">")
         .text(timestamp::show(overview.now))
         .markup("</time></dd></div><div class=\"screen\"><dt>Refresh</dt><dd>");
-    match refresh {
-        Refresh::On { pause } => html
+    match refresh.loading {
+        Loading { is_open: true, .. } => html.markup("paused while the form is open"),
+        Loading { is_paused: true, .. } => html
+            .markup("paused · <a")
+            .attribute("href", &refresh.turn)
+            .markup(">resume</a>"),
+        _ => html
             .text(format_args!("every {} s", frame.refresh_seconds))
             .markup(" · <a")
-            .attribute("href", pause)
+            .attribute("href", &refresh.turn)
             .markup(">pause</a>"),
-        Refresh::Off { resume } => html
-            .markup("paused · <a")
-            .attribute("href", resume)
-            .markup(">resume</a>"),
-        Refresh::FormIsOpen => html.markup("paused while the form is open"),
     };
     html.markup("</dd></div></dl>\n");
 }
 
-fn nav(html: &mut Html, frame: Frame<'_>, page: Page) {
-    html.markup("<nav aria-label=\"Pages\"><ul><li><a href=\"./\"")
+fn nav(html: &mut Html, frame: Frame<'_>, page: Page, loading: Loading) {
+    html.markup("<nav aria-label=\"Pages\"><ul><li><a")
+        .attribute("href", HomeAsked::all(loading).link())
         .markup(if page == Page::Home {
             " aria-current=\"page\""
         } else {
             ""
         })
-        .markup(">Status</a></li><li><a href=\"./failures\"")
+        .markup(">Status</a></li><li><a")
+        .attribute("href", FailuresAsked::all(loading).link())
         .markup(if page == Page::Failures {
             " aria-current=\"page\""
         } else {

@@ -7,6 +7,7 @@
 mod accounts;
 mod asked;
 mod bars;
+mod codes;
 mod failures;
 mod frame;
 mod home;

@@ -38,8 +38,7 @@ pub(super) fn table(html: &mut Html, overview: &Overview<'_>, asked: &Asked, fou
              <th role=\"columnheader\" scope=\"col\" class=\"number\">Ran for</th>\
              <th role=\"columnheader\" scope=\"col\">Region</th>",
         );
-    let with_account = has_accounts(overview.view, &asked.filter);
-    if with_account {
+    if has_accounts(overview.view, &asked.filter) {
         html.markup("<th role=\"columnheader\" scope=\"col\">Account</th>");
     }
     html.markup(
@@ -49,7 +48,7 @@ pub(super) fn table(html: &mut Html, overview: &Overview<'_>, asked: &Asked, fou
          </tr></thead>\n<tbody role=\"rowgroup\">\n",
     );
     for (scope, failure) in &selection.failures {
-        row(html, asked, (scope, failure), with_account);
+        row(html, overview.view, asked, (scope, failure));
     }
     html.markup("</tbody></table></div>\n");
     let behind = selection.failures.last().filter(|_| last < selection.total);
@@ -77,32 +76,29 @@ pub(super) fn has_accounts(view: &View, filter: &Filter) -> bool {
 }
 
 fn newest(html: &mut Html, asked: &Asked) {
-    let newest = Asked {
-        after: None,
-        ..asked.clone()
-    };
+    let newest = asked.listed(asked.is_list);
     html.markup("<a class=\"button\" rel=\"prev\"")
         .attribute("href", newest.link())
         .markup(">Newest</a>");
 }
 
-fn row(html: &mut Html, asked: &Asked, (scope, failure): (&Scope, &ShownFailure<'_>), with_account: bool) {
-    let ids = failure.ids;
+fn row(html: &mut Html, view: &View, asked: &Asked, (scope, failure): (&Scope, &ShownFailure<'_>)) {
+    let ids = failure.ids();
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
     time(html, failure);
     html.markup("</th><td role=\"cell\" class=\"status\">")
-        .text(cut(failure.invocation_status));
-    cell(html, "Error code", "", failure.error_code);
+        .text(cut(failure.invocation_status()));
+    cell(html, "Error code", "", failure.error_code());
     why(html, failure);
-    cell(html, "Exit code", "number", failure.exit_code);
-    let duration = failure.duration.map(|seconds| Span(seconds.into()).to_string());
+    cell(html, "Exit code", "number", failure.exit_code());
+    let duration = failure.duration().map(|seconds| Span(seconds.into()).to_string());
     cell(html, "Ran for", "number", duration.as_deref().unwrap_or_default());
     cell(html, "Region", "id", &scope.region_id);
-    if with_account {
+    if has_accounts(view, &asked.filter) {
         cell(html, "Account", "", &scope.account);
     }
     html.markup("</td><td role=\"cell\" data-label=\"Instance\">");
-    instance(html, scope, ids);
+    instance(html, view, scope, ids);
     html.markup("</td><td role=\"cell\" data-label=\"Invocation\"><code>")
         .text(cut(ids.invoke_id))
         .markup("</code>");
@@ -115,20 +111,20 @@ fn row(html: &mut Html, asked: &Asked, (scope, failure): (&Scope, &ShownFailure<
 /// When.
 pub(super) fn time(html: &mut Html, failure: &ShownFailure<'_>) {
     html.markup("<time")
-        .attribute("datetime", timestamp::rfc3339(failure.time))
+        .attribute("datetime", timestamp::rfc3339(failure.time()))
         .markup(">")
-        .text(timestamp::show(failure.time).trim_end_matches(" UTC"))
+        .text(timestamp::show(failure.time()).trim_end_matches(" UTC"))
         .markup("</time>");
 }
 
 /// What ErrorInfo says, and where the output is.
 pub(super) fn why(html: &mut Html, failure: &ShownFailure<'_>) {
-    if !failure.error_info.is_empty() {
+    if !failure.error_info().is_empty() {
         html.markup("<p class=\"detail\">")
-            .text(cut(failure.error_info))
+            .text(cut(failure.error_info()))
             .markup("</p>");
     }
-    if let Some(delivery) = failure.delivery {
+    if let Some(delivery) = failure.delivery() {
         html.markup("<p class=\"detail\">");
         match delivery.finished {
             true => html
@@ -146,14 +142,14 @@ pub(super) fn why(html: &mut Html, failure: &ShownFailure<'_>) {
 
 /// Which run of a schedule.
 pub(super) fn run(html: &mut Html, failure: &ShownFailure<'_>) {
-    if failure.run > 0 {
-        html.markup(" <small>run ").text(failure.run).markup("</small>");
+    if failure.run() > 0 {
+        html.markup(" <small>run ").text(failure.run()).markup("</small>");
     }
 }
 
 /// The instance, in the console.
-pub(super) fn instance(html: &mut Html, scope: &Scope, ids: ShownIds<'_>) {
-    let url = console::url(&scope.region_id, bounded(ids.instance_id), bounded(ids.invoke_id));
+pub(super) fn instance(html: &mut Html, view: &View, scope: &Scope, ids: ShownIds<'_>) {
+    let url = console::url(view, scope, ids);
     html.markup("<a class=\"id\" rel=\"noreferrer external\"")
         .attribute("href", url)
         .markup(">")
@@ -168,14 +164,14 @@ pub(super) fn instance(html: &mut Html, scope: &Scope, ids: ShownIds<'_>) {
 
 /// The command, by its name and its id, each as a filter.
 pub(super) fn command(html: &mut Html, asked: &Asked, failure: &ShownFailure<'_>) {
-    if let Some(name) = failure.command.filter(|name| !name.is_empty()) {
+    if let Some(name) = failure.command().filter(|name| !name.is_empty()) {
         html.markup("<a")
             .attribute("href", asked.with(asked.filter.with("command", bounded(name))))
             .markup(">")
             .text(cut(name))
             .markup("</a> ");
     }
-    let id = failure.ids.command_id;
+    let id = failure.ids().command_id;
     if !id.is_empty() {
         html.markup("<a class=\"id\"")
             .attribute("href", asked.with(asked.filter.with("command_id", bounded(id))))

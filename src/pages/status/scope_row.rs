@@ -1,11 +1,11 @@
 //! A row of the table of scopes.
 
+use super::asked::{FailuresAsked, HomeAsked};
 use super::html::Html;
 use super::show::{Number, Span, cut, relative_time};
 use super::spark;
-use crate::pages::filter::link_of_scope;
-use crate::pages::overview::{Overview, Share, State, recent};
-use crate::pages::parameters::encode;
+use crate::pages::filter::Filter;
+use crate::pages::overview::{Overview, Share, State};
 use crate::record::NamesUnavailable;
 use crate::result::Seconds;
 use crate::view::{Failed, Progress, QueueFailed, ScopeView};
@@ -24,7 +24,7 @@ pub(super) fn name(state: State) -> &'static str {
     }
 }
 
-pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
+pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView, failures: &FailuresAsked) {
     let now = overview.now;
     html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">")
         .text(cut(&scope.scope.region_id))
@@ -37,7 +37,7 @@ pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
     }
     html.markup("</td><td role=\"cell\" class=\"outcomes\" data-label=\"Last polls\">");
     spark::outcomes(html, scope.work.outcomes);
-    html.markup("</td><td role=\"cell\" class=\"time\" data-label=\"Last success\">");
+    html.markup("</td><td role=\"cell\" class=\"time\" data-label=\"Last good poll\">");
     match scope.last_success {
         Some(time) => relative_time(html, time, now),
         None => none(html, "never"),
@@ -58,7 +58,7 @@ pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
     html.markup("</td><td role=\"cell\" class=\"spark\" data-label=\"Results\">");
     spark::results(html, overview, scope);
     html.markup("</td><td role=\"cell\" class=\"number\" data-label=\"Failed\">");
-    failed(html, scope);
+    failed(html, scope, failures);
     let counts = scope.counts.as_ref();
     let hour = overview.last_hour(&scope.scope);
     html.markup("</td>");
@@ -69,12 +69,22 @@ pub(super) fn row(html: &mut Html, overview: &Overview<'_>, scope: &ScopeView) {
     html.markup("</tr>\n");
 }
 
+/// How many columns the table has.
+fn columns(overview: &Overview<'_>) -> usize {
+    match overview.view.events.is_on() {
+        true => 13,
+        false => 12,
+    }
+}
+
 /// Scopes that are down for the same reason.
-pub(super) fn folded(html: &mut Html, overview: &Overview<'_>, scopes: &[&ScopeView]) {
+pub(super) fn folded(html: &mut Html, overview: &Overview<'_>, scopes: &[&ScopeView], asked: &HomeAsked) {
     let Some(first) = scopes.first() else { return };
     html.markup("<tr role=\"row\" class=\"folded\"><th role=\"rowheader\" scope=\"row\">")
         .text(Number(scopes.len() as u64))
-        .markup(" regions</th><td role=\"cell\" colspan=\"12\" class=\"state\"><span class=\"badge bad\">Down</span>");
+        .markup(" regions</th><td role=\"cell\" class=\"state\"")
+        .attribute("colspan", columns(overview) - 1)
+        .markup("><span class=\"badge bad\">Down</span>");
     if let Some(failed) = &first.error {
         error(html, failed, overview.now);
     }
@@ -82,9 +92,8 @@ pub(super) fn folded(html: &mut Html, overview: &Overview<'_>, scopes: &[&ScopeV
         .text(Number(scopes.len() as u64))
         .markup("</summary><ul class=\"names\">");
     for scope in scopes.iter().take(MAX_NAMED) {
-        let query = encode([("find", &*scope.scope.region_id)]);
         html.markup("<li><a")
-            .attribute("href", format_args!("./?{query}"))
+            .attribute("href", asked.finding(&scope.scope.region_id))
             .markup(">")
             .text(cut(&scope.scope.region_id))
             .markup("</a> of ")
@@ -224,15 +233,15 @@ pub(super) fn error(html: &mut Html, error: &Failed, now: Seconds) {
 }
 
 /// How many results have failed, as a link to them.
-fn failed(html: &mut Html, scope: &ScopeView) {
-    match (Share::of(recent(scope)).failed, &scope.counts) {
+fn failed(html: &mut Html, scope: &ScopeView, failures: &FailuresAsked) {
+    match (Share::of_scope(scope).failed, &scope.counts) {
         (_, None) => none(html, "–"),
         (0, _) => {
             html.text(0);
         }
         (failed, _) => {
             html.markup("<a class=\"failed\"")
-                .attribute("href", link_of_scope(&scope.scope))
+                .attribute("href", failures.with(Filter::default().of_scope(&scope.scope)))
                 .markup(">")
                 .text(Number(failed))
                 .markup("<span class=\"hidden\"> failures of ")

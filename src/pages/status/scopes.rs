@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::asked::HomeAsked as Asked;
+use super::asked::{FailuresAsked, HomeAsked as Asked};
 use super::html::Html;
 use super::show::{Number, cut};
 use super::turn::{Turn, turn};
 use super::{ROWS_ON_A_PAGE as ROWS, scope_row};
 use crate::pages::bounded::bounded;
-use crate::pages::overview::{Overview, Share, State, recent};
+use crate::pages::overview::{Overview, Share, State};
 use crate::view::ScopeView;
 
 /// So many scopes with one and the same error are one row.
@@ -46,7 +46,7 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
          <th role=\"columnheader\" scope=\"col\">Account</th>\
          <th role=\"columnheader\" scope=\"col\">State</th>\
          <th role=\"columnheader\" scope=\"col\">Last 60 polls</th>\
-         <th role=\"columnheader\" scope=\"col\">Last success</th>\
+         <th role=\"columnheader\" scope=\"col\">Last good poll</th>\
          <th role=\"columnheader\" scope=\"col\">Next poll</th>",
     );
     if overview.view.events.is_on() {
@@ -61,10 +61,11 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Throttled<small> last hour</small></th>\
          </tr></thead>\n<tbody role=\"rowgroup\">\n",
     );
+    let failures = FailuresAsked::all(asked.loading);
     for entry in entries.iter().skip((page - 1) * ROWS).take(ROWS) {
         match entry {
-            Entry::One(scope) => scope_row::row(html, overview, scope),
-            Entry::Alike(scopes) => scope_row::folded(html, overview, scopes),
+            Entry::One(scope) => scope_row::row(html, overview, scope, &failures),
+            Entry::Alike(scopes) => scope_row::folded(html, overview, scopes, asked),
         }
     }
     html.markup("</tbody></table></div>");
@@ -112,7 +113,7 @@ fn chips(html: &mut Html, overview: &Overview<'_>, asked: &Asked) {
 }
 
 fn form(html: &mut Html, asked: &Asked, all: usize) {
-    if !asked.is_open {
+    if !asked.loading.is_open {
         if let Some(find) = &asked.find {
             let link = Asked {
                 find: None,
@@ -126,12 +127,8 @@ fn form(html: &mut Html, asked: &Asked, all: usize) {
                 .markup(">all regions</a></p>");
         }
         if all > FOUND_FROM {
-            let link = Asked {
-                is_open: true,
-                ..asked.clone()
-            };
             html.markup("<p class=\"screen\"><a class=\"button\"")
-                .attribute("href", link.link())
+                .attribute("href", asked.loaded(asked.loading.toggled()))
                 .markup(">Find a region…</a></p>\n");
         }
         return;
@@ -144,15 +141,11 @@ fn form(html: &mut Html, asked: &Asked, all: usize) {
             .attribute("value", state)
             .markup(">");
     }
-    if asked.is_paused {
+    if asked.loading.is_paused {
         html.markup("<input type=\"hidden\" name=\"refresh\" value=\"off\">");
     }
-    let close = Asked {
-        is_open: false,
-        ..asked.clone()
-    };
     html.markup("<div class=\"buttons\"><button>Find</button><a class=\"button\"")
-        .attribute("href", close.link())
+        .attribute("href", asked.loaded(asked.loading.toggled()))
         .markup(">Close</a></div></form>\n");
 }
 
@@ -163,7 +156,7 @@ pub(super) fn entries<'a>(overview: &Overview<'a>, asked: &Asked) -> Vec<Entry<'
     let mut scopes: Vec<(State, bool, &ScopeView)> = scopes
         .filter(|scope| find.as_deref().is_none_or(|find| has(scope, find)))
         .map(|scope| {
-            let is_well = Share::of(recent(scope)).failed == 0;
+            let is_well = Share::of_scope(scope).failed == 0;
             (overview.state(scope), is_well, scope)
         })
         .filter(|(state, ..)| {
@@ -175,27 +168,28 @@ pub(super) fn entries<'a>(overview: &Overview<'a>, asked: &Asked) -> Vec<Entry<'
         .collect();
     // A stable sort: then by account and region, as they come.
     scopes.sort_by_key(|(state, is_well, _)| (*state, *is_well));
+    // Who looks for one wants to see it apart.
+    let is_folded = find.is_none();
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    let mut alike: HashMap<(&str, Option<&str>, String), Vec<&ScopeView>> = HashMap::new();
-    for (_, _, scope) in scopes.iter().filter(|_| find.is_none()) {
-        if let Some(key) = kind_of_error(scope) {
-            alike.entry(key).or_default().push(scope);
-        }
-    }
-    alike.retain(|_, scopes| scopes.len() >= FOLDED_FROM);
-    for (state, _, scope) in scopes {
-        let key = kind_of_error(scope).filter(|_| state == State::Down && !alike.is_empty());
-        match key.map(|key| (alike.remove(&key), key)) {
-            Some((Some(scopes), key)) => {
-                entries.push(Entry::Alike(scopes));
-                // What comes of it later is in that row.
-                alike.insert(key, Vec::new());
+    // Where the row of an error is; scopes that are down stand together.
+    let mut alike: HashMap<KindOfError<'_>, usize> = HashMap::new();
+    for (_, _, scope) in scopes {
+        match kind_of_error(scope).filter(|_| is_folded) {
+            Some(kind) => {
+                let place = *alike.entry(kind).or_insert(entries.len());
+                match entries.get_mut(place) {
+                    Some(Entry::Alike(scopes)) => scopes.push(scope),
+                    _ => entries.push(Entry::Alike(vec![scope])),
+                }
             }
-            _ => entries.push(Entry::One(scope)),
+            None => entries.push(Entry::One(scope)),
         }
     }
-    entries.retain(|entry| !matches!(entry, Entry::Alike(scopes) if scopes.is_empty()));
-    entries
+    let unfolded = entries.into_iter().flat_map(|entry| match entry {
+        Entry::Alike(scopes) if scopes.len() < FOLDED_FROM => scopes.into_iter().map(Entry::One).collect(),
+        entry => vec![entry],
+    });
+    unfolded.collect()
 }
 
 fn has(scope: &ScopeView, find: &str) -> bool {
@@ -208,8 +202,11 @@ fn has(scope: &ScopeView, find: &str) -> bool {
         })
 }
 
+/// The reason, the code, and what happened.
+type KindOfError<'a> = (&'static str, Option<&'a str>, String);
+
 /// What is the same of errors that differ in nothing but their scopes.
-fn kind_of_error(scope: &ScopeView) -> Option<(&'static str, Option<&str>, String)> {
+fn kind_of_error(scope: &ScopeView) -> Option<KindOfError<'_>> {
     let last = scope.last_poll.filter(|last| !last.up);
     let error = scope.error.as_ref().filter(|_| last.is_some())?;
     let what = bounded(&error.what).replace(&*scope.scope.region_id, "…");

@@ -1,8 +1,8 @@
 //! The window as a picture: how many results of each kind there were when, and the same in words.
 
+use super::asked::FailuresAsked;
 use super::html::Html;
 use super::show::{Number, Span};
-use crate::pages::filter::{Filter, link};
 use crate::pages::overview::Overview;
 use crate::record::{COLUMNS, Column};
 use crate::result::Seconds;
@@ -96,13 +96,13 @@ impl Columns {
     }
 }
 
-/// The picture of the scopes that a filter asks for. What else it asks for is kept in the links.
-pub(super) fn section(html: &mut Html, overview: &Overview<'_>, filter: &Filter) {
+/// The picture of the scopes that are asked for. What else is asked for is kept in the links.
+pub(super) fn section(html: &mut Html, overview: &Overview<'_>, failures: &FailuresAsked) {
     let scopes = overview
         .view
         .scopes
         .iter()
-        .filter(|(scope, _)| filter.matches_scope(scope));
+        .filter(|(scope, _)| failures.filter.matches_scope(scope));
     let columns = Columns::of(overview, scopes.map(|(_, scope)| &**scope));
     html.markup("<section aria-labelledby=\"timeline\"><h2 id=\"timeline\">Results");
     if let Some(window) = window(overview) {
@@ -114,10 +114,10 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, filter: &Filter)
         return;
     }
     legend(html, columns.sum());
-    picture(html, &columns, filter);
+    picture(html, &columns, failures);
     axis(html, &columns);
     notes(html, &columns);
-    words(html, &columns, filter);
+    words(html, &columns, failures);
     html.markup("</section>\n");
 }
 
@@ -127,9 +127,11 @@ fn legend(html: &mut Html, sum: Column) {
         ("ended", "cancelled or terminated", sum.ended),
         ("good", "succeeded", sum.success),
         ("busy", "open", sum.open),
+        ("unknown", "with a status that is not known", sum.unknown),
     ];
+    let shown = if sum.unknown > 0 { 5 } else { 4 };
     html.markup("<ul class=\"legend\">");
-    for (class, name, count) in kinds {
+    for (class, name, count) in kinds.into_iter().take(shown) {
         html.markup("<li><svg class=\"key\" aria-hidden=\"true\" viewBox=\"0 0 10 10\"><rect width=\"10\" height=\"10\" rx=\"2\"")
             .attribute("class", class)
             .markup("/></svg><b>")
@@ -141,7 +143,7 @@ fn legend(html: &mut Html, sum: Column) {
     html.markup("</ul>\n");
 }
 
-fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
+fn picture(html: &mut Html, columns: &Columns, failures: &FailuresAsked) {
     let width = columns.columns.len() as u32 * WIDTH;
     html.markup("<svg role=\"group\" class=\"timeline\" preserveAspectRatio=\"none\"")
         .attribute("viewBox", format_args!("0 0 {width} {HEIGHT}"))
@@ -154,10 +156,10 @@ fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
     for (place, column) in columns.columns.iter().enumerate() {
         let (begin, end) = (columns.begin(place), columns.begin(place + 1));
         let label = label(begin, end, *column);
-        let is_link = column.failed + column.ended > 0;
+        let is_link = has_kept(*column);
         if is_link {
             html.markup("<a")
-                .attribute("href", link(&filter.between(begin, end)))
+                .attribute("href", failures.with(failures.filter.between(begin, end)))
                 .attribute("aria-label", &label)
                 .markup(">");
         } else {
@@ -172,19 +174,25 @@ fn picture(html: &mut Html, columns: &Columns, filter: &Filter) {
     html.markup("</svg>");
 }
 
+/// Whether there is anything in a column that is kept as a failure: what has settled and is not Success.
+fn has_kept(column: Column) -> bool {
+    column.failed > 0 || column.ended > 0 || column.unknown > 0
+}
+
 /// The kinds of a column, one on the other.
 fn bars(html: &mut Html, x: u32, column: Column, most: u64) {
     // One failure in thousands is seen, whatever else there is.
     let kinds = [
         ("bad", column.failed, 5),
         ("ended", column.ended, 2),
+        ("unknown", column.unknown, 2),
         ("busy", column.open, 2),
         ("good", column.success, 2),
     ];
     let mut top = HEIGHT;
     for (class, count, least) in kinds {
         if count > 0 {
-            let height = (u64::from(count) * u64::from(HEIGHT - 11) / most) as u32;
+            let height = (u64::from(count) * u64::from(HEIGHT - 13) / most) as u32;
             let height = height.max(least).min(top);
             top -= height;
             rect(html, class, (x, top), height);
@@ -221,7 +229,7 @@ fn short(time: Seconds) -> String {
 }
 
 fn label(begin: Seconds, end: Seconds, column: Column) -> String {
-    format!(
+    let mut label = format!(
         "{} to {} UTC: {} failed, {} cancelled or terminated, {} succeeded, {} open",
         short(begin),
         short(end),
@@ -229,7 +237,14 @@ fn label(begin: Seconds, end: Seconds, column: Column) -> String {
         Number(u64::from(column.ended)),
         Number(u64::from(column.success)),
         Number(u64::from(column.open))
-    )
+    );
+    if column.unknown > 0 {
+        label += &format!(
+            ", {} with a status that is not known",
+            Number(u64::from(column.unknown))
+        );
+    }
+    label
 }
 
 /// What the columns cannot show.
@@ -247,45 +262,57 @@ fn notes(html: &mut Html, columns: &Columns) {
 }
 
 /// The same in words.
-fn words(html: &mut Html, columns: &Columns, filter: &Filter) {
+fn words(html: &mut Html, columns: &Columns, failures: &FailuresAsked) {
     html.markup(
         "<details class=\"screen\"><summary>The same as a table</summary><div class=\"table\"><table role=\"table\" class=\"columns\"><caption class=\"hidden\">Results over time</caption>\
          <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">From (UTC)</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Failed</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Cancelled, terminated</th>\
          <th role=\"columnheader\" scope=\"col\" class=\"number\">Succeeded</th>\
-         <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th></tr></thead><tbody role=\"rowgroup\">\n",
+         <th role=\"columnheader\" scope=\"col\" class=\"number\">Open</th>",
     );
+    let with_unknown = columns.sum().unknown > 0;
+    if with_unknown {
+        html.markup("<th role=\"columnheader\" scope=\"col\" class=\"number\">Status not known</th>");
+    }
+    html.markup("</tr></thead><tbody role=\"rowgroup\">\n");
     for (place, column) in columns.columns.iter().enumerate().rev() {
         if column.sum() == 0 {
             continue;
         }
         let (begin, end) = (columns.begin(place), columns.begin(place + 1));
-        html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\"><time")
+        html.markup("<tr role=\"row\"><th role=\"rowheader\" scope=\"row\">");
+        // Not one of the numbers: it leads to all that did not succeed.
+        let is_link = has_kept(*column);
+        if is_link {
+            html.markup("<a")
+                .attribute("href", failures.with(failures.filter.between(begin, end)))
+                .markup(">");
+        }
+        html.markup("<time")
             .attribute("datetime", timestamp::rfc3339(begin))
             .markup(">")
             .text(short(begin))
-            .markup("</time></th><td role=\"cell\" class=\"number\" data-label=\"Failed\">");
-        if column.failed > 0 {
-            html.markup("<a")
-                .attribute("href", link(&filter.between(begin, end)))
-                .markup(">")
-                .text(Number(u64::from(column.failed)))
-                .markup("</a>");
-        } else {
-            html.text(0);
-        }
-        for (name, count) in [
+            .markup(if is_link {
+                "</time></a></th>"
+            } else {
+                "</time></th>"
+            });
+        let counts = [
+            ("Failed", column.failed),
             ("Cancelled, terminated", column.ended),
             ("Succeeded", column.success),
             ("Open", column.open),
-        ] {
-            html.markup("</td><td role=\"cell\" class=\"number\"")
+            ("Status not known", column.unknown),
+        ];
+        for (name, count) in counts.into_iter().take(if with_unknown { 5 } else { 4 }) {
+            html.markup("<td role=\"cell\" class=\"number\"")
                 .attribute("data-label", name)
                 .markup(">")
-                .text(Number(u64::from(count)));
+                .text(Number(u64::from(count)))
+                .markup("</td>");
         }
-        html.markup("</td></tr>\n");
+        html.markup("</tr>\n");
     }
     html.markup("</tbody></table></div></details>");
 }

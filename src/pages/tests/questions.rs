@@ -1,11 +1,11 @@
 //! What a person asks of the pages: is it working, what fails, since when.
 
 use super::*;
-use crate::result::Delivery;
+use crate::result::{Delivery, StatusKind};
 use crate::view::RefusedReload;
 
 /// A row of an invocation on an instance.
-fn run(invocation: u32, instance: u32, status: &str, error_code: &str) -> Row {
+pub(super) fn run(invocation: u32, instance: u32, status: &str, error_code: &str) -> Row {
     let mut row = row(invocation * 1000 + instance, status, error_code, "c-1");
     row.times.finished = NonZeroU32::new(NOW - 3600 * invocation + instance);
     row.times.started = NonZeroU32::new(NOW - 3600 * invocation + instance - 90);
@@ -18,7 +18,7 @@ fn run(invocation: u32, instance: u32, status: &str, error_code: &str) -> Row {
     row
 }
 
-fn up(region_id: &str, rows: Vec<Row>) -> ScopeView {
+pub(super) fn up(region_id: &str, rows: Vec<Row>) -> ScopeView {
     ScopeView {
         interval: Some(Duration::from_secs(60)),
         ..scope_view(region_id, rows)
@@ -74,6 +74,70 @@ fn what_was_cancelled_is_no_failure() {
     });
     let page = home(&view([up("cn-beijing", many.collect())]), "");
     assert!(page.contains("badge bad\">33.3% failed</span>") && page.contains("33.3% failed · "));
+}
+
+#[test]
+fn an_unknown_status_is_no_failure_but_in_the_whole() {
+    let rows = (0..10).map(|place| match place {
+        0 => row(1, "Failed", "ExitCodeNonzero", "c-1"),
+        1..5 => row(1 + place, "Exploded", "", "c-1"),
+        _ => row(1 + place, "Success", "", "c-1"),
+    });
+    let view = view([up("cn-beijing", rows.collect())]);
+    let home = home(&view, "");
+    assert!(home.contains("badge some\">10.0% failed</span>"), "{home}");
+    assert!(home.contains("1 of 10 results failed in the window."));
+    assert!(home.contains("<b>1</b> failed") && home.contains("<b>4</b> with a status that is not known"));
+    assert!(home.contains("Results of cn-beijing: 1 failed, 5 succeeded, 0 open"));
+    // They are kept, and what fails most is not them.
+    let page = page(&view, "");
+    assert!(page.contains("5 results that did not succeed are kept"));
+    assert!(page.contains(">Failed ExitCodeNonzero 1</a>") && !page.contains(">Exploded</a></th>"));
+    let five = ["Failed", "Invalid", "Aborted", "Error", "Timeout"];
+    let failed = KnownStatus::ALL.map(KnownStatus::as_str).into_iter();
+    let failed = failed.filter(|status| StatusKind::of_text(status) == StatusKind::Failure);
+    assert_eq!(failed.collect::<Vec<_>>(), five);
+}
+
+#[test]
+fn a_delivery_that_ends_after_its_result_is_told() {
+    let mut record = Record::new(Settings::default());
+    let mut poll = |is_first: bool, rows: Vec<Row>| {
+        let sweep = is_first.then(Sweep::default);
+        let findings = Findings {
+            sweep,
+            pages: rows,
+            ..Findings::default()
+        };
+        let now = crate::clock::Now {
+            wall: NOW,
+            ..Default::default()
+        };
+        record.apply(findings, now);
+        let counts = record.counts(Duration::ZERO).map(Arc::new);
+        let scope = ScopeView {
+            counts,
+            ..up("cn-beijing", Vec::new())
+        };
+        failures(&view([scope]), "")["failures"][0]["output_delivery"].clone()
+    };
+    poll(true, Vec::new());
+    let mut failed = run(1, 1, "Failed", "ExitCodeNonzero");
+    assert_eq!(poll(false, vec![failed.clone()]), Value::Null);
+    failed.delivery = Some(Box::new(Delivery {
+        finished: true,
+        error_code: "".into(),
+        uri: "oss://bucket/t-1/out".into(),
+    }));
+    let later = poll(false, vec![failed]);
+    assert_eq!(later["uri"], "oss://bucket/t-1/out");
+}
+
+#[test]
+fn a_question_holds_no_failure_unpacked() {
+    // There may be 100,000 of them.
+    let of_each = size_of::<filter::Found<'_>>();
+    assert!(of_each <= 4 * size_of::<usize>(), "{of_each}");
 }
 
 #[test]
@@ -216,6 +280,28 @@ fn groups_are_counted_over_all_that_match() {
     assert_eq!(one["total"], 1);
     let none = failures(&view, "since=2027-01-15T07:00:29Z&before=2027-01-15T07:00:00Z");
     assert_eq!(none["total"], 0);
+}
+
+#[test]
+fn groups_behind_a_place_are_of_what_comes_after_it() {
+    let rows = (1..=30).map(|n| run(n, 0, "Failed", if n <= 10 { "new" } else { "old" }));
+    let view = view([up("cn-beijing", rows.collect())]);
+    let first = failures(&view, "limit=8");
+    let place = first["next_before"].as_str().unwrap();
+    let place = parameters::encode_text(place);
+    let groups = failures(&view, &format!("group_by=error_code&before={place}"));
+    let counts = groups["groups"].as_array().unwrap().iter();
+    let counts: Vec<_> = counts
+        .map(|group| (&group["value"], &group["failures"]))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (&Value::from("old"), &Value::from(20)),
+            (&Value::from("new"), &Value::from(2))
+        ]
+    );
+    assert_eq!(groups["failures"], 22);
 }
 
 #[test]

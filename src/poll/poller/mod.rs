@@ -67,7 +67,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Poller<C, R> {
     scope: Scope,
-    plan: PollPlan,
+    plan: Arc<PollPlan>,
     cloud: Arc<C>,
     records: R,
     held: Held,
@@ -84,7 +84,13 @@ pub struct Poller<C, R> {
 
 impl<C: Cloud, R: Records> Poller<C, R> {
     /// A poller of `scope`; where its record could not be read, each poll tries to.
-    pub fn new(scope: Scope, plan: PollPlan, (cloud, records, board): (C, R, Board), start: Start) -> Self {
+    pub fn new(
+        scope: Scope,
+        plan: impl Into<Arc<PollPlan>>,
+        (cloud, records, board): (C, R, Board),
+        start: Start,
+    ) -> Self {
+        let plan = plan.into();
         Self {
             showing: Showing::new(scope.clone(), board, start.work, plan.interval),
             sweeps: Sweeps::new(&scope, start.held.record(), &plan).owed(start.lacks_saves),
@@ -115,7 +121,12 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         }
         let scope = &self.scope;
         let span = tracing::error_span!("poller", account = &*scope.account, region_id = &*scope.region_id);
-        async move { self.go_on(&stop, first_view).await }.instrument(span)
+        async move {
+            let end = self.go_on(&stop, first_view).await;
+            self.save_last_poll().await;
+            end
+        }
+        .instrument(span)
     }
 
     async fn go_on(&mut self, stop: &CancellationToken, first_view: FirstView) -> End {
@@ -190,6 +201,16 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             && !self.sweeps.is_owed()
         {
             self.showing.picture(record, self.clock);
+        }
+    }
+
+    /// The last poll may have found nothing, which is not saved each time: whoever comes next is to know when it was.
+    async fn save_last_poll(&mut self) {
+        if let Held::Loaded(record) = &mut self.held {
+            record.save_last_poll();
+            if let Err(error) = self.save().await {
+                tracing::debug!(%error, "when the last poll ended cannot be saved");
+            }
         }
     }
 

@@ -150,8 +150,8 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let recorded = Recorded::of(&findings, &record);
         self.sweeps.note_newer(&findings);
         record.list_counted(result_log::listed(self.plan.logged_results));
-        record.bound_failures(self.showing.share_of_failures(recorded.is_sweep));
         let mut applied = record.apply(findings, now);
+        record.bound_failures(self.showing.share_of_failures(record.failures()));
         let listed = std::mem::take(&mut applied.listed);
         let record = self.saved(record).await?;
         self.showing.recorded(&recorded, &applied, &record);
@@ -176,7 +176,9 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         // In use since the last poll that the API has answered: the clock may be wrong.
         let used = record.recorded_at();
         let changes = record.take_changes();
-        self.records.save(&self.scope, changes, used).await?;
+        if !changes.is_empty() {
+            self.records.save(&self.scope, changes, used).await?;
+        }
         Ok(record)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::history::{HistoryRequest, Progress, UnreadRuns};
+use super::history::{HistoryRequest, Place, Progress, UnreadRuns};
 use super::request::{Question, Request};
 use crate::record::Sought;
 use crate::result::{Identity, Row};
@@ -19,9 +19,6 @@ pub struct HistoryCursor {
     /// before another such one is begun.
     pub(super) set_aside: Option<Box<UnderWay>>,
 }
-
-/// Whether it is thorough, what is sought, InvokeId, and InstanceId where instances are read one by one.
-pub(super) type Place = (bool, bool, Box<str>, Box<str>);
 
 /// A reading, and what it has brought so far.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::cursor::Place;
 use super::follow::PAGE;
 use crate::record::{Pauses, Schedule, Sought};
 use crate::result::{Identity, Row};
@@ -31,6 +30,9 @@ pub struct HistoryRequest {
     /// Whose runs are looked for.
     pub rows: Vec<UnreadRuns>,
 }
+
+/// Whether it is thorough, what is sought, InvokeId, and InstanceId where instances are read one by one.
+pub(super) type Place = (bool, bool, Box<str>, Box<str>);
 
 impl HistoryRequest {
     /// Whether it is for runs that nobody has looked for yet: few, and at the front.

@@ -12,7 +12,7 @@ mod invocations;
 mod list;
 pub mod names;
 mod open;
-mod pages;
+pub(super) mod pages;
 mod request;
 
 #[cfg(test)]

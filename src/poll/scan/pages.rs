@@ -11,7 +11,7 @@ pub(super) const MAX_ROWS: usize = 200_000;
 
 /// The list that is being read.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
+pub(in crate::poll) struct Pages {
     /// How many have been read.
     pub read: usize,
     rows: usize,
@@ -26,7 +26,7 @@ impl Pages {
     ///
     /// # Errors
     /// When the list goes round in a circle, or has no end.
-    pub(super) fn turn(&mut self, rows: usize, next_token: Option<String>) -> Result<(), CallError> {
+    pub(in crate::poll) fn turn(&mut self, rows: usize, next_token: Option<String>) -> Result<(), CallError> {
         self.read += 1;
         if self.read > MAX_PAGES {
             let what = format!("a list of more than {MAX_PAGES} pages");

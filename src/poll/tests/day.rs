@@ -2,6 +2,7 @@
 //! `cargo test --lib poll::tests::day -- --nocapture`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -35,7 +36,7 @@ impl Day {
 /// A day in which so many results settle at chance times; the same ones each time.
 async fn day(interval: Duration, results: usize, events: bool) -> Day {
     let mut plan = PollPlan { interval, ..plan() };
-    plan.settings.commands = None;
+    Arc::make_mut(&mut plan.settings).commands = None;
     let stage = Stage::looked(plan).await;
     let start = Instant::now();
     let asked = stage.api.requests();

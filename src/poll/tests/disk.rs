@@ -73,7 +73,12 @@ impl Records for Disk {
         Ok(self.with(|state| state.saved.keys().cloned().collect()))
     }
 
-    async fn load(&self, scope: &Scope, settings: &Settings, now: Seconds) -> Result<Record, StateError> {
+    async fn load(
+        &self,
+        scope: &Scope,
+        settings: &Arc<Settings>,
+        now: Seconds,
+    ) -> Result<Record, StateError> {
         self.with(|state| {
             state.loads += 1;
             if state.damaged.contains(scope) {
@@ -87,7 +92,7 @@ impl Records for Disk {
 
     async fn load_all(
         &self,
-        scopes: Vec<(Scope, Settings)>,
+        scopes: Vec<(Scope, Arc<Settings>)>,
         now: Seconds,
     ) -> Vec<Result<Record, StateError>> {
         let mut loaded = Vec::new();

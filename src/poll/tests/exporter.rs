@@ -200,9 +200,15 @@ impl Exporter {
         Record::from_pairs(settings, pairs, now).unwrap()
     }
 
-    /// Has to be true at every moment.
+    /// Has to be true at every moment: what is saved can be read, and is what is known, but for the time of the last
+    /// poll. Every other pair than the head is saved as soon as it changes.
     pub(super) fn can_be_loaded(&self, cloud: &Cloud) {
-        self.loaded(&self.settings, self.wall(cloud));
+        let loaded = self.loaded(&self.settings, self.wall(cloud));
+        assert!(
+            loaded.has_numbers_of(&self.record),
+            "{loaded:?} {:?}",
+            self.record
+        );
     }
 
     /// A crash: what was not saved is gone, and the process's own time begins anew.

@@ -9,5 +9,6 @@ pub(super) mod exporter;
 mod hints;
 mod histories;
 mod known;
+mod many;
 mod property;
 mod shell;

@@ -24,7 +24,7 @@ use crate::view::{Board, ScopeView, Work};
 pub(super) const FIRST_VIEW: FirstView = FirstView::AtOnce;
 pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 
-fn scope() -> Scope {
+pub(super) fn scope() -> Scope {
     Scope::new("a", "r")
 }
 
@@ -36,7 +36,7 @@ pub(super) fn plan() -> PollPlan {
         timeout: Duration::from_secs(1800),
         history_budget: 60,
         discovered: false,
-        settings: settings(),
+        settings: settings().into(),
         logged_results: LoggedResults::None,
     }
 }
@@ -44,7 +44,7 @@ pub(super) fn plan() -> PollPlan {
 /// A poller, what it asks, and where it saves.
 pub(super) struct Stage {
     pub(super) api: Api,
-    disk: Disk,
+    pub(super) disk: Disk,
     pub(super) board: Board,
     stop: CancellationToken,
     pub(super) inbox: Inbox,
@@ -112,11 +112,11 @@ pub(super) fn counted(view: &ScopeView) -> u64 {
         .sum()
 }
 
-fn failures(view: &ScopeView, reason: Reason) -> u64 {
+pub(super) fn failures(view: &ScopeView, reason: Reason) -> u64 {
     view.work.failures[reason as usize]
 }
 
-fn is_up(view: &ScopeView) -> bool {
+pub(super) fn is_up(view: &ScopeView) -> bool {
     view.last_poll.is_some_and(|last| last.up)
 }
 
@@ -270,7 +270,7 @@ async fn what_is_saved_is_seen_before_the_first_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_series_that_is_held_at_0_shows_its_value_between_polls_once_that_is_saved() {
     let mut plan = plan();
-    plan.settings.new_series_hold = 90;
+    Arc::make_mut(&mut plan.settings).new_series_hold = 90;
     let stage = Stage::looked(plan).await;
     stage.api.settle(9, 2);
     let held = stage.more(1).await;

@@ -44,8 +44,8 @@ impl Ledger {
         self.open.remove(id);
         let how = match last_run {
             LastRun::OfRow => {
-                let finished = Some(time).filter(|_| row.times.finished.is_some());
-                self.changed(at, id, row, labelled, finished);
+                let own = dated.own().filter(|_| row.times.finished.is_some());
+                self.changed(at, id, row, labelled, own);
                 return;
             }
             LastRun::Apart if !entry.is_open() && entry.labels == labelled.labels => return,
@@ -61,12 +61,12 @@ impl Ledger {
             entry.flags.set(Flags::UNDATED, dated.own().is_none());
         });
         if !is_apart {
-            self.settled(at, row, row.identity, labelled, time, how);
+            self.settled(at, row, row.identity, labelled, (time, dated.own()), how);
         }
         if let LastRun::New(_) = last_run {
             self.learn_last(at, id, row.run(), time);
             if how == How::Counted {
-                self.delivered(at, row);
+                self.delivered(at, row.identity, row);
             }
         }
     }

@@ -91,6 +91,7 @@ impl Ledger {
         for (id, row, dated) in self.all_ended(&mut at) {
             self.schedule_ended(&mut at, id, row, dated);
         }
+        at.tell(&Fact::TakenIn, &self.identities);
         if findings.sweep.is_some() {
             self.swept(&mut at, &findings.pages, &newer);
         }

@@ -31,9 +31,11 @@ impl Ledger {
         self.depth.sink(new.count());
         let times = times(&findings.pages, at.now);
         for (place, (row, dated)) in findings.pages.iter().zip(times).enumerate() {
+            let mut is_newer_known = false;
             match self.find(&row.identity) {
                 Some(id) if newer.contains(&id) => {
                     at.listed.insert(id);
+                    is_newer_known = true;
                 }
                 Some(id) => self.update_row(at, id, row, dated),
                 None => {
@@ -47,7 +49,9 @@ impl Ledger {
             if let Some(id) = self.find(&row.identity)
                 && let Some(open) = self.open.change_unsaved(id)
             {
-                open.listed = Some(self.depth.place(place));
+                // A poll may have seen since where it stands.
+                let before = open.listed.filter(|_| is_newer_known);
+                open.listed = before.or_else(|| Some(self.depth.place(place)));
             }
         }
     }
@@ -68,5 +72,43 @@ impl Ledger {
                 self.miss(at, id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Now;
+    use crate::record::{Findings, Record, Settings, Sweep};
+    use crate::result::{KnownStatus, Row, Status};
+
+    #[test]
+    fn a_row_is_where_the_newest_page_has_shown_it() {
+        let open = Row::numbered(1, Status::Known(KnownStatus::Running));
+        let settled = |number| Row::numbered(number, Status::Known(KnownStatus::Success));
+        let sweep = |pages: Vec<Row>, newer| Findings {
+            sweep: Some(Sweep { front: 0, newer }),
+            pages,
+            ..Findings::default()
+        };
+        let mut record = Record::new(Settings::default());
+        let listed = vec![open.clone(), settled(2), settled(3)];
+        record.apply(sweep(listed, Default::default()), Now::default());
+        let depth = |record: &Record| record.open().next().and_then(|(.., depth)| depth);
+        assert_eq!(depth(&record), Some(0));
+        // A sweep has read it further down, before a poll has seen it at the front.
+        let read = vec![settled(2), settled(3), open.clone()];
+        record.apply(sweep(read.clone(), [open.identity].into()), Now::default());
+        assert_eq!(depth(&record), Some(0));
+        record.apply(sweep(read.clone(), Default::default()), Now::default());
+        assert_eq!(depth(&record), Some(2));
+        // After a restart, where only a question has shown it since the sweep has read it.
+        let mut restarted = Record::new(Settings::default());
+        for change in record.take_changes() {
+            restarted.restore(change.key, &change.value.unwrap()).unwrap();
+        }
+        restarted.restored(0).unwrap();
+        assert_eq!(depth(&restarted), None);
+        restarted.apply(sweep(read, [open.identity].into()), Now::default());
+        assert_eq!(depth(&restarted), Some(2));
     }
 }

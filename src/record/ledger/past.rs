@@ -17,10 +17,11 @@ impl Ledger {
             let run = row.run();
             let schedule = self.schedule(&row.identity);
             if schedule.is_some_and(|schedule| schedule.knows(run)) {
-                let time = own_time(row, now.wall).unwrap_or(now.wall);
+                let own = own_time(row, now.wall);
+                let time = own.unwrap_or(now.wall);
                 let labelled = at.labels.of_row(row);
                 let identity = row.identity.of_run(run);
-                self.settled(&mut at, row, identity, labelled, time, How::Baseline);
+                self.settled(&mut at, row, identity, labelled, (time, own), How::Baseline);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::Ledger;
 use super::applying::Applying;
 use super::open::Open;
 use crate::record::fact::{Changed, Details, Fact, How, Settled};
-use crate::record::findings::{Dated, duration, own_time, started};
+use crate::record::findings::{Dated, duration, started};
 use crate::record::identities::{Entry, EntryId, Flags, Kind};
 use crate::record::labels::Labelled;
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -84,7 +84,7 @@ impl Ledger {
                     (false, true) => How::Again,
                     (false, false) => How::of_new(self.baseline.is_old(dated.own())),
                 };
-                self.settled(at, row, row.identity, labelled, time, how);
+                self.settled(at, row, row.identity, labelled, (time, dated.own()), how);
                 self.delivery(at, id, row, how == How::Counted);
                 return;
             }
@@ -130,7 +130,7 @@ impl Ledger {
                     true => How::Again,
                     false => How::of_new(dated.own().is_some_and(|own| own < old_before)),
                 };
-                self.settled(at, row, row.identity, labelled, time, how);
+                self.settled(at, row, row.identity, labelled, (time, dated.own()), how);
                 self.delivery(at, id, row, how != How::Old && !at.is_baseline);
                 return;
             }
@@ -147,6 +147,8 @@ impl Ledger {
         before: &Entry,
         labelled: Labelled,
     ) {
+        // What waits for its history is no longer so.
+        self.ended.remove(&id);
         let is_hidden = matches!(before.kind(), Kind::GivenUp | Kind::Aside);
         if before.labels != labelled.labels || is_hidden {
             self.change(at, id, |entry| {
@@ -185,18 +187,17 @@ impl Ledger {
         id: EntryId,
         row: &Row,
         labelled: Labelled,
-        time: Option<Seconds>,
+        own: Option<Seconds>,
     ) {
         let Some(before) = self.identities.get(id).copied() else {
             return;
         };
         let how = match before.labels == labelled.labels {
-            true if time.is_none_or(|time| time == before.time) => return,
+            true if own.is_none_or(|time| time == before.time) => return,
             true => Changed::Retimed,
             false => Changed::Relabelled,
         };
-        let has_own = time.is_some();
-        let time = time.unwrap_or(before.time);
+        let time = own.unwrap_or(before.time);
         if before.flags.has(Flags::RUN) {
             self.runs.remove(&(before.time, id));
             self.runs.insert((time, id));
@@ -204,13 +205,13 @@ impl Ledger {
         self.change(at, id, |entry| {
             entry.time = time;
             entry.labels = labelled.labels;
-            if has_own {
+            if own.is_some() {
                 entry.flags.set(Flags::UNDATED, false);
             }
         });
         let before = &before;
         at.tell(&Fact::Changed { id, before, how }, &self.identities);
-        self.settled(at, row, before.identity, labelled, time, How::Again);
+        self.settled(at, row, before.identity, labelled, (time, own), How::Again);
     }
 
     fn opened(
@@ -245,14 +246,14 @@ impl Ledger {
         at.tell(&shown, &self.identities);
     }
 
-    /// A result is seen settled.
+    /// A result is seen settled, at a time that may be its own.
     pub(super) fn settled(
         &self,
         at: &mut Applying<'_>,
         row: &Row,
         identity: Identity,
         labelled: Labelled,
-        time: Seconds,
+        (time, own_time): (Seconds, Option<Seconds>),
         how: How,
     ) {
         // A run of a history comes without ids of its own where it succeeded.
@@ -263,7 +264,7 @@ impl Ledger {
             command: row.command.as_deref(),
             labelled,
             time,
-            own_time: own_time(row, at.now),
+            own_time,
             duration: duration(row, at.now),
             dropped: row.dropped,
             details: Details {
@@ -283,22 +284,24 @@ impl Ledger {
     pub(super) fn delivery(&mut self, at: &mut Applying<'_>, id: EntryId, row: &Row, counts: bool) {
         let entry = self.identities.get(id);
         let is_known = entry.is_some_and(|entry| entry.flags.has(Flags::DELIVERED));
+        let identity = entry.map_or(row.identity, |entry| entry.identity);
         // The row of a schedule shows the delivery of a run, which the run's own row counts.
         if is_known || row.delivery.is_none() || self.schedules.contains(id) {
             return;
         }
         self.change(at, id, |entry| entry.flags.set(Flags::DELIVERED, true));
         if counts && !at.is_baseline {
-            self.delivered(at, row);
+            self.delivered(at, identity, row);
         }
     }
 
     /// The delivery that a row shows, if it does, counts.
-    pub(super) fn delivered(&self, at: &mut Applying<'_>, row: &Row) {
+    pub(super) fn delivered(&self, at: &mut Applying<'_>, identity: Identity, row: &Row) {
         let Some(delivery) = &row.delivery else { return };
         let (error_code, folded) = at.labels.error_code(&delivery.error_code);
         let delivered = Fact::Delivered {
-            finished: delivery.finished,
+            identity,
+            delivery,
             error_code,
             folded,
         };

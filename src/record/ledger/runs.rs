@@ -116,10 +116,10 @@ impl Ledger {
         if let Some(held) = held {
             self.shown(at, held, row);
         }
-        self.settled(at, row, identity, labelled, time, how);
+        self.settled(at, row, identity, labelled, (time, dated.own()), how);
         match held {
             Some(held) => self.delivery(at, held, row, how == How::Counted),
-            None if how == How::Counted => self.delivered(at, row),
+            None if how == How::Counted => self.delivered(at, identity, row),
             None => {}
         }
         true
@@ -183,15 +183,16 @@ impl Ledger {
     /// What looked like a one-time result moves on to its next run: the first one is held by itself from now on.
     fn part_first_run(&mut self, at: &mut Applying<'_>, row: EntryId, entry: Entry) {
         self.change(at, row, |entry| entry.flags.set(Flags::HIDDEN, true));
-        if at.is_recent(entry.time) && !entry.flags.has(Flags::HIDDEN) {
+        let is_held = at.is_recent(entry.time) && !entry.flags.has(Flags::HIDDEN);
+        let run = is_held.then(|| {
             let first = Entry {
                 identity: entry.identity.of_run(1),
                 flags: entry.flags.with(Flags::RUN),
                 ..entry
             };
-            let run = self.hold_run(at, first);
-            at.tell(&Fact::Parted { run, row }, &self.identities);
-        }
+            self.hold_run(at, first)
+        });
+        at.tell(&Fact::Parted { row, run }, &self.identities);
     }
 
     /// Holds a run by itself, once.

@@ -21,11 +21,12 @@ impl Deliveries {
 
     pub(super) fn on(&mut self, fact: &Fact<'_>) {
         if let Fact::Delivered {
-            finished, error_code, ..
+            delivery, error_code, ..
         } = *fact
         {
             let begin = || Counter::new(Hold::NEW);
-            let counter = self.counters.change_or_begin((finished, error_code), begin);
+            let outcome = (delivery.finished, error_code);
+            let counter = self.counters.change_or_begin(outcome, begin);
             counter.increment();
         }
     }

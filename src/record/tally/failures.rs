@@ -7,14 +7,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::record::fact::{Changed, Fact, Settled};
+use crate::record::identities::Identities;
 use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::{Table, decode};
-use crate::result::{Identity, Seconds};
+use crate::result::{Delivery, Identity, Seconds};
 use kept::{Failure, Kept, PackedIds, SavedFirst, shortened};
 use shown::ShownFailures;
 
 /// So many are kept of each scope, or fewer where many scopes have many.
 pub const MAX_FAILURES: usize = 1000;
+
+/// So many each scope may keep, however many scopes there are.
+pub const LEAST_FAILURES: usize = 20;
 
 /// So many of each combination of codes are let go last: frequent failures do not push out a rare one.
 const KEPT_OF_EACH: usize = 20;
@@ -25,14 +29,15 @@ pub(in crate::record) struct Failures {
     /// The upper half of a key is the time, the lower a number that tells equal times apart.
     pub by_time: Table<u64, Kept>,
     next: u32,
-    /// How many are kept at most.
-    most: usize,
+    /// Where each one is: a result, or a run, is kept once.
+    by_identity: HashMap<Identity, u64>,
     /// How many there are of each combination.
     of_each: HashMap<ResultLabels, usize>,
     /// Each ErrorInfo once.
     texts: HashSet<Arc<str>>,
-    /// The newest time of those that were let go.
-    let_go: Option<Seconds>,
+    /// The newest time of those that were let go, 0 where none was; saved with the head. None while what an earlier
+    /// version has saved is read, which has not saved this.
+    pub let_go: Option<Seconds>,
     /// As they were shown last; made anew when they have changed.
     shown: Option<ShownFailures>,
     /// [`super::commands::Commands::names_revision`] of what is shown.
@@ -44,10 +49,10 @@ impl Default for Failures {
         Self {
             by_time: Table::default(),
             next: 0,
-            most: MAX_FAILURES,
+            by_identity: HashMap::new(),
             of_each: HashMap::new(),
             texts: HashSet::new(),
-            let_go: None,
+            let_go: Some(0),
             shown: None,
             shown_with: 0,
         }
@@ -55,27 +60,39 @@ impl Default for Failures {
 }
 
 impl Failures {
-    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, identities: &Identities) {
         match fact {
             Fact::Settled(settled) if !settled.is_success() => self.add(settled),
+            Fact::Parted { row, .. } => {
+                if let Some(row) = identities.get(*row) {
+                    self.part(&row.identity);
+                }
+            }
             Fact::Changed {
                 how: Changed::Unhidden,
                 ..
             } => {}
             Fact::Changed { before, .. } => self.forget(&before.identity),
+            Fact::Delivered {
+                identity, delivery, ..
+            } => self.delivered(identity, delivery),
             _ => {}
         }
     }
 
-    /// From now on so many are kept, at most [`MAX_FAILURES`].
+    /// Lets go of what is more than so many.
     pub(in crate::record) fn bound(&mut self, most: usize) {
-        self.most = most.min(MAX_FAILURES);
-        self.let_go_of_surplus();
+        while self.by_time.len() > most {
+            let Some(key) = self.surplus() else { return };
+            self.let_go = self.let_go.max(Some((key >> 32) as Seconds));
+            self.remove(key);
+        }
     }
 
     fn add(&mut self, settled: &Settled<'_>) {
         let Some(ids) = settled.ids else { return };
         let details = settled.details;
+        self.make_room_for(&settled.identity, details.run);
         let failure = Failure {
             identity: settled.identity,
             time: settled.time,
@@ -89,9 +106,41 @@ impl Failures {
         let key = u64::from(failure.time) << 32 | u64::from(self.next);
         self.next = self.next.wrapping_add(1);
         *self.of_each.entry(failure.labels).or_default() += 1;
+        self.by_identity.insert(failure.identity, key);
         self.by_time.insert(key, Kept(Arc::new(failure)));
         self.shown = None;
-        self.let_go_of_surplus();
+        self.bound(MAX_FAILURES);
+    }
+
+    /// A run of a schedule has two identities: its own, where its history has told of it, and that of the row which
+    /// shows it. Whatever is kept of it under either gives way, and an earlier run that the row has shown stays.
+    fn make_room_for(&mut self, identity: &Identity, run: u32) {
+        let key = self.by_identity.get(identity).copied();
+        match key.and_then(|key| self.by_time.get(key)) {
+            Some(kept) if kept.0.run == run => self.forget(identity),
+            Some(_) => self.part(identity),
+            None => {}
+        }
+        if !self.by_identity.is_empty() {
+            self.forget(&identity.of_run(run.max(1)));
+        }
+    }
+
+    /// What a row has shown is kept as a run, for the row shows another one from now on.
+    fn part(&mut self, row: &Identity) {
+        let Some(key) = self.by_identity.remove(row) else {
+            return;
+        };
+        let Some(Kept(failure)) = self.by_time.change(key) else {
+            return;
+        };
+        let failure = Arc::make_mut(failure);
+        failure.run = failure.run.max(1);
+        failure.identity = row.of_run(failure.run);
+        self.shown = None;
+        if let Some(same) = self.by_identity.insert(failure.identity, key) {
+            self.remove(same);
+        }
     }
 
     /// The one text with these words.
@@ -103,14 +152,6 @@ impl Failures {
                 self.texts.insert(Arc::clone(&text));
                 text
             }
-        }
-    }
-
-    fn let_go_of_surplus(&mut self) {
-        while self.by_time.len() > self.most {
-            let Some(key) = self.surplus() else { return };
-            self.let_go = self.let_go.max(Some((key >> 32) as Seconds));
-            self.remove(key);
         }
     }
 
@@ -126,36 +167,65 @@ impl Failures {
     }
 
     fn forget(&mut self, identity: &Identity) {
-        let mut failures = self.by_time.iter();
-        let found = failures.find(|(_, kept)| kept.0.identity == *identity);
-        if let Some(key) = found.map(|(key, _)| *key) {
+        if let Some(key) = self.by_identity.get(identity).copied() {
             self.remove(key);
         }
     }
 
+    /// The delivery of an output has ended, which may be long after the result was seen settled.
+    fn delivered(&mut self, identity: &Identity, delivery: &Delivery) {
+        let mut failures = self.by_time.iter();
+        let found = failures.find(|(_, kept)| kept.0.identity == *identity && kept.0.delivery.is_none());
+        let Some((key, Kept(failure))) = found else { return };
+        let failure = Failure {
+            delivery: Some(Box::new(delivery.clone())),
+            ..Failure::clone(failure)
+        };
+        self.by_time.insert(*key, Kept(Arc::new(failure)));
+        self.shown = None;
+    }
+
     fn remove(&mut self, key: u64) {
-        if let Some(Kept(failure)) = self.by_time.remove(key)
-            && let Some(count) = self.of_each.get_mut(&failure.labels)
-        {
+        self.shown = None;
+        let Some(Kept(failure)) = self.by_time.remove(key) else {
+            return;
+        };
+        if self.by_identity.get(&failure.identity) == Some(&key) {
+            self.by_identity.remove(&failure.identity);
+        }
+        if let Some(count) = self.of_each.get_mut(&failure.labels) {
             *count -= 1;
             if *count == 0 {
                 self.of_each.remove(&failure.labels);
             }
         }
-        self.shown = None;
     }
 
+    /// Puts a saved one back; `false` where no sound state has it.
     pub(in crate::record) fn restore(&mut self, key: u64, bytes: &[u8], labels: &LabelTexts) -> bool {
         self.next = self.next.max((key as u32).wrapping_add(1));
         let kept: Option<Kept> = decode(bytes).or_else(|| Some(decode::<SavedFirst>(bytes)?.into()));
-        let Some(mut kept) = kept.filter(|kept| labels.has(kept.0.labels)) else {
+        let has_room = self.by_time.len() < MAX_FAILURES;
+        let is_sound = |kept: &Kept| has_room && labels.has(kept.0.labels) && kept.0.is_sound();
+        let Some(mut kept) = kept.filter(is_sound) else {
             return false;
         };
         if let Some(failure) = Arc::get_mut(&mut kept.0) {
             failure.error_info = self.text(String::from(&*failure.error_info));
         }
         *self.of_each.entry(kept.0.labels).or_default() += 1;
+        self.by_identity.insert(kept.0.identity, key);
         self.by_time.restore_value(key, kept)
+    }
+
+    /// After the last saved one. An earlier version has not said what it had let go: where the set may have been cut,
+    /// that is what is older than the oldest of what would go next.
+    pub(in crate::record) fn restored(&mut self) {
+        if self.let_go.is_none() {
+            let may_be_cut = self.by_time.len() >= LEAST_FAILURES;
+            let next = self.surplus().filter(|_| may_be_cut);
+            self.let_go = Some(next.map_or(0, |key| (key >> 32) as Seconds));
+        }
     }
 
     /// All of them, the newest first. What was shown before is shared, as long as commands have the same names: those
@@ -189,19 +259,11 @@ impl Failures {
                 .map(|(_, kept)| Arc::clone(&kept.0))
                 .collect(),
             names: Arc::new(names),
-            complete_after: self.complete_after(),
+            complete_after: self.let_go.filter(|time| *time > 0),
         };
         // Those that no failure has any more; a picture may still hold some.
         self.texts.retain(|text| Arc::strong_count(text) > 1);
         self.shown.insert(shown).clone()
-    }
-
-    /// What was let go before the process began is not saved: a full set has let go of what is older than the oldest
-    /// of what it would let go of next.
-    fn complete_after(&self) -> Option<Seconds> {
-        let next = || self.surplus().map(|key| (key >> 32) as Seconds);
-        self.let_go
-            .or_else(|| next().filter(|_| self.by_time.len() >= self.most))
     }
 }
 
@@ -239,13 +301,13 @@ mod tests {
             },
             how: How::Counted,
         };
-        failures.on(&Fact::Settled(&settled));
+        failures.on(&Fact::Settled(&settled), &Identities::default());
     }
 
     fn count(failures: &mut Failures, code: &str) -> usize {
         let shown = failures.shown(0, |_| None);
         let labels = LabelTexts::default();
-        shown.iter(&labels).filter(|one| one.error_code == code).count()
+        shown.iter(&labels).filter(|one| one.error_code() == code).count()
     }
 
     #[test]
@@ -291,7 +353,7 @@ mod tests {
         let labels = LabelTexts::default();
         let before = failures.shown(1, |_| Some("before"));
         let after = failures.shown(2, |_| Some("after"));
-        let name = |shown: &ShownFailures| shown.iter(&labels).next().unwrap().command.map(str::to_owned);
+        let name = |shown: &ShownFailures| shown.iter(&labels).next().unwrap().command().map(str::to_owned);
         assert_eq!(name(&before).as_deref(), Some("before"));
         assert_eq!(name(&after).as_deref(), Some("after"));
         assert!(Arc::ptr_eq(&after.all, &failures.shown(2, |_| None).all));

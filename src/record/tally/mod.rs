@@ -50,8 +50,8 @@ pub(super) struct Tallies {
     pub failures: Failures,
     /// None where no commands are selected.
     pub commands: Option<Commands>,
-    /// What had settled by the first look; none where nobody wants it.
-    pub past: Option<PastResults>,
+    /// What had settled by the first look; none where nobody wants it, as in every poller.
+    pub past: Option<Box<PastResults>>,
     /// Which counted results the log is told of.
     pub listed: ListedResults,
     applied: Applied,
@@ -104,7 +104,7 @@ impl Tallies {
         self.deliveries.on(fact);
         self.newest.on(fact, identities);
         self.work.on(fact);
-        self.failures.on(fact);
+        self.failures.on(fact, identities);
         self.applied.on(fact, self.listed, labels);
         if let Some(past) = &mut self.past {
             past.on(fact);
@@ -213,6 +213,7 @@ impl Tallies {
         context: Context<'_>,
     ) -> Result<(), Key> {
         let Context { identities, labels } = context;
+        self.failures.restored();
         self.has_begun = self.totals.has_begun(labels);
         if !self.has_begun && (has_listed || self.has_counted()) {
             // Earlier versions showed all of them from the first poll on, and saved none at 0.
@@ -293,7 +294,11 @@ mod tests {
             ..Folded::default()
         };
         let settled = |how, time| Settled {
-            identity: entry.identity,
+            // What the first look and a later one have shown are others.
+            identity: match how {
+                How::Baseline | How::Old => Identity([time; 4]),
+                How::Counted | How::Again => entry.identity,
+            },
             ids: Some(&ids),
             command: None,
             labelled: Labelled {
@@ -324,12 +329,19 @@ mod tests {
             how: Changed::Retimed,
         });
         tell(Fact::Settled(&settled(How::Again, NOW - 20)));
-        tell(Fact::Delivered {
+        let delivery = crate::result::Delivery {
             finished: true,
+            error_code: "".into(),
+            uri: "".into(),
+        };
+        tell(Fact::Delivered {
+            identity: Identity([0; 4]),
+            delivery: &delivery,
             error_code: 0,
             folded: true,
         });
         tell(Fact::Late);
+        tell(Fact::TakenIn);
         tell(Fact::Lost);
         let applied = tallies.take_applied();
         assert_eq!((applied.counted, applied.baseline, applied.old), (1, 1, 1));

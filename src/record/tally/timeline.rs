@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::window::Beside;
 use crate::record::identities::{Entry, Flags};
 use crate::record::labels::{ResultLabels, StatusNumber};
-use crate::result::{KnownStatus, Seconds};
+use crate::result::{Seconds, StatusKind};
 
 /// So many columns are as long as the window.
 pub const COLUMNS: u32 = 32;
@@ -24,12 +24,14 @@ pub struct Column {
     pub success: u32,
     /// Still to settle.
     pub open: u32,
+    /// Settled with a status that is not known.
+    pub unknown: u32,
 }
 
 impl Column {
     /// All of them.
     pub fn sum(self) -> u64 {
-        [self.failed, self.ended, self.success, self.open]
+        [self.failed, self.ended, self.success, self.open, self.unknown]
             .map(u64::from)
             .iter()
             .sum()
@@ -41,14 +43,16 @@ impl Column {
         self.ended = self.ended.saturating_add(other.ended);
         self.success = self.success.saturating_add(other.success);
         self.open = self.open.saturating_add(other.open);
+        self.unknown = self.unknown.saturating_add(other.unknown);
     }
 
     fn of(&mut self, status: StatusNumber) -> &mut u32 {
-        match status.known() {
-            Some(KnownStatus::Success) => &mut self.success,
-            Some(KnownStatus::Cancelled | KnownStatus::Terminated) => &mut self.ended,
-            Some(known) if known.is_open() => &mut self.open,
-            _ => &mut self.failed,
+        match StatusKind::of(status.known()) {
+            StatusKind::Success => &mut self.success,
+            StatusKind::Ended => &mut self.ended,
+            StatusKind::Open => &mut self.open,
+            StatusKind::Failure => &mut self.failed,
+            StatusKind::Unknown => &mut self.unknown,
         }
     }
 }

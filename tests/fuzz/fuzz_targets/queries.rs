@@ -342,9 +342,9 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
         let values: [&str; 5] = [
             &scope.account,
             &scope.region_id,
-            failure.invocation_status,
-            failure.error_code,
-            failure.ids.command_id,
+            failure.invocation_status(),
+            failure.error_code(),
+            failure.ids().command_id,
         ];
         let plain = filters
             .iter()
@@ -358,27 +358,27 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
         plain
             && filters[5]
                 .as_deref()
-                .is_none_or(|wanted| failure.command == Some(wanted))
+                .is_none_or(|wanted| failure.command().unwrap_or(failure.ids().command_id) == wanted)
     });
     // In two steps, as they say it: newest first, and by scope and identity where times are equal.
-    all.sort_by_key(|(scope, failure)| (*scope, failure.identity));
-    all.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.time));
+    all.sort_by_key(|(scope, failure)| (*scope, failure.identity()));
+    all.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.time()));
     let rows = all
         .iter()
         .skip(offset as usize)
         .take(limit as usize)
         .map(|(scope, failure)| {
-            let ids = &failure.ids;
+            let ids = failure.ids();
             let short = |text: &str| text[..text.floor_char_boundary(LONGEST)].to_owned();
             vec![
-                cloud_assistant_exporter::timestamp::rfc3339(failure.time),
+                cloud_assistant_exporter::timestamp::rfc3339(failure.time()),
                 scope.account.to_string(),
                 scope.region_id.to_string(),
                 short(ids.invoke_id),
                 short(ids.instance_id),
                 short(ids.container_id),
                 short(ids.command_id),
-                failure.exit_code.to_string(),
+                failure.exit_code().to_string(),
             ]
         });
     Ok((all.len(), rows.collect()))

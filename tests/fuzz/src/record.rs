@@ -136,8 +136,8 @@ impl Picture {
         );
         for (place, failure) in counts.failures().enumerate() {
             gauges.insert(
-                format!("failure {place} {}", failure.ids.invoke_id),
-                failure.time.into(),
+                format!("failure {place} {}", failure.ids().invoke_id),
+                failure.time().into(),
             );
         }
         gauges.insert("held".to_owned(), counts.held as u64);

@@ -75,7 +75,7 @@ fn publish(board: &Board, records: &mut [(Scope, Record)], bounded: bool, now: u
     let mut kept = 0;
     for (scope, record) in records {
         if bounded {
-            record.bound_failures(share::of_failures(&board.view()));
+            record.bound_failures(share::of_failures(&board.view(), scope, record.failures()));
         }
         let counts = record.counts(Duration::ZERO).unwrap();
         kept += counts.failures().len();

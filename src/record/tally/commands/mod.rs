@@ -121,13 +121,22 @@ impl Commands {
                     }
                 }
             }
-            Fact::Parted { run, row } => {
-                if let Some(number) = self.of(*row) {
+            Fact::Parted { row, run } => {
+                if let (Some(number), Some(run)) = (self.of(*row), run) {
                     self.tie(*run, number, context.identities);
                 }
             }
             Fact::Settled(settled) => self.settled(settled),
-            Fact::Changed { id, before, .. } => self.renew_newest(*id, before, context.identities),
+            Fact::Changed { id, before, .. } => {
+                if let Some(number) = self.of(*id) {
+                    self.series.left(number, before);
+                }
+            }
+            Fact::TakenIn => {
+                let held = self.of.iter();
+                let held = held.filter_map(|(id, number)| Some((*number, context.identities.get(*id)?)));
+                self.series.renew_newest(held);
+            }
             Fact::Swept(schedules) => {
                 if self.known.forget_unlisted(schedules) {
                     self.resolved.clear();
@@ -274,17 +283,6 @@ impl Commands {
             }
             Resolved::Unnamed | Resolved::Unselected => {}
         }
-    }
-
-    /// A settled result has left its status; if it was its command's newest, another one is now.
-    fn renew_newest(&mut self, id: EntryId, before: &Entry, identities: &Identities) {
-        let Self { series, of, .. } = self;
-        let Some(number) = of.get(id).copied() else { return };
-        let left = of
-            .iter()
-            .filter(|(_, other)| **other == number)
-            .filter_map(|(id, _)| identities.get(*id).copied());
-        series.renew_newest(number, before, left);
     }
 
     /// Takes in names, and counts what has waited for them.

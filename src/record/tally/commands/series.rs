@@ -1,6 +1,7 @@
 //! The series of selected commands: what their results add up to, by name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::record::settings::CommandSettings;
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
 use crate::record::tally::hold::{Counter, Hold, OnHold};
+use crate::record::tally::newest::Stale;
 use crate::result::{KnownStatus, Seconds, label_text};
 use crate::selection::SelectorSet;
 
@@ -58,20 +60,23 @@ pub(super) struct CommandResult {
 #[derive(Debug)]
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
-    duration_buckets: Vec<f64>,
+    duration_buckets: Arc<[f64]>,
     /// The shared one first, where it is.
     pub series: Table<SeriesNumber, Series>,
     by_label: HashMap<Box<str>, SeriesNumber>,
+    /// Newest times, of successes or of failures, that are to be found again.
+    stale: Stale<(SeriesNumber, bool)>,
 }
 
 impl AllSeries {
     /// None yet.
-    pub(super) fn new(settings: CommandSettings, duration_buckets: &[f64]) -> Self {
+    pub(super) fn new(settings: CommandSettings, duration_buckets: &Arc<[f64]>) -> Self {
         Self {
             settings,
-            duration_buckets: duration_buckets.to_vec(),
+            duration_buckets: Arc::clone(duration_buckets),
             series: Table::default(),
             by_label: HashMap::new(),
+            stale: Stale::default(),
         }
     }
 
@@ -110,8 +115,10 @@ impl AllSeries {
         let Some(series) = self.series.change(number) else {
             return;
         };
-        let newest = series.newest(result.status);
+        let is_success = result.status.is_success();
+        let newest = series.newest(is_success);
         *newest = (*newest).max(Some(result.time));
+        self.stale.settled((number, is_success), result.time);
         if !counts {
             return;
         }
@@ -133,22 +140,23 @@ impl AllSeries {
         }
     }
 
-    /// A settled result of this time has left its status: where it was the newest, `left` is what there is.
-    pub(super) fn renew_newest(
-        &mut self,
-        number: SeriesNumber,
-        before: &Entry,
-        left: impl Iterator<Item = Entry>,
-    ) {
-        let status = before.labels.status;
-        let series = self.series.change_unsaved(number);
-        if series.is_none_or(|series| *series.newest(status) != Some(before.time)) {
-            return;
+    /// What had settled as `before` has left its status.
+    pub(super) fn left(&mut self, number: SeriesNumber, before: &Entry) {
+        let is_success = before.labels.status.is_success();
+        if let Some(series) = self.series.change_unsaved(number) {
+            let newest = *series.newest(is_success);
+            self.stale.left((number, is_success), before.time, newest);
         }
-        let alike =
-            |entry: &Entry| !entry.is_open() && entry.labels.status.is_success() == status.is_success();
-        if let Some(series) = self.series.change(number) {
-            *series.newest(status) = left.filter(alike).map(|entry| entry.time).max();
+    }
+
+    /// Where what has left was the newest of its series, another one is now. `held` is what there is.
+    pub(super) fn renew_newest<'a>(&mut self, held: impl Iterator<Item = (SeriesNumber, &'a Entry)>) {
+        let settled = held.filter(|(_, entry)| !entry.is_open());
+        let settled = settled.map(|(number, entry)| ((number, entry.labels.status.is_success()), entry.time));
+        for ((number, is_success), newest) in self.stale.found(settled) {
+            if let Some(series) = self.series.change(number) {
+                *series.newest(is_success) = newest;
+            }
         }
     }
 
@@ -234,8 +242,8 @@ impl Series {
         counters.chain(durations)
     }
 
-    fn newest(&mut self, status: StatusNumber) -> &mut Option<Seconds> {
-        if status.is_success() {
+    fn newest(&mut self, is_success: bool) -> &mut Option<Seconds> {
+        if is_success {
             &mut self.last_success
         } else {
             &mut self.last_failure

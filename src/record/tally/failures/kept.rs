@@ -11,7 +11,7 @@ use crate::result::{Delivery, Identity, Ids, Seconds};
 const MAX_ERROR_INFO: usize = 256;
 
 /// A settled result that is not Success.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::record) struct Failure {
     /// Of the result; with its run for one of a schedule.
     pub identity: Identity,
@@ -27,7 +27,7 @@ pub(in crate::record) struct Failure {
     pub ids: PackedIds,
     /// The beginning of ErrorInfo. Many results have the same.
     pub error_info: Arc<str>,
-    /// How the delivery of its output had ended when it was seen settled.
+    /// How the delivery of its output has ended, where it has.
     pub delivery: Option<Box<Delivery>>,
 }
 
@@ -37,15 +37,23 @@ pub(in crate::record) struct Failure {
 pub(in crate::record) struct Kept(pub Arc<Failure>);
 
 /// Four ids in one text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::record) struct PackedIds {
     text: Box<str>,
     /// Where InvokeId, InstanceId and ContainerId end.
     ends: [u32; 3],
 }
 
+impl Failure {
+    /// Whether it is one that this program has saved.
+    pub(super) fn is_sound(&self) -> bool {
+        let status = self.labels.status;
+        !status.is_open() && !status.is_success() && self.error_info.len() <= MAX_ERROR_INFO
+    }
+}
+
 impl PackedIds {
-    pub(super) fn of(ids: &Ids) -> Self {
+    pub(in crate::record) fn of(ids: &Ids) -> Self {
         let parts = [
             &ids.invoke_id,
             &ids.instance_id,

@@ -24,62 +24,90 @@ impl ShownFailures {
         &'a self,
         labels: &'a LabelTexts,
     ) -> impl ExactSizeIterator<Item = ShownFailure<'a>> {
-        self.all.iter().map(|failure| self.shown(failure, labels))
+        self.all.iter().map(move |kept| ShownFailure {
+            kept,
+            failures: self,
+            labels,
+        })
     }
 
     /// Up to this time some have been let go; none where all are kept.
     pub(in crate::record) fn complete_after(&self) -> Option<Seconds> {
         self.complete_after
     }
-
-    fn shown<'a>(&'a self, failure: &'a Failure, labels: &'a LabelTexts) -> ShownFailure<'a> {
-        let [invoke_id, instance_id, container_id, command_id] = failure.ids.parts();
-        ShownFailure {
-            identity: failure.identity,
-            time: failure.time,
-            run: failure.run,
-            ids: ShownIds {
-                invoke_id,
-                instance_id,
-                container_id,
-                command_id,
-            },
-            invocation_status: labels.status_text(failure.labels.status),
-            error_code: labels.error_codes.text(failure.labels.error_code),
-            exit_code: labels.exit_codes.text(failure.labels.exit_code),
-            command: self.names.get(command_id).map(|name| &**name),
-            error_info: &failure.error_info,
-            duration: failure.duration,
-            delivery: failure.delivery.as_deref(),
-        }
-    }
 }
 
-/// A failure with its texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A failure among those that are kept: its texts are looked up when they are asked for, since there may be a hundred
+/// thousand of them and a page shows fifty.
+#[derive(Debug, Clone, Copy)]
 pub struct ShownFailure<'a> {
+    kept: &'a Failure,
+    failures: &'a ShownFailures,
+    labels: &'a LabelTexts,
+}
+
+impl<'a> ShownFailure<'a> {
     /// What tells it from every other one of its scope.
-    pub identity: Identity,
+    pub fn identity(self) -> Identity {
+        self.kept.identity
+    }
+
     /// Its time.
-    pub time: Seconds,
+    pub fn time(self) -> Seconds {
+        self.kept.time
+    }
+
     /// Which run of a schedule it is; 0 for a result that is none, or where that is not known.
-    pub run: u32,
+    pub fn run(self) -> u32 {
+        self.kept.run
+    }
+
     /// Where to look.
-    pub ids: ShownIds<'a>,
+    pub fn ids(self) -> ShownIds<'a> {
+        let [invoke_id, instance_id, container_id, command_id] = self.kept.ids.parts();
+        ShownIds {
+            invoke_id,
+            instance_id,
+            container_id,
+            command_id,
+        }
+    }
+
     /// InvocationStatus.
-    pub invocation_status: &'a str,
+    pub fn invocation_status(self) -> &'a str {
+        self.labels.status_text(self.kept.labels.status)
+    }
+
     /// ErrorCode.
-    pub error_code: &'a str,
+    pub fn error_code(self) -> &'a str {
+        self.labels.error_codes.text(self.kept.labels.error_code)
+    }
+
     /// ExitCode.
-    pub exit_code: &'a str,
+    pub fn exit_code(self) -> &'a str {
+        self.labels.exit_codes.text(self.kept.labels.exit_code)
+    }
+
     /// The name of its command, where it is known.
-    pub command: Option<&'a str>,
+    pub fn command(self) -> Option<&'a str> {
+        let name = self.failures.names.get(self.ids().command_id);
+        name.map(|name| &**name)
+    }
+
     /// The beginning of ErrorInfo.
-    pub error_info: &'a str,
+    pub fn error_info(self) -> &'a str {
+        &self.kept.error_info
+    }
+
     /// FinishedTime − StartTime, in seconds.
-    pub duration: Option<u32>,
+    pub fn duration(self) -> Option<u32> {
+        self.kept.duration
+    }
+
     /// How the delivery of its output to OSS ended, where it had.
-    pub delivery: Option<&'a Delivery>,
+    pub fn delivery(self) -> Option<&'a Delivery> {
+        self.kept.delivery.as_deref()
+    }
 }
 
 /// The ids of a failure; `""` where there is none.

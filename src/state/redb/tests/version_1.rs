@@ -86,8 +86,8 @@ fn everything_shown(counts: &Counts) -> String {
         writeln!(shown, "{}", command(counts, one)).unwrap();
     }
     for one in counts.failures() {
-        let (id, status) = (&one.ids.invoke_id, &one.invocation_status);
-        writeln!(shown, "failure {} {id} {status} {}", one.time, one.exit_code).unwrap();
+        let (id, status) = (one.ids().invoke_id, one.invocation_status());
+        writeln!(shown, "failure {} {id} {status} {}", one.time(), one.exit_code()).unwrap();
     }
     shown
 }
