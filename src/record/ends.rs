@@ -69,7 +69,9 @@ fn poll(record: &mut Record, wall: Seconds, pages: Vec<Row>, runs: Option<Vec<Ro
 /// Runs and exit codes of the failures, the newest first.
 fn failures(counts: &Counts) -> Vec<(u32, &str)> {
     let failures = counts.failures();
-    failures.map(|failure| (failure.run, failure.exit_code)).collect()
+    failures
+        .map(|failure| (failure.run(), failure.exit_code()))
+        .collect()
 }
 
 #[test]
