@@ -132,6 +132,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn nothing_is_asked_once_the_lease_is_over() {
+        let lease = Lease::default();
+        let account = InFlight::new(Places::default().under(lease.clone()), 1);
+        let enters = async || timeout(Duration::from_secs(60), account.enter()).await.is_ok();
+        assert!(!enters().await, "before it is held");
+        lease.extend(crate::lease::now() + Duration::from_secs(3600));
+        assert!(enters().await);
+        lease.end();
+        assert!(!enters().await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn hundreds_of_accounts_that_hang_hold_all_places_once_only() {
         const TIMEOUT: Duration = Duration::from_secs(20);
         let places = Places::default();
