@@ -40,6 +40,15 @@ pub struct Cli {
     #[command(flatten)]
     pub backfill: Backfill,
 
+    /// Copy the record in this directory, a state.path of before, to the database of state.postgres, and exit. Neither
+    /// may be in use, and the database must have no record yet
+    #[arg(
+        id = "copy_to_postgres",
+        long = "state.copy-to-postgres",
+        value_name = "DIRECTORY"
+    )]
+    pub state_copy_to_postgres: Option<PathBuf>,
+
     /// Address to listen on; may be given several times. Port 0 takes any free port
     #[arg(
         long = "web.listen-address",
@@ -217,6 +226,7 @@ mod tests {
                     near_changes: None,
                     status: None,
                 },
+                state_copy_to_postgres: None,
                 web_listen_address: vec![String::from(":10069")],
                 web_telemetry_path: String::from("/metrics"),
                 web_config_file: None,
@@ -244,6 +254,7 @@ mod tests {
             "--backfill.near-changes",
             "1h",
             "--backfill.status=status.json",
+            "--state.copy-to-postgres=data/state",
             "--web.listen-address=:1",
             "--web.listen-address",
             "[::1]:0",
@@ -272,6 +283,7 @@ mod tests {
                     near_changes: Some(Duration::from_secs(3600)),
                     status: Some(PathBuf::from("status.json")),
                 },
+                state_copy_to_postgres: Some(PathBuf::from("data/state")),
                 web_listen_address: vec![String::from(":1"), String::from("[::1]:0")],
                 web_telemetry_path: String::from("/probe/metrics"),
                 web_config_file: Some(PathBuf::from("web.yaml")),

@@ -30,7 +30,8 @@
 //! | [`poll`] | when and what to ask | how results add up |
 //! | [`events`] | that something has happened, and where | what |
 //! | [`record`] | what results add up to, each once | I/O, clocks, async |
-//! | [`state`] | a file of keys and bytes, safe against crashes | what the bytes mean |
+//! | [`state`] | keys and bytes, safe against crashes: in a file, or in a database that replicas share | what the bytes mean |
+//! | [`lease`] | until when a replica that leads may show what it has | which replicas there are |
 //! | [`view`] | the immutable picture of everything | where it comes from |
 //! | [`expose`] | the formats of metrics, compression, negotiation | the cloud, HTTP |
 //! | [`backfill`] | the past of the counters, as files for a database | the cloud |
@@ -44,27 +45,27 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `backfill`, `cli`, `file_lock`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `pages`, `view`, `web` |
+//! | `app` | `backfill`, `cli`, `file_lock`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `lease`, `pages`, `view`, `web` |
 //! | `backfill` | `file_lock`, `fingerprint`, `expose`, `record`, `result`, `scope`, `timestamp` |
 //! | `cli` | `config`, `duration` |
 //! | `telemetry` | `config` |
 //! | `healthcheck` | `cli`, `web` |
 //! | `run` | `app`, `cli`, `healthcheck`, `signals`, `telemetry`, `version`, `config` |
-//! | `signals`, `version`, `duration`, `file_lock`, `form`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `scope` | |
+//! | `signals`, `version`, `duration`, `file_lock`, `form`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml`, `fingerprint`, `lease`, `scope` | |
 //! | `config` | `duration`, `regular_file`, `secret`, `shown`, `yaml`, `result`, `selection` |
 //! | `clock` | `result`, `timestamp` |
 //! | `result` | `selection` |
 //! | `selection` | `fingerprint` |
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
-//! | `aliyun` | `config`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `aliyun` | `config`, `lease`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
 //! | `events` | `config`, `form`, `secret`, `shown`, `token_bucket`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
-//! | `state` | `file_lock`, `result`, `scope` |
+//! | `state` | `config`, `file_lock`, `lease`, `regular_file`, `secret`, `result`, `scope` |
 //! | `expose` | `requests`, `scope`, `record`, `view` |
 //! | `pages` | `form`, `version`, `result`, `scope`, `timestamp`, `requests`, `record`, `expose`, `view`, `web` |
-//! | `view` | `requests`, `result`, `scope`, `record` |
+//! | `view` | `lease`, `requests`, `result`, `scope`, `record` |
 //! | `web` | `duration`, `regular_file`, `secret`, `shown`, `token_bucket`, `yaml` |
 //!
 //! # Invariants
@@ -102,6 +103,7 @@ mod yaml;
 
 pub mod clock;
 mod fingerprint;
+pub mod lease;
 pub mod requests;
 pub mod result;
 pub mod scope;

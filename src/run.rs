@@ -1,6 +1,7 @@
 //! What the binary does: the command line's choices, the signals, and the exit code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::backfill::{self, Report};
-use crate::app::{App, Options, check, load_config};
+use crate::app::{App, Options, check, copy, load_config};
 use crate::cli::{self, Cli};
 use crate::config::{Config, Format};
 use crate::telemetry::{self, Log};
@@ -46,6 +47,8 @@ pub fn main(cli: Cli) -> ExitCode {
         is_healthy(&cli)
     } else if cli.backfill.directory.is_some() {
         write_past(&cli, &environment)
+    } else if let Some(directory) = &cli.state_copy_to_postgres {
+        copy_state(&cli, directory, &environment)
     } else {
         serve(cli, environment)
     };
@@ -139,6 +142,22 @@ fn past(flags: &cli::Backfill, config: Config, environment: &[(String, String)])
     let written = runtime.block_on(backfill::run(flags, config, environment, &asked_to_stop));
     runtime.shutdown_background();
     written
+}
+
+/// Copies a record to the database. What it has done is said on standard output.
+fn copy_state(cli: &Cli, from: &Path, environment: &[(String, String)]) -> anyhow::Result<ExitCode> {
+    let config = load_config(cli, environment)?;
+    let level = cli.log_level.unwrap_or(config.log.level);
+    let format = cli.log_format.unwrap_or(config.log.format);
+    let log = telemetry::start(level, format)?;
+    let runtime = runtime()?;
+    let copied = runtime.block_on(copy::run(from, &config));
+    runtime.shutdown_background();
+    let code = ended(&log, format, copied.as_ref().err());
+    if let Ok(copied) = copied {
+        print(&copied.to_string());
+    }
+    Ok(code)
 }
 
 /// The end, after the start of the log: what went wrong is said by it, and not waited for.

@@ -1,6 +1,7 @@
 //! What can be seen of the exporter at one instant: immutable, and swapped whole.
 
 mod events;
+mod leadership;
 mod outcomes;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 pub use events::{EventsView, Outcome, QueueFailed, QueueView, ScopeEvents, Source};
+pub use leadership::{Leader, Leadership, Led, Replica, Role, Standby};
 pub use outcomes::Outcomes;
 
 use crate::record::Counts;
@@ -198,6 +200,7 @@ impl ScopeView {
 #[derive(Debug, Clone)]
 pub struct Board {
     view: watch::Sender<Arc<View>>,
+    leadership: Leadership,
 }
 
 impl Board {
@@ -205,7 +208,31 @@ impl Board {
     pub fn new() -> Self {
         Self {
             view: watch::Sender::new(Arc::default()),
+            leadership: Leadership::default(),
         }
+    }
+
+    /// An empty board of one replica among several.
+    pub fn of_replica() -> Self {
+        Self {
+            leadership: Leadership::of_replica(),
+            ..Self::new()
+        }
+    }
+
+    /// Whether what is on it may be shown.
+    pub fn leadership(&self) -> &Leadership {
+        &self.leadership
+    }
+
+    /// Takes everything down that is of polls.
+    pub fn clear(&self) {
+        self.view.send_modify(|view| {
+            *view = Arc::new(View {
+                refused_reload: view.refused_reload.clone(),
+                ..View::default()
+            });
+        });
     }
 
     /// Puts up the newest view of a scope.

@@ -8,7 +8,8 @@ import yaml
 from checks import DEPLOY
 
 METRICS = yaml.safe_load((Path(__file__).parent / "metrics.yml").read_text())
-TARGET_LABELS = {"job", "instance"}
+# Of the scrape; exporter and replica where several share a record (scrape.yml).
+TARGET_LABELS = {"job", "instance", "exporter", "replica"}
 ALERT_LABELS = {"alertname", "severity", "account", "region_id", "command", "error_code"}
 
 

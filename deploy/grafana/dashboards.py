@@ -21,6 +21,9 @@ UNSETTLED = 'invocation_status=~"Pending|Running|Stopping|Scheduled"'
 BY_STATUS = "account_region_id_invocation_status:cloud_assistant_results"
 RATIO = "account_region_id:cloud_assistant_failures_per_results:ratio_rate1h"
 THROTTLED = 'reason="throttled"'
+BUILD = "cloud_assistant_exporter_build_info"
+# Of an exporter alone the second is empty.
+REPLICA = "{{instance}} {{replica}}"
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 STATUS_COLOURS = {
@@ -37,6 +40,12 @@ STATUS_COLOURS = {
     "Stopping": "light-orange",
     "Scheduled": "semi-dark-yellow",
 }
+LEADS = [
+    {
+        "type": "value",
+        "options": {"0": {"text": "stands by", "color": BLUE}, "1": {"text": "leads", "color": GREEN}},
+    }
+]
 UP_DOWN = [{"type": "value", "options": {"0": {"text": "failing", "color": RED}, "1": {"text": "up", "color": GREEN}}}]
 
 
@@ -55,6 +64,12 @@ def failure_ratio(offset=""):
 def or_zero(expr):
     """A scope that has never listed a result has no series of results; where exporters run, nothing is none."""
     return f"{expr} or 0 * count({selector('cloud_assistant_up')})"
+
+
+def of_replicas(metric):
+    """Of an exporter without others, what a replica that leads shows: it has its record to itself."""
+    alone = f"{selector(BUILD, scope=TARGET)} unless on (job, instance) {selector(metric, scope=TARGET)}"
+    return f"max by (instance, replica) ({selector(metric, scope=TARGET)} or {alone})"
 
 
 # A graph of more lines cannot be read.
@@ -332,7 +347,6 @@ def variable(name, label, metric, all_value=".*"):
     }
 
 
-BUILD = "cloud_assistant_exporter_build_info"
 VARIABLES = [
     {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"},
     variable("job", "Job", BUILD, ".+"),
@@ -1157,8 +1171,58 @@ def exporter():
                     "Versions",
                     "The running exporters.",
                     [("Up", f"{selector(BUILD, scope=TARGET)}", "short", None)],
-                    ["instance", "version", "revision", "rust_version"],
+                    ["instance", "replica", "version", "revision", "rust_version"],
                     size=(12, 8),
+                ),
+            ),
+            row(
+                "Replicas",
+                timeline(
+                    "Who leads",
+                    "Which replica leads, where several share a record; an exporter without others leads itself.",
+                    of_replicas(f"{own}_leader"),
+                    REPLICA,
+                    unit="short",
+                    steps=(BLUE, 1, GREEN),
+                    mappings=LEADS,
+                    size=(12, 7),
+                ),
+                timeline(
+                    "The database of the record",
+                    "Whether it answers each replica; one that it does not answer can neither lead nor take over.",
+                    of_replicas(f"{own}_state_up"),
+                    REPLICA,
+                    unit="short",
+                    steps=(RED, 1, GREEN),
+                    mappings=UP_DOWN,
+                    size=(12, 7),
+                ),
+                graph(
+                    "Changes of the leader",
+                    "In the hour before. A rollout is one or two.",
+                    [query(or_zero(f"sum(increase({selector(f'{own}_leadership_changes_total', scope=TARGET)}[1h]))"))],
+                    unit="short",
+                    steps=("transparent", 4, RED),
+                    size=(12, 7),
+                ),
+                graph(
+                    "Saves",
+                    "Per minute, and in red those that the database had lost when a replica began to lead, in the hour before.",
+                    [
+                        query(
+                            or_zero(
+                                f"60 * sum(rate({selector(f'{own}_state_revision', scope=TARGET)}[$__rate_interval]))"
+                            ),
+                            "saves",
+                        ),
+                        query(
+                            or_zero(f"sum(increase({selector(f'{own}_state_lost_saves_total', scope=TARGET)}[1h]))"),
+                            "lost",
+                        ),
+                    ],
+                    unit="short",
+                    overrides=colour_by({"saves": GREEN, "lost": RED}),
+                    size=(12, 7),
                 ),
             ),
             row(
@@ -1169,7 +1233,7 @@ def exporter():
                     [
                         query(
                             f"rate({selector('process_cpu_seconds_total', scope=TARGET)}[$__rate_interval])",
-                            "{{instance}}",
+                            REPLICA,
                         )
                     ],
                     unit="short",
@@ -1178,7 +1242,7 @@ def exporter():
                 graph(
                     "Memory",
                     "Resident memory.",
-                    [query(selector("process_resident_memory_bytes", scope=TARGET), "{{instance}}")],
+                    [query(selector("process_resident_memory_bytes", scope=TARGET), REPLICA)],
                     unit="bytes",
                     size=(8, 7),
                 ),
@@ -1186,8 +1250,8 @@ def exporter():
                     "File descriptors",
                     "Open file descriptors and their limit.",
                     [
-                        query(selector("process_open_fds", scope=TARGET), "{{instance}} open"),
-                        query(selector("process_max_fds", scope=TARGET), "{{instance}} limit"),
+                        query(selector("process_open_fds", scope=TARGET), f"{REPLICA} open"),
+                        query(selector("process_max_fds", scope=TARGET), f"{REPLICA} limit"),
                     ],
                     unit="short",
                     log=True,

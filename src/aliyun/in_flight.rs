@@ -1,8 +1,11 @@
 //! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use crate::lease::Lease;
 
 /// Of the whole process: what that many answers take in memory is bounded, and a network is not flooded.
 const OF_PROCESS: usize = 256;
@@ -22,6 +25,8 @@ const LEAST_OF_ACCOUNT: usize = 4;
 pub struct Places {
     all: Arc<Semaphore>,
     unanswered: Arc<Semaphore>,
+    /// Without it nothing is asked.
+    lease: Option<Lease>,
 }
 
 impl Default for Places {
@@ -29,6 +34,18 @@ impl Default for Places {
         Self {
             all: Arc::new(Semaphore::new(OF_PROCESS)),
             unanswered: Arc::new(Semaphore::new(OF_UNANSWERED)),
+            lease: None,
+        }
+    }
+}
+
+impl Places {
+    /// The same places, for as long as a lease is held.
+    #[must_use]
+    pub fn under(&self, lease: Lease) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self.clone()
         }
     }
 }
@@ -72,6 +89,10 @@ impl InFlight {
             place = self.places.unanswered.acquire() => place.ok(),
         };
         let all = self.places.all.acquire().await.ok();
+        // Another replica asks from now on. Whoever waits here is about to be stopped.
+        if self.places.lease.as_ref().is_some_and(|lease| !lease.is_held()) {
+            pending::<()>().await;
+        }
         Place {
             of: self,
             _permits: [account, unanswered, all],
@@ -96,7 +117,6 @@ fn of_one(accounts: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
     use std::time::Duration;
 
     use tokio::time::{Instant, sleep, timeout};
@@ -109,6 +129,18 @@ mod tests {
         for accounts in 1..=64 {
             assert!(of_one(accounts) * accounts <= OF_PROCESS, "{accounts}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_asked_once_the_lease_is_over() {
+        let lease = Lease::default();
+        let account = InFlight::new(Places::default().under(lease.clone()), 1);
+        let enters = async || timeout(Duration::from_secs(60), account.enter()).await.is_ok();
+        assert!(!enters().await, "before it is held");
+        lease.extend(crate::lease::now() + Duration::from_secs(3600));
+        assert!(enters().await);
+        lease.end();
+        assert!(!enters().await);
     }
 
     #[tokio::test(start_paused = true)]

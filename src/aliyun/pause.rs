@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::client::Action;
 use crate::scope::Scope;
 
-/// The pauses of all accounts.
-#[derive(Debug, Default)]
+/// The pauses of all accounts; clones are the same.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pauses {
-    scopes: Mutex<BTreeMap<Scope, Arc<ScopePauses>>>,
+    scopes: Arc<Mutex<BTreeMap<Scope, Arc<ScopePauses>>>>,
 }
 
 /// The pauses of an account in one region, by action.

@@ -66,7 +66,7 @@ pub(super) struct Finder {
 }
 
 /// What all accounts share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) http: Http,
     pub(super) services: Services,

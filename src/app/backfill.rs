@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backfill::kept::Kept;
 use crate::backfill::{ScopeSeries, Spacing, Sums, TargetLabels, days, until};
 use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, State};
 use crate::file_lock::LockError;
 use crate::requests::Requests;
 use crate::state::StateError;
@@ -101,11 +101,16 @@ fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<(Join, Option<
         })?;
         return Ok((Join::Looks(Arc::new(looks)), None));
     }
-    let Some(path) = &config.state.path else {
-        bail!(
+    let path = match &config.state {
+        State::Directory(path) => path,
+        State::Memory => bail!(
             "state.path is empty, so that the exporter's first look begins anew with each start: start it, save what it \
              answers at /api/v1/status, and give that as --backfill.status=PATH"
-        );
+        ),
+        State::Postgres(_) => bail!(
+            "the state is in a database that replicas share: save what the one that leads answers at /api/v1/status, and \
+             give that as --backfill.status=PATH"
+        ),
     };
     match super::open_store(config) {
         Ok(store) => {

@@ -31,6 +31,12 @@ impl Events {
         }
     }
 
+    /// Nothing is polled here any more: queues are left to whoever does.
+    pub(super) fn end(&self) {
+        self.receivers.configure(Vec::new());
+        self.hints.close_all();
+    }
+
     /// As a configuration says, and as the regions are known now.
     pub(super) fn configure(&self, config: &Config, accounts: &BTreeMap<String, Account>, http: &Http) {
         self.endpoint.configure(&config.events);

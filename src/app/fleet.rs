@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -47,6 +48,8 @@ pub(super) struct Fleet<W, R> {
     events: Events,
     accounts: BTreeMap<String, Account>,
     pollers: BTreeMap<Scope, Running>,
+    /// Whether the records lack what has been shown of them.
+    lacks_saves: bool,
     /// What pollers that have ended had done for their scopes.
     past_work: BTreeMap<Scope, Work>,
     tasks: JoinSet<(Scope, End)>,
@@ -75,7 +78,7 @@ struct Next {
 type Loaded = (Scope, Plan, Result<Record, StateError>);
 
 impl<W: Ways, R: Records> Fleet<W, R> {
-    /// Starts every poller that can be known yet.
+    /// Starts every poller that can be known yet. `lacks_saves`: the records are behind what has been shown of them.
     ///
     /// # Errors
     /// When the saved record of a scope is damaged: counting must not begin from nothing.
@@ -84,6 +87,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         ways: W,
         records: R,
         seen: (Board, Events),
+        lacks_saves: bool,
     ) -> Result<Self, StateError> {
         let (board, events) = seen;
         let mut fleet = Self {
@@ -94,6 +98,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             events,
             accounts: BTreeMap::new(),
             pollers: BTreeMap::new(),
+            lacks_saves,
             past_work: BTreeMap::new(),
             tasks: JoinSet::new(),
             discoveries: JoinSet::new(),
@@ -110,15 +115,15 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         Ok(fleet)
     }
 
-    /// Runs until stopped, and then until every poller has ended.
+    /// Runs until stopped, and then until every poller has ended; gives back the configuration that is in force.
     ///
     /// # Errors
     /// When a poller dies.
     pub(super) async fn run(
         mut self,
         stop: CancellationToken,
-        mut reloads: tokio::sync::mpsc::Receiver<Reload>,
-    ) -> anyhow::Result<()> {
+        reloads: &mut Receiver<Reload>,
+    ) -> anyhow::Result<Config> {
         loop {
             let next_discovery = self.next_discovery();
             tokio::select! {
@@ -144,7 +149,7 @@ impl<W: Ways, R: Records> Fleet<W, R> {
         while let Some(ended) = self.tasks.join_next().await {
             ended.context("a poller has died")?;
         }
-        Ok(())
+        Ok(self.config)
     }
 
     /// Takes a new configuration, or changes nothing where the state cannot be read.
@@ -256,9 +261,11 @@ impl<W: Ways, R: Records> Fleet<W, R> {
             return;
         };
         let cloud = self.ways.to(account, &self.config, &scope, &plan);
+        let work = self.past_work.get(&scope).copied().unwrap_or_default();
         let start = Start {
             held,
-            work: self.past_work.get(&scope).copied().unwrap_or_default(),
+            lacks_saves: self.lacks_saves && work.sweeps == 0,
+            work,
             first_poll: self.first_polls.next(Instant::now()),
             inbox: self.events.hints.open(&scope),
         };

@@ -103,12 +103,13 @@ impl Stage {
         let board = Board::new();
         let fleet = {
             let seen = (board.clone(), Events::new(board.clone()));
-            Fleet::start(config, sky, disk.clone(), seen).await?
+            Fleet::start(config, sky, disk.clone(), seen, false).await?
         };
-        let (reloads, asked) = mpsc::channel(1);
+        let (reloads, mut asked) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(fleet.run(stop.clone(), asked));
+        let stopped = stop.clone();
+        task.spawn(async move { fleet.run(stopped, &mut asked).await.map(|_| ()) });
         Ok(Self {
             regions,
             slowness,

@@ -3,8 +3,10 @@
 mod account;
 pub mod backfill;
 pub mod check;
+pub mod copy;
 mod events;
 mod fleet;
+mod lead;
 mod plan;
 mod reload;
 mod ways;
@@ -12,7 +14,6 @@ mod ways;
 #[cfg(test)]
 mod fleet_tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,12 +28,12 @@ use crate::aliyun::http::Http;
 use crate::aliyun::in_flight::Places;
 use crate::aliyun::pause::Pauses;
 use crate::cli::Cli;
-use crate::config::{self, Config, ConfigError, Proxies};
+use crate::config::{self, Config, ConfigError, Proxies, State};
 use crate::expose::{Exposition, Process};
 use crate::pages::{self, Site};
 use crate::record::pairs_from_version_1;
 use crate::requests::Requests;
-use crate::state::{FromVersion1, Store};
+use crate::state::{FromVersion1, Replica, Store};
 use crate::telemetry::{self, Log};
 use crate::version;
 use crate::view::Board;
@@ -40,6 +41,7 @@ use crate::web::{self, Server, notify};
 use account::Shared;
 use events::Events;
 use fleet::Fleet;
+use lead::Replicated;
 use reload::Reloader;
 
 /// After a stop: pollers and connections that have not ended by then are left behind, which loses no count.
@@ -56,6 +58,15 @@ pub struct Options {
     pub log: Option<Log>,
 }
 
+/// Who polls.
+#[derive(Debug)]
+enum Polling {
+    /// This process, with a record of its own.
+    Alone(Box<Fleet<Shared, Arc<Store>>>),
+    /// Whichever replica leads.
+    Replicated(Box<Replicated>),
+}
+
 /// An application whose sockets are bound and whose state is open.
 #[derive(Debug)]
 pub struct App {
@@ -64,7 +75,7 @@ pub struct App {
     exposition: Arc<Exposition>,
     board: Board,
     events: Events,
-    fleet: Fleet<Shared, Arc<Store>>,
+    polling: Polling,
     reloader: Reloader,
     reloads: mpsc::Receiver<fleet::Reload>,
     stop: CancellationToken,
@@ -82,7 +93,7 @@ impl App {
             environment,
             log,
         } = options;
-        let store = Arc::new(open_store(&config)?);
+        let record = Record::open(&config).await?;
         let server = Server::bind(&web::Options {
             addresses: cli.web_listen_address.clone(),
             systemd_socket: cli.web_systemd_socket,
@@ -96,16 +107,29 @@ impl App {
         };
         registry.register(Box::new(dropped_lines))?;
         let requests = Arc::new(Requests::new(&registry)?);
-        let board = Board::new();
+        let board = record.board();
         let shared = shared(&environment, Arc::clone(&requests))?;
-        let accounts = config.accounts.len();
         let events = Events::new(board.clone());
-        let fleet = Fleet::start(config.clone(), shared, store, (board.clone(), events.clone())).await?;
-        // Regions that are discovered come later.
-        tracing::info!(accounts, scopes = board.view().scopes.len(), "polling begins");
-        let (sender, reloads) = mpsc::channel(1);
         let exposition = Exposition::new(registry.clone(), Process::new(started), Arc::clone(&requests));
-        let exposition = Arc::new(exposition);
+        let exposition = Arc::new(exposition.of_replica(board.leadership().clone()));
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let polling = match record {
+            Record::Alone(store) => {
+                let seen = (board.clone(), events.clone());
+                let fleet = Fleet::start(config.clone(), shared, Arc::new(store), seen, false).await?;
+                let accounts = config.accounts.len();
+                // Regions that are discovered come later.
+                tracing::info!(accounts, scopes = board.view().scopes.len(), "polling begins");
+                Polling::Alone(Box::new(fleet))
+            }
+            Record::Shared(postgres, first) => {
+                let seen = (board.clone(), events.clone(), Arc::clone(&exposition));
+                let name = replica_name(&host, &server);
+                let replicated = Replicated::new((config.clone(), postgres), shared, seen, name, first);
+                Polling::Replicated(Box::new(replicated))
+            }
+        };
+        let (sender, reloads) = mpsc::channel(1);
         let shown = (board.clone(), Arc::clone(&exposition));
         let reloader = Reloader::new(&registry, &cli, environment, config, sender, log, shown)?;
         // Before the first scrape: what was saved must not seem to be gone.
@@ -117,7 +141,7 @@ impl App {
             requests,
             started,
             telemetry_path: cli.web_telemetry_path.clone(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host,
             max_requests: cli.web_max_requests,
             stopping: stop.clone(),
             reload: reloader.as_function(),
@@ -128,7 +152,7 @@ impl App {
             exposition,
             board,
             events,
-            fleet,
+            polling,
             reloader,
             reloads,
             stop,
@@ -165,7 +189,15 @@ impl App {
                 Ok(())
             }
         }));
-        parts.spawn(named("polling", self.fleet.run(stop.clone(), self.reloads)));
+        parts.spawn(named("polling", {
+            let (stop, mut reloads) = (stop.clone(), self.reloads);
+            async move {
+                match self.polling {
+                    Polling::Alone(fleet) => fleet.run(stop, &mut reloads).await.map(|_| ()),
+                    Polling::Replicated(replicated) => replicated.run(stop, reloads).await,
+                }
+            }
+        }));
         let Events {
             endpoint, receivers, ..
         } = self.events;
@@ -249,22 +281,60 @@ fn polls_move(board: Board) -> impl Fn() -> bool + Send {
     }
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Store> {
-    match &config.state.path {
-        Some(path) => {
-            let path: &PathBuf = path;
-            tracing::info!(path = %path.display(), "opening the state");
-            let hold = u32::try_from(config.metrics.new_series_hold.as_secs()).unwrap_or(u32::MAX);
-            let from_version_1 = FromVersion1::new(move |pairs| pairs_from_version_1(pairs.iter(), hold));
-            Ok(Store::open(path, from_version_1)?)
+/// Where the record is.
+#[derive(Debug)]
+enum Record {
+    Alone(Store),
+    /// In a database that replicas share; with the first connection to it, where it answers.
+    Shared(Box<config::Postgres>, Option<Arc<Replica>>),
+}
+
+impl Record {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        match &config.state {
+            State::Postgres(postgres) => Ok(Self::Shared(postgres.clone(), lead::connect(postgres).await?)),
+            State::Directory(_) | State::Memory => Ok(Self::Alone(open_store(config)?)),
         }
-        None => {
+    }
+
+    fn board(&self) -> Board {
+        match self {
+            Self::Alone(_) => Board::new(),
+            Self::Shared(..) => Board::of_replica(),
+        }
+    }
+}
+
+/// What a replica is called: where its pages are.
+fn replica_name(host: &str, server: &Server) -> String {
+    let addresses = server.addresses();
+    match addresses.iter().find_map(web::Address::socket) {
+        Some(socket) => format!("{host}:{}", socket.port()),
+        None => host.to_owned(),
+    }
+}
+
+/// Opens the record of this process alone.
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    match &config.state {
+        State::Directory(path) => {
+            tracing::info!(path = %path.display(), "opening the state");
+            Ok(Store::open(path, from_version_1(config))?)
+        }
+        State::Memory => {
             tracing::warn!(
                 "state.path is empty: the record is kept in memory only, and counters start over with the process"
             );
             Ok(Store::in_memory()?)
         }
+        State::Postgres(_) => bail!("the record is in a database, and opened by whichever replica leads"),
     }
+}
+
+/// How a record of format version 1 is brought up to date.
+fn from_version_1(config: &Config) -> FromVersion1 {
+    let hold = u32::try_from(config.metrics.new_series_hold.as_secs()).unwrap_or(u32::MAX);
+    FromVersion1::new(move |pairs| pairs_from_version_1(pairs.iter(), hold))
 }
 
 /// What all accounts share.

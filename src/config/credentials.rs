@@ -279,13 +279,13 @@ fn access_key(fields: &mut Fields<'_>) -> Option<Origin> {
 }
 
 /// Whether a value was given at all, and the value if it was right.
-struct Choice<T> {
-    present: bool,
-    value: Option<Given<T>>,
+pub(super) struct Choice<T> {
+    pub(super) present: bool,
+    pub(super) value: Option<Given<T>>,
 }
 
 /// Reads a value that may stand in a file of its own.
-fn given<'a, T>(
+pub(super) fn given<'a, T>(
     fields: &mut Fields<'a>,
     key: &'static str,
     key_of_file: &'static str,
@@ -402,7 +402,7 @@ fn secret_line(value: &Value<'_>) -> Result<Secret, String> {
     }
 }
 
-fn path(value: &Value<'_>) -> Result<PathBuf, String> {
+pub(super) fn path(value: &Value<'_>) -> Result<PathBuf, String> {
     line(value).map(PathBuf::from)
 }
 

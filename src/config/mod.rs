@@ -16,9 +16,10 @@ mod log;
 mod metrics;
 mod poll;
 mod proxies;
+mod state;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::config::{Environment, Source};
 pub use account::Account;
@@ -30,6 +31,7 @@ pub use log::{Format, Level, Log, LoggedResults};
 pub use metrics::Metrics;
 pub use poll::{Poll, RateLimit};
 pub use proxies::Proxies;
+pub use state::{Postgres, State, database};
 
 use crate::regular_file;
 use crate::shown;
@@ -65,14 +67,6 @@ pub struct Config {
     pub metrics: Metrics,
     /// `events`: task events that bring the next poll forward.
     pub events: Events,
-}
-
-/// `state`: where the record of results is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// `state.path`: a directory, relative to the working directory. Default `data/state`; `""` is none, which keeps
-    /// the record in memory only.
-    pub path: Option<PathBuf>,
 }
 
 /// Reads the configuration from a file, where one is given, and the environment, which wins over it.
@@ -192,7 +186,7 @@ impl Config {
         }
     }
 
-    /// Looks whether every file that the configuration names for credentials can be read, for `--config.check`.
+    /// Looks whether every file that the configuration names can be read, for `--config.check`.
     ///
     /// Loading does not look: a key that is mounted later, or replaced just now, must not keep the exporter from
     /// starting.
@@ -207,7 +201,7 @@ impl Config {
                 .credentials
                 .files(&format!("accounts[{index}].credentials"))
         });
-        for (key, path) in accounts.chain(self.events.files()) {
+        for (key, path) in accounts.chain(self.events.files()).chain(self.state.files()) {
             if let Err(error) = regular_file::read(path, LONGEST_FILE) {
                 let message = format!(
                     "{} cannot be read: {error}; check the path, and that the exporter's user may read it",
@@ -265,27 +259,6 @@ fn accounts(value: &Value<'_>) -> Vec<Account> {
         accounts.push(account);
     }
     accounts
-}
-
-// === impl State ===
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            path: Some(PathBuf::from("data/state")),
-        }
-    }
-}
-
-impl State {
-    fn read(fields: &mut Fields<'_>) -> Self {
-        let mut state = Self::default();
-        fields.set(&mut state.path, "path", |value| {
-            let path = value.text()?;
-            Ok((!path.is_empty()).then(|| PathBuf::from(path)))
-        });
-        state
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
@@ -82,7 +83,7 @@ fn without_a_file_everything_is_as_readme_says() {
     assert_eq!(config.accounts[0].name, "default");
     assert_eq!(config.accounts[0].credentials.origin, Origin::Chain);
     assert_eq!(config.poll.interval, Duration::from_secs(60));
-    assert_eq!(config.state.path.as_deref(), Some(Path::new("data/state")));
+    assert_eq!(config.state, State::Directory(PathBuf::from("data/state")));
 }
 
 #[test]
@@ -90,6 +91,52 @@ fn the_minimal_example_loads() {
     let config = load(Some(&path("config/minimal.yaml")), []).unwrap();
     assert_eq!(config.accounts[0].regions, ["cn-hangzhou"]);
     assert_eq!(config.poll, Poll::default());
+}
+
+#[test]
+fn the_example_of_a_standby_loads() {
+    let config = load(Some(&path("config/standby.yaml")), []).unwrap();
+    let State::Postgres(postgres) = config.state else {
+        panic!("{:?}", config.state);
+    };
+    assert_eq!(postgres.name, "cloud_assistant_exporter");
+    assert_eq!(postgres.lease, Duration::from_secs(15));
+    assert!(matches!(postgres.url, Given::File(_)) && postgres.ca_file.is_none());
+}
+
+#[test]
+fn a_database_can_be_named_by_variables_and_its_url_is_a_secret() {
+    let variables = [
+        (
+            "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL",
+            "postgres://a:hunter2@db/b?sslmode=verify-full",
+        ),
+        ("CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__LEASE", "1m"),
+    ];
+    let config = load_text("log: {}\n", &variables).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    let State::Postgres(postgres) = config.state else {
+        panic!("{:?}", config.state);
+    };
+    assert_eq!(postgres.lease, Duration::from_secs(60));
+    let Given::Value(url) = &postgres.url else {
+        panic!("{postgres:?}");
+    };
+    let database = database(url).unwrap();
+    // What others call so is what is done whenever there is TLS.
+    assert_eq!(database.get_ssl_mode(), tokio_postgres::config::SslMode::Require);
+}
+
+/// As the image and the chart do it.
+#[test]
+fn an_empty_directory_takes_back_the_one_that_stands_beside_a_database() {
+    const URL: &str = "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL";
+    const PATH: &str = "CLOUD_ASSISTANT_EXPORTER__STATE__PATH";
+    let database = (URL, "postgres://a:b@db/c");
+    let config = load_text("log: {}\n", &[database, (PATH, "")]).unwrap();
+    assert!(matches!(config.state, State::Postgres(_)), "{:?}", config.state);
+    let both = load_text("log: {}\n", &[database, (PATH, "data")]).unwrap_err();
+    assert!(both.to_string().contains("keep one of the two"), "{both}");
 }
 
 #[test]
@@ -212,7 +259,7 @@ fn the_environment_wins_over_the_file() {
             burst: 7
         }
     );
-    assert_eq!(config.state.path, None);
+    assert_eq!(config.state, State::Memory);
     assert_eq!(config.log.format, Format::Json);
     assert_eq!(config.metrics.duration_buckets, [1.0, 2.5, 10.0]);
     assert_eq!(config.accounts[0].regions, ["cn-hangzhou", "cn-shanghai"]);

@@ -90,7 +90,18 @@ impl Endpoint {
                 return web::error(status, format!("{reason}\n"));
             }
         };
-        let messages = message::read(&body, &About::of_query(parts.uri.query()));
+        if !self.hints.are_of_use() {
+            // Passed on to nobody: whoever leads finds the result at its next poll.
+            let mut answer = Response::new(Body::from("this replica is a standby\n".to_owned()));
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            return answer;
+        }
+        self.received(parts.uri.query(), &body)
+    }
+
+    /// What is answered to the body of a request that may be sent.
+    pub fn received(&self, query: Option<&str>, body: &[u8]) -> Response<Body> {
+        let messages = message::read(body, &About::of_query(query));
         let outcomes = self.hints.tell(Source::Http, &About::default(), &messages);
         tracing::debug!(?outcomes, "events received");
         told(outcomes)

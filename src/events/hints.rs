@@ -54,6 +54,16 @@ impl Hints {
         inbox
     }
 
+    /// Whether what is told can hurry a poll here, and not only at another replica.
+    pub(super) fn are_of_use(&self) -> bool {
+        self.board.leadership().shows()
+    }
+
+    /// No scope is polled any more.
+    pub fn close_all(&self) {
+        *self.known() = Known::default();
+    }
+
     /// A scope is no longer polled.
     pub fn close(&self, scope: &Scope) {
         self.known().change(&scope.account, |account| {

@@ -225,10 +225,9 @@ fn within<'a, T: answer::Object<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
 
 /// A text, or a number that is meant as one; nothing where something else stands.
 fn text(raw: Option<&RawValue>) -> Option<String> {
-    let is_number = |raw: &RawValue| raw.get().bytes().all(|byte| byte.is_ascii_digit());
-    match raw {
-        Some(raw) if is_number(raw) => bounded(Cow::Borrowed(raw.get())),
-        raw => bounded(answer::text(raw)?),
+    match raw?.get().parse::<u64>() {
+        Ok(number) => Some(number.to_string()),
+        Err(_) => bounded(answer::text(raw)?),
     }
 }
 

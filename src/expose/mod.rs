@@ -31,7 +31,7 @@ pub use past::PastFamily;
 pub use serve::Answer;
 
 use crate::requests::Requests;
-use crate::view::{Board, View};
+use crate::view::{Board, Leadership, Replica, Standby, View};
 use encode::{Encoder, OpenMetrics, Protobuf, Text};
 use families::OfScopes;
 use point::Sink;
@@ -54,6 +54,7 @@ pub struct Exposition {
     registry: Registry,
     process: Process,
     requests: Arc<Requests>,
+    leadership: Leadership,
     rendered: ArcSwap<Rendered>,
     /// Renderings go one after another.
     deflater: Mutex<Deflater>,
@@ -78,10 +79,18 @@ impl Exposition {
             registry,
             process,
             requests,
+            leadership: Leadership::default(),
             rendered: ArcSwap::default(),
             deflater: Mutex::default(),
             protobuf_asked: Mutex::default(),
         }
+    }
+
+    /// Shows what was rendered only while this replica leads.
+    #[must_use]
+    pub fn of_replica(mut self, leadership: Leadership) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Renders what the board and the registry show now; from now on it is served. Returns when to render again though
@@ -178,25 +187,31 @@ impl Exposition {
     /// The body of one answer, in chunks.
     pub fn body(&self, answer: Answer) -> Vec<Bytes> {
         let Answer { format, gzip, .. } = answer;
-        let tail = match format {
-            Format::Text => self.tail(Text::default()).into_bytes(),
-            Format::OpenMetrics => (self.tail(OpenMetrics::default()) + OpenMetrics::END).into_bytes(),
-            Format::Protobuf => {
-                let mut messages = self.messages();
-                self.process.all(&mut messages);
-                messages.into_written()
+        let replica = self.leadership.now();
+        if !matches!(replica, Replica::Standby(_)) {
+            let tail = self.tail(&replica, format);
+            let shown = match format {
+                Format::Protobuf => {
+                    let rendered = self.with_protobuf();
+                    let written = rendered.protobuf.get();
+                    // It is there.
+                    written
+                        .map(|bodies| bodies.answer(format, gzip, tail))
+                        .unwrap_or_default()
+                }
+                Format::Text | Format::OpenMetrics => self.rendered.load().lines.answer(format, gzip, tail),
+            };
+            // The last thing that is done: a lease may have ended on the way.
+            if self.leadership.shows() {
+                return shown;
             }
-        };
-        if format != Format::Protobuf {
-            return self.rendered.load().lines.answer(format, gzip, tail);
         }
-        let rendered = self.with_protobuf();
-        let written = rendered
-            .protobuf
-            .get()
-            .map(|bodies| bodies.answer(format, gzip, tail));
-        // It is there.
-        written.unwrap_or_default()
+        let standby = match self.leadership.now() {
+            standby @ Replica::Standby(_) => standby,
+            // It has begun to lead just now.
+            _ => Replica::Standby(Standby::default()),
+        };
+        Bodies::<Piece>::default().answer(format, gzip, self.tail(&standby, format))
     }
 
     /// What is rendered, with protobuf: written now where nobody has asked for it lately.
@@ -220,9 +235,29 @@ impl Exposition {
     }
 
     /// What is as it is now, behind what was rendered.
-    fn tail(&self, mut encoder: impl Encoder) -> String {
+    fn tail(&self, replica: &Replica, format: Format) -> Vec<u8> {
+        match format {
+            Format::Text => self
+                .write_tail(replica, Text::default())
+                .into_written()
+                .into_bytes(),
+            Format::OpenMetrics => {
+                let lines = self.write_tail(replica, OpenMetrics::default()).into_written();
+                (lines + OpenMetrics::END).into_bytes()
+            }
+            Format::Protobuf => self.write_tail(replica, self.messages()).into_written(),
+        }
+    }
+
+    fn write_tail<E: Sink>(&self, replica: &Replica, mut encoder: E) -> E {
+        if let Replica::Standby(_) = replica {
+            let mut own = self.registry.gather();
+            own.retain(|family| families::OF_STANDBY.contains(&family.name()));
+            families::registered(&own, &mut encoder);
+        }
+        families::of_replica(replica, &mut encoder);
         self.process.all(&mut encoder);
-        encoder.into_written()
+        encoder
     }
 
     /// Renders the board whenever it has changed, until stopped.

@@ -1,6 +1,7 @@
 //! All that is served, byte for byte: `tests/data/exposition` has it in both formats.
 
 mod anew;
+mod replica;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -9,7 +9,8 @@
 //! | `--web.telemetry-path` | the metrics |
 //! | `/runbooks/…` | what to do about each alert |
 //! | `/-/healthy` | 200 while the process works |
-//! | `/-/ready` | 200 once every scope's first poll has ended, and not while stopping |
+//! | `/-/ready` | 200 once every scope's first poll has ended, and not while stopping; on a standby while the database answers |
+//! | `/-/leader` | 200 where the counts are shown, 503 on a standby |
 //! | `POST /-/reload` | reads the configuration again |
 //!
 //! Everything is answered from the view: no page waits for the cloud, for a poll or for the disk.
@@ -25,6 +26,7 @@ mod overview;
 mod parameters;
 mod ready;
 mod runbooks;
+mod standby;
 mod status;
 
 #[cfg(test)]
@@ -106,6 +108,7 @@ pub fn routes(site: Site) -> Routes {
         stopping: stopping.clone(),
     };
     let shown = Arc::clone(&exposition);
+    let (readiness, leadership) = (board.leadership().clone(), board.leadership().clone());
     let mut routes = Routes::new();
     // As in the official exporters, which have no landing page where the metrics are at its place.
     if telemetry_path != "/" {
@@ -132,12 +135,24 @@ pub fn routes(site: Site) -> Routes {
     let (status_of, failures_of) = (seen.clone(), seen);
     routes
         .get("/api/v1/status", move |parts| {
-            let status = status_of.overview(|overview| api::status(overview, parts.uri.query()));
-            async move { json(status, encoding(&parts)) }
+            let answer = match standby::is(status_of.board.leadership().now()) {
+                Some(standby) => standby::json(&standby, &parts),
+                None => {
+                    let status = status_of.overview(|overview| api::status(overview, parts.uri.query()));
+                    json(status, encoding(&parts))
+                }
+            };
+            async move { answer }
         })
         .get("/api/v1/failures", move |parts| {
-            let failures = api::failures(&failures_of.board.view(), parts.uri.query());
-            async move { json(failures, encoding(&parts)) }
+            let answer = match standby::is(failures_of.board.leadership().now()) {
+                Some(standby) => standby::json(&standby, &parts),
+                None => {
+                    let failures = api::failures(&failures_of.board.view(), parts.uri.query());
+                    json(failures, encoding(&parts))
+                }
+            };
+            async move { answer }
         })
         .get_limited(&telemetry_path, max_requests, move |parts| {
             let exposition = Arc::clone(&exposition);
@@ -146,11 +161,20 @@ pub fn routes(site: Site) -> Routes {
         .get("/-/healthy", |_| async { text(StatusCode::OK, "Healthy.\n") })
         .get("/-/ready", move |_| {
             // Who waits for this wants to scrape next, so what counts is what a scrape shows.
-            let missing = ready::missing(&shown.view(), stopping.is_cancelled());
+            let missing = ready::missing(&readiness.now(), &shown.view(), stopping.is_cancelled());
             async move {
                 match missing.as_slice() {
                     [] => text(StatusCode::OK, "Ready.\n"),
                     missing => web::error(StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+                }
+            }
+        })
+        .get("/-/leader", move |_| {
+            let standby = standby::is(leadership.now());
+            async move {
+                match standby {
+                    None => text(StatusCode::OK, "Leader.\n"),
+                    Some(standby) => web::error(StatusCode::SERVICE_UNAVAILABLE, standby::line(&standby)),
                 }
             }
         })
@@ -183,6 +207,9 @@ impl Seen {
     }
 
     fn home(&self, parts: &Parts, around: &Around) -> Response<Body> {
+        if let Some(standby) = standby::is(self.board.leadership().now()) {
+            return standby::page(&standby, &around.policy, &around.host, parts);
+        }
         match HomeAsked::read(parts.uri.query()) {
             Ok(asked) => {
                 let page = self.overview(|overview| status::home_page(overview, &asked, around.frame()));
@@ -193,6 +220,9 @@ impl Seen {
     }
 
     fn failures(&self, parts: &Parts, around: &Around) -> Response<Body> {
+        if let Some(standby) = standby::is(self.board.leadership().now()) {
+            return standby::page(&standby, &around.policy, &around.host, parts);
+        }
         match FailuresAsked::read(parts.uri.query()) {
             Ok(asked) => {
                 let page = self.overview(|overview| status::failures_page(overview, &asked, around.frame()));

@@ -2,15 +2,22 @@
 
 use std::fmt::Display;
 
-use crate::view::View;
+use crate::view::{Replica, View};
 
 /// So many of the accounts and scopes that are waited for are named: whoever asks reads it in a terminal.
 const NAMED: usize = 10;
 
-/// What is missing until the exporter is ready; nothing when it is.
-pub(super) fn missing(view: &View, stopping: bool) -> Vec<String> {
+/// What is missing until the exporter is ready; nothing when it is. A standby is as ready as a leader: if it were not,
+/// nothing would ever be rolled out.
+pub(super) fn missing(replica: &Replica, view: &View, stopping: bool) -> Vec<String> {
     if stopping {
         return vec!["Stopping.".to_owned()];
+    }
+    if let Replica::Standby(standby) = replica {
+        let trouble = standby.trouble.iter();
+        return trouble
+            .map(|trouble| format!("The database of the record cannot be had: {trouble}"))
+            .collect();
     }
     let accounts = view.accounts.iter().filter(|(_, account)| !account.is_ready);
     let accounts: Vec<&str> = accounts.map(|(name, _)| &**name).collect();
@@ -76,7 +83,7 @@ mod tests {
             }
             board.publish(scope);
         }
-        let missing = missing(&board.view(), false);
+        let missing = missing(&Replica::Alone, &board.view(), false);
         assert_eq!(
             missing[..2],
             ["The regions of 0 of 1 accounts are known. Missing:", "  a"]

@@ -34,6 +34,8 @@ pub(super) struct Sweeps {
     under_way: Option<Box<SweepUnderWay>>,
     /// When the next one begins: by the process's own time, which a step of the machine's clock does not move.
     next: Instant,
+    /// Whether nothing of the record may be shown before one has ended.
+    is_owed: bool,
     /// How much earlier the one after the next comes, once: sweeps of scopes that began together come apart.
     earlier: Duration,
 }
@@ -61,25 +63,42 @@ impl Sweeps {
             interval: plan.sweep_interval,
             under_way: None,
             next: Instant::now() + wait,
+            is_owed: false,
             earlier,
         }
     }
 
+    /// The record lacks what has been shown: everything is to be read at once, whatever the interval is.
+    #[must_use]
+    pub(super) fn owed(mut self, is_owed: bool) -> Self {
+        if is_owed {
+            self.is_owed = true;
+            self.next = Instant::now();
+        }
+        self
+    }
+
+    /// Whether nothing of the record may be shown yet.
+    pub(super) fn is_owed(&self) -> bool {
+        self.is_owed
+    }
+
     /// Everything has been read.
     pub(super) fn done(&mut self) {
+        self.is_owed = false;
         let interval = self.interval.unwrap_or_default();
         self.next = Instant::now() + interval.saturating_sub(std::mem::take(&mut self.earlier));
     }
 
     /// The sweep has failed.
     pub(super) fn failed(&mut self, plan: &PollPlan) {
-        let interval = self.interval.unwrap_or_default();
-        self.next = Instant::now() + interval.min(plan.interval * POLLS_BEFORE_NEXT_TRY);
+        let pause = plan.interval * POLLS_BEFORE_NEXT_TRY;
+        self.next = Instant::now() + self.interval.map_or(pause, |interval| interval.min(pause));
     }
 
     /// Whether one is to begin.
     pub(super) fn is_due(&self) -> bool {
-        self.interval.is_some() && self.under_way.is_none() && Instant::now() >= self.next
+        (self.interval.is_some() || self.is_owed) && self.under_way.is_none() && Instant::now() >= self.next
     }
 
     /// Begins one.

@@ -72,7 +72,19 @@ impl Requests {
         tally
     }
 
-    /// How many tallies there are; they only become more.
+    /// Counts from 0 again, since another replica has counted meanwhile. Whoever holds a tally goes on with one that
+    /// nobody sees.
+    pub fn begin_anew(&self) {
+        let mut tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.clear();
+        self.count.store(0, Ordering::Release);
+        self.duration.reset();
+        for action in Action::ALL {
+            self.duration.with_label_values(&[action.as_str()]);
+        }
+    }
+
+    /// How many tallies there are; while anything is polled they only become more.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }

@@ -98,4 +98,56 @@ pub enum StateError {
         /// What the system said.
         what: String,
     },
+    /// The database did not do it.
+    #[error("the state in the database cannot be {doing}: {error}")]
+    Database {
+        /// `opened`, `read` or `saved`.
+        doing: &'static str,
+        /// Why.
+        error: DatabaseError,
+    },
+    /// It is not what this program wrote.
+    #[error(
+        "the schema {schema} of the database is damaged ({what}); restore it from a backup, or drop it to begin again from \
+         nothing: counters then start at 0"
+    )]
+    DamagedDatabase {
+        /// `state.postgres.name`.
+        schema: String,
+        /// What was found.
+        what: String,
+    },
+    /// A later version wrote it.
+    #[error(
+        "the schema {schema} of the database has format {version}, which is newer than this program reads ({supported}); \
+         run the version of the program that wrote it, or a later one"
+    )]
+    NewerDatabase {
+        /// `state.postgres.name`.
+        schema: String,
+        /// Of the schema.
+        version: u64,
+        /// Of this program.
+        supported: u64,
+    },
+}
+
+/// Why a database did not do something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// It cannot be used as it is, however often it is asked; the text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not do this one thing; the session goes on.
+    #[error("{0}")]
+    Failed(String),
+    /// The session is over, or there was none: another one may work.
+    #[error("{0}")]
+    Gone(String),
+}
+
+impl DatabaseError {
+    pub(super) fn while_being(self, doing: &'static str) -> StateError {
+        StateError::Database { doing, error: self }
+    }
 }

@@ -1,24 +1,32 @@
 //! Records at rest: for each scope, pairs of a place and bytes. What they mean is known to whoever saves them.
 //!
 //! A [`Store`] is what pollers share: it gathers the saves that meet and commits them together. Where they go is a
-//! [`Backend`]'s: one file of [`Redb`], on a disk or in memory.
+//! [`Backend`]'s: one file of [`Redb`], on a disk or in memory; or a database, [`Postgres`], which replicas share.
 
 mod error;
 mod group_commit;
 mod pairs;
+mod postgres;
 mod redb;
 
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use error::StateError;
+pub use error::{DatabaseError, StateError};
 pub use pairs::{Change, Pair, Pairs, Place};
+pub use postgres::{Known, Postgres, Replica, Session, Term};
 pub use redb::{FromVersion1, Redb};
 
 use crate::result::Seconds;
 use crate::scope::Scope;
 use group_commit::GroupCommit;
+
+/// The version of the format that this program writes, in every backend: tables, and what the values of some pairs are.
+///
+/// Version 3, as the others: there is the number of the last save; the number of each scope and when it was last in use;
+/// and, by the scope's number, its pairs. What the values of some of them are has changed; whoever saves them says how.
+const VERSION: u64 = 3;
 
 /// Keeps pairs so that they outlive a crash. Calls block.
 pub trait Backend: Debug + Send + Sync {

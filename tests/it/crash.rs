@@ -9,7 +9,7 @@ pub mod disk;
 mod holds;
 mod order;
 mod schedules;
-mod watch;
+pub mod watch;
 
 use std::fs;
 use std::process::Stdio;

@@ -10,6 +10,7 @@ use tempfile::tempdir;
 use crate::cloud::{ACCOUNT, REGION};
 use crate::exporter::{Exporter, command, config_path};
 use crate::fleet::{account, account_with};
+use crate::scrape::Scrape;
 
 type Words = BTreeSet<String>;
 
@@ -106,7 +107,12 @@ fn families() -> Families {
             .sum("cloud_assistant_schedule_last_run_timestamp_seconds", &[])
             .is_some()
     });
+    let mut families = families_of(&scrape);
+    families.extend(families_of(&crate::standby::Pair::start().replica(0).scrape()));
+    families
+}
 
+fn families_of(scrape: &Scrape) -> Families {
     let mut families = Families::new();
     for line in scrape
         .text
@@ -193,7 +199,9 @@ fn every_metric_is_documented_and_none_that_does_not_exist() {
                 .iter()
                 .find_map(|suffix| name.strip_suffix(suffix))
                 .unwrap_or(&name);
-            let exists = families.contains_key(&name) || families.contains_key(family);
+            // What state.postgres.name is by default.
+            let is_schema = name == "cloud_assistant_exporter";
+            let exists = is_schema || families.contains_key(&name) || families.contains_key(family);
             assert!(exists, "{}: no such metric: {name}", path.display());
         }
     }
@@ -239,7 +247,7 @@ fn named(text: &str, prefix: &str) -> Words {
 /// The keys that the program knows, by where they stand, as its message about an unknown one lists them.
 fn keys() -> Words {
     let mut text = "nope: 1\n".to_owned();
-    for section in ["poll", "rate_limit", "state", "log", "events"] {
+    for section in ["poll", "rate_limit", "log", "events"] {
         text.push_str(&format!("{section}: {{nope: 1}}\n"));
     }
     text.push_str("metrics: {nope: 1, commands: [{name: a, nope: 1, tag: {key: a, nope: 1}}]}\naccounts:\n- {nope: 1, events: {nope: 1}}\n");
@@ -257,6 +265,7 @@ fn keys() -> Words {
             "- {{name: {kind}, credentials: {{type: {kind}, nope: 1}}}}\n"
         ));
     }
+    text.push_str("state: {nope: 1, postgres: {nope: 1}}\n");
     let directory = tempdir().unwrap();
     let path = config_path(directory.path());
     fs::write(&path, text).unwrap();
@@ -341,9 +350,16 @@ fn every_flag_is_documented_and_none_that_does_not_exist() {
             .flat_map(|code| code.split(|c: char| c.is_whitespace() || c == '='))
             .filter(|word| word.starts_with("--"))
         {
-            let ours = ["--config.", "--web.", "--log.", "--health", "--backfill"]
-                .iter()
-                .any(|start| flag.starts_with(start));
+            let ours = [
+                "--config.",
+                "--web.",
+                "--log.",
+                "--health",
+                "--backfill",
+                "--state.",
+            ]
+            .iter()
+            .any(|start| flag.starts_with(start));
             assert!(
                 !ours || flags.contains(flag),
                 "{}: no such flag: {flag}",

@@ -2,7 +2,7 @@
 
 mod backfill;
 mod formats;
-mod prometheus;
+pub mod prometheus;
 mod spans;
 mod starts;
 

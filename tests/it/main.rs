@@ -36,5 +36,6 @@ mod regions;
 mod reload;
 mod scrape;
 mod stage;
+mod standby;
 mod stuck;
 mod web;

@@ -9,4 +9,4 @@ mod xml;
 pub use address::Address;
 pub use client::{QueueClient, WAIT};
 pub use error::QueueError;
-pub use xml::Message;
+pub use xml::{Message, messages};

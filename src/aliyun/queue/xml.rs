@@ -27,7 +27,7 @@ pub struct Message {
 ///
 /// # Errors
 /// What is wrong with the document, for a person.
-pub(super) fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
+pub fn messages(document: &[u8]) -> Result<Vec<Message>, &'static str> {
     let mut messages = Vec::new();
     let mut count = 0_usize;
     let (mut body, mut receipt_handle) = (None, None);

@@ -6,6 +6,7 @@ pub(super) mod commands;
 mod events;
 mod process;
 mod registered;
+mod replica;
 pub(super) mod results;
 mod scope;
 
@@ -13,6 +14,7 @@ pub(super) use account::of_accounts;
 pub(super) use events::of_events;
 pub use process::Process;
 pub(super) use registered::registered;
+pub(super) use replica::{OF_STANDBY, of_replica};
 
 use crate::record::{Counts, ShownCommand, ShownHistogram};
 use crate::requests::{Action, ShownTally};

@@ -19,6 +19,7 @@ mod scope_row;
 mod scopes;
 mod show;
 mod spark;
+mod standby;
 mod timeline;
 mod turn;
 
@@ -26,6 +27,7 @@ pub(super) use asked::{FailuresAsked, HomeAsked};
 pub(super) use failures::page as failures_page;
 pub(super) use frame::Frame;
 pub(super) use home::page as home_page;
+pub(super) use standby::page as standby_page;
 
 /// The only style; the policy of the pages names its hash.
 pub(super) const STYLE: &str = include_str!("style.css");

@@ -58,6 +58,9 @@ pub struct Start {
     pub first_poll: Instant,
     /// Where it is told of events.
     pub inbox: Inbox,
+    /// Whether the record lacks what has been shown of it. What it lacks is still listed, and found by a sweep: nothing
+    /// of it is shown before.
+    pub lacks_saves: bool,
 }
 
 /// The poller of one scope: it asks `C`, and saves in `R`.
@@ -90,7 +93,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let plan = plan.into();
         Self {
             showing: Showing::new(scope.clone(), board, start.work, plan.interval),
-            sweeps: Sweeps::new(&scope, start.held.record(), &plan),
+            sweeps: Sweeps::new(&scope, start.held.record(), &plan).owed(start.lacks_saves),
             scope,
             plan,
             cloud: Arc::new(cloud),
@@ -194,7 +197,9 @@ impl<C: Cloud, R: Records> Poller<C, R> {
 
     /// Takes what the record adds up to into the view.
     fn picture(&mut self) {
-        if let Held::Loaded(record) = &mut self.held {
+        if let Held::Loaded(record) = &mut self.held
+            && !self.sweeps.is_owed()
+        {
             self.showing.picture(record, self.clock);
         }
     }

@@ -190,7 +190,8 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let now = timestamp::seconds(SystemTime::now());
         let record = self.records.load(&self.scope, &self.plan.settings, now).await?;
         // What a sweep has read belongs to the record that is gone.
-        self.sweeps = Sweeps::new(&self.scope, Some(&record), &self.plan);
+        let is_owed = self.sweeps.is_owed();
+        self.sweeps = Sweeps::new(&self.scope, Some(&record), &self.plan).owed(is_owed);
         Ok(Box::new(record))
     }
 }

@@ -60,6 +60,7 @@ impl Stage {
             work: Work::default(),
             first_poll: Instant::now(),
             inbox: inbox.clone(),
+            lacks_saves: false,
         };
         let (board, stop) = (Board::new(), CancellationToken::new());
         let ways = (api.clone(), disk.clone(), board.clone());

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use redb::{Database, ReadableDatabase, TableError};
 
-use super::format::{FORMAT, REVISION, VERSION};
+use super::format::{FORMAT, REVISION};
 use super::revision::LastRevision;
 use super::upgrade::{self, FromVersion1};
-use crate::state::StateError;
+use crate::state::{StateError, VERSION};
 
 /// Takes files of this version that lack nothing; those of earlier versions are brought up to it.
 pub(super) fn check(

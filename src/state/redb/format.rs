@@ -1,15 +1,9 @@
-//! The tables of the file, and the versions of their format.
+//! The tables of the file: `format` has `version` and `revision`, `scopes` the scopes, `record` their pairs.
 
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::result::Seconds;
-
-/// The version of the format that this program writes.
-///
-/// Version 3, as the others: `format` has `version` and `revision`, the number of the last save; `scopes` has the number
-/// of each scope and when it was last in use; `record` has, by the scope's number, its pairs. What the values of some of
-/// them are has changed; whoever saves them says how.
-pub(super) const VERSION: u64 = 3;
+use crate::state::VERSION;
 
 pub(super) const FORMAT: TableDefinition<'_, &str, u64> =
     TableDefinition::new("cloud_assistant_exporter_format");

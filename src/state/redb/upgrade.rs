@@ -4,9 +4,9 @@ use std::fmt;
 
 use redb::{Database, ReadableTable};
 
-use super::format::{FORMAT, RECORD, SCOPES, VERSION};
+use super::format::{FORMAT, RECORD, SCOPES};
 use super::read_pairs;
-use crate::state::{Pair, Pairs};
+use crate::state::{Pair, Pairs, VERSION};
 
 /// What becomes of the pairs of one scope of format version 1: those whose values change, or why they are none of
 /// version 1. It is for whoever saved them to say.

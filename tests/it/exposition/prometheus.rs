@@ -3,7 +3,7 @@
 use super::*;
 
 /// Debian's Prometheus, until it is dropped.
-pub(super) struct Prometheus {
+pub struct Prometheus {
     process: Child,
     address: SocketAddr,
 }
@@ -15,10 +15,15 @@ impl Prometheus {
 
     /// With labels for the target, and further arguments. What is in `data` of the directory is there from the start.
     pub(super) fn start_with(directory: &Path, target: SocketAddr, labels: &str, arguments: &[&str]) -> Self {
+        let job = format!("static_configs: [{{targets: ['{target}'], labels: {labels}}}]\n");
+        Self::with_job(directory, &job, arguments)
+    }
+
+    /// With this in the one job.
+    pub fn with_job(directory: &Path, job: &str, arguments: &[&str]) -> Self {
         let config = directory.join("prometheus.yml");
         let text = format!(
-            "scrape_configs:\n- job_name: exporter\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  \
-             static_configs: [{{targets: ['{target}'], labels: {labels}}}]\n"
+            "scrape_configs:\n- job_name: exporter\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  {job}"
         );
         std::fs::write(&config, text).unwrap();
         let mut process = Command::new("prometheus")
@@ -50,7 +55,7 @@ impl Prometheus {
     }
 
     /// Each result of an instant query: its labels and its value.
-    pub(super) fn query(&self, query: &str) -> Vec<(Labels, f64)> {
+    pub fn query(&self, query: &str) -> Vec<(Labels, f64)> {
         let answer = self.api(&format!("query?query={}", encoded(query)));
         let results = answer["data"]["result"].as_array().cloned().unwrap_or_default();
         results
@@ -91,7 +96,7 @@ impl Prometheus {
     }
 
     /// Results by their three labels, without zeros.
-    fn results(&self, query: &str) -> BTreeMap<(String, String, String), u64> {
+    pub fn results(&self, query: &str) -> BTreeMap<(String, String, String), u64> {
         let label = |labels: &Labels, name: &str| labels.get(name).cloned().unwrap_or_default();
         self.query(query)
             .into_iter()

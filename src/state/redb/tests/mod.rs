@@ -12,12 +12,13 @@ use redb::{Builder, TableDefinition};
 use tempfile::{TempDir, tempdir};
 use tokio::runtime;
 
-use super::format::{FORMAT, VERSION};
+use super::format::FORMAT;
 use super::*;
 use crate::clock::Now;
 use crate::record::{Findings, History, Record, Settings, Sought, Sweep, pairs_from_version_1};
 use crate::result::{Delivery, Identity, Ids, KnownStatus, Row, Status, Times};
 use crate::state::Store;
+use crate::state::VERSION;
 
 mod damage;
 mod faults;

@@ -1,0 +1,294 @@
+//! Several replicas and one record: one of them leads, polls and shows the counts; the others wait for its end.
+//!
+//! Whoever has the lock leads, for as long as its session with the database lives. One that has lost it shows nothing
+//! of the record at once, stops polling, and stands by; the process goes on.
+
+mod candidate;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::account::Shared;
+use super::events::Events;
+use super::fleet::{Fleet, Reload};
+use crate::config::{self, Config};
+use crate::expose::Exposition;
+use crate::lease::Lease;
+use crate::state::{DatabaseError, Postgres, Replica, StateError, Store, Term};
+use crate::view::{Board, Leader, Role, Standby};
+use candidate::Candidate;
+
+/// So often the database is asked whether it still answers.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A sleep of the process can be longer than that of the machine's clock: how often the end of a lease is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A replica among others.
+#[derive(Debug)]
+pub(super) struct Replicated {
+    /// In force.
+    config: Config,
+    shared: Shared,
+    board: Board,
+    events: Events,
+    exposition: Arc<Exposition>,
+    /// What it is called where it leads.
+    name: String,
+    candidate: Candidate,
+    /// Saves that the database has lost, as far as this process has seen it.
+    lost_saves: u64,
+}
+
+/// What a replica has when it begins to lead.
+struct Begun {
+    fleet: Fleet<Shared, Arc<Store>>,
+    leader: Leader,
+    /// Whether the record lacks saves that were seen.
+    lacks_saves: bool,
+}
+
+/// The first connection: what can never work is said before anything is served.
+///
+/// # Errors
+/// Why this database will not do. One that does not answer yet is waited for.
+pub(super) async fn connect(postgres: &config::Postgres) -> anyhow::Result<Option<Arc<Replica>>> {
+    match Replica::connect_to_database(postgres).await {
+        Ok(replica) => Ok(Some(Arc::new(replica))),
+        Err(DatabaseError::Refused(why)) => Err(anyhow::Error::msg(why)),
+        Err(error) => {
+            tracing::warn!(%error, "the database of the record does not answer; it is asked again");
+            Ok(None)
+        }
+    }
+}
+
+impl Replicated {
+    pub(super) fn new(
+        (config, postgres): (Config, Box<config::Postgres>),
+        shared: Shared,
+        (board, events, exposition): (Board, Events, Arc<Exposition>),
+        name: String,
+        first: Option<Arc<Replica>>,
+    ) -> Self {
+        events.endpoint.configure(&config.events);
+        Self {
+            candidate: Candidate::new(postgres, board.leadership().clone(), first),
+            lost_saves: 0,
+            config,
+            shared,
+            board,
+            events,
+            exposition,
+            name,
+        }
+    }
+
+    /// Stands by and leads, in turn, until stopped.
+    ///
+    /// # Errors
+    /// When the record is damaged or of a later version, or a part dies.
+    pub(super) async fn run(
+        mut self,
+        stop: CancellationToken,
+        mut reloads: Receiver<Reload>,
+    ) -> anyhow::Result<()> {
+        while let Some(replica) = self.stand_by(&stop, &mut reloads).await {
+            self.lead(&replica, &stop, &mut reloads).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until this replica has the lock; gives none when stopped.
+    async fn stand_by(
+        &mut self,
+        stop: &CancellationToken,
+        reloads: &mut Receiver<Reload>,
+    ) -> Option<Arc<Replica>> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                Some(reload) = reloads.recv() => {
+                    self.config = reload.config;
+                    self.events.endpoint.configure(&self.config.events);
+                    // Whoever asked may have gone away.
+                    let _ = reload.done.send(Ok(()));
+                }
+                leads = self.candidate.next_try() => if leads.is_some() {
+                    return leads;
+                }
+            }
+        }
+    }
+
+    /// Leads until stopped, or until the session with the database is over.
+    async fn lead(
+        &mut self,
+        replica: &Arc<Replica>,
+        stop: &CancellationToken,
+        reloads: &mut Receiver<Reload>,
+    ) -> anyhow::Result<()> {
+        let session = replica.session();
+        let begun = tokio::select! {
+            () = stop.cancelled() => {
+                replica.unlock().await;
+                return Ok(());
+            }
+            () = kept(replica) => Err(StateError::Database {
+                doing: "opened",
+                error: DatabaseError::Gone(session.why()),
+            }),
+            begun = self.begin(replica) => begun,
+        };
+        let Begun {
+            fleet,
+            leader,
+            lacks_saves,
+        } = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.leave();
+                session.end(error.to_string());
+                return match error {
+                    StateError::Database {
+                        error: DatabaseError::Gone(_) | DatabaseError::Failed(_),
+                        ..
+                    } => {
+                        tracing::warn!(%error, "this replica could not begin to lead");
+                        Ok(())
+                    }
+                    lasting => Err(lasting.into()),
+                };
+            }
+        };
+        let (epoch, revision) = (leader.epoch, Arc::clone(&leader.revision));
+        self.board.leadership().set(Role::Leader(leader));
+        tracing::info!(
+            epoch,
+            scopes = self.board.view().scopes.len(),
+            "this replica leads"
+        );
+        let stop_polls = stop.child_token();
+        let mut polling = pin!(fleet.run(stop_polls.clone(), reloads));
+        let is_over = tokio::select! {
+            ended = &mut polling => {
+                self.config = ended?;
+                false
+            }
+            () = kept(replica) => true,
+        };
+        // First of all: whatever is rendered is another replica's to show from now on.
+        self.board.leadership().set(Role::Standby(Standby {
+            trouble: is_over.then(|| session.why()),
+            leader: None,
+        }));
+        if is_over {
+            tracing::warn!(epoch, reason = session.why(), "this replica no longer leads");
+            stop_polls.cancel();
+            self.config = polling.await?;
+        } else {
+            replica.unlock().await;
+        }
+        let revision = revision.load(Ordering::Acquire);
+        self.candidate.saw(revision);
+        let view = self.board.view();
+        if lacks_saves && view.scopes.values().all(|scope| scope.work.sweeps > 0) {
+            self.candidate.recovered(revision);
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Takes the record over, and begins to poll. Nothing is shown yet.
+    async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
+        let Term { epoch, revision } = replica.begin_term(&self.name).await?;
+        let lacking = self.candidate.lacking(revision);
+        if lacking > 0 {
+            self.lost_saves += self.candidate.newly_lost(revision);
+            tracing::error!(
+                saves = lacking,
+                revision,
+                "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
+                 its API lists was read again, so that what was lost is found; use synchronous replication"
+            );
+        }
+        tracing::info!(epoch, revision, "reading the record");
+        let postgres = Postgres::new(Arc::clone(replica), Term { epoch, revision }).await?;
+        let lease = replica.session().lease().clone();
+        let leader = Leader {
+            lease: lease.clone(),
+            epoch,
+            revision: postgres.revision(),
+            lost_saves: self.lost_saves,
+        };
+        let shared = Shared {
+            places: self.shared.places.under(lease),
+            ..self.shared.clone()
+        };
+        let seen = (self.board.clone(), self.events.clone());
+        let store = Arc::new(Store::new(postgres));
+        let fleet = Fleet::start(self.config.clone(), shared, store, seen, lacking > 0).await?;
+        self.render().await;
+        Ok(Begun {
+            fleet,
+            leader,
+            lacks_saves: lacking > 0,
+        })
+    }
+
+    /// Everything of the polls goes.
+    fn leave(&self) {
+        self.events.end();
+        self.board.clear();
+        self.shared.requests.begin_anew();
+    }
+
+    /// Before the first scrape: what was rendered last is of another time.
+    async fn render(&self) {
+        let (exposition, board) = (Arc::clone(&self.exposition), self.board.clone());
+        let _ = spawn_blocking(move || exposition.render(&board)).await;
+    }
+}
+
+/// Ends when the session of the one that leads is over: it is ended where the database does not answer for as long as
+/// the lease lasts.
+async fn kept(replica: &Replica) {
+    let session = replica.session();
+    loop {
+        tokio::select! {
+            () = session.over() => return,
+            () = beats(replica) => {}
+            () = ended(session.lease()) => {
+                session.end("the database has not answered for as long as a leader may wait".to_owned());
+                return;
+            }
+        }
+    }
+}
+
+/// Asks for an answer, again and again; ends where there is none.
+async fn beats(replica: &Replica) {
+    while replica.beat().await.is_ok() {
+        sleep(HEARTBEAT).await;
+    }
+    // What the answer says is for others; an error that leaves the session as it is must not be repeated at once.
+    sleep(HEARTBEAT).await;
+}
+
+/// Ends when a lease has ended.
+async fn ended(lease: &Lease) {
+    loop {
+        let left = lease.left();
+        if left.is_zero() {
+            return;
+        }
+        sleep(left.min(LOOK_EVERY)).await;
+    }
+}

@@ -1,0 +1,76 @@
+//! Which databases are refused, and why.
+
+use super::session::Session;
+use crate::state::DatabaseError;
+
+/// `idle_session_timeout`, on which the lease rests, is of this version.
+const OLDEST: i32 = 140_000;
+
+impl Session {
+    /// Refuses what the protocol cannot rest on.
+    pub(super) async fn check(&self) -> Result<(), DatabaseError> {
+        let row = self
+            .one(
+                "select current_setting('server_version_num')::int, current_setting('server_version'), pg_is_in_recovery(), \
+                 current_setting('transaction_read_only') = 'on', current_setting('synchronous_commit')",
+                &[],
+            )
+            .await?;
+        let refuse = |why: String| Err(DatabaseError::Refused(why));
+        if row.get::<_, i32>(0) < OLDEST {
+            return refuse(format!(
+                "PostgreSQL {} is too old: 14 or newer is needed, which ends sessions that are idle",
+                row.get::<_, &str>(1)
+            ));
+        }
+        if row.get(2) {
+            return refuse(
+                "the database is a standby that cannot be written to: state.postgres.url must lead to the primary, which \
+                 RDS and PolarDB have an endpoint for"
+                    .to_owned(),
+            );
+        }
+        if row.get(3) {
+            return refuse(
+                "the database is read-only for this user (default_transaction_read_only): set it to off"
+                    .to_owned(),
+            );
+        }
+        let synchronous: &str = row.get(4);
+        if matches!(synchronous, "off" | "local") {
+            return refuse(format!(
+                "synchronous_commit is {synchronous} for this user or database, so that a save can be lost after it was \
+                 shown: set it to on (alter role … set synchronous_commit = on)"
+            ));
+        }
+        // Above what is needed is left as it is.
+        if synchronous != "remote_apply" {
+            self.batch("set synchronous_commit = on").await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a pooler, which gives the same session of the server to several clients in turn: while `other` is within
+    /// a transaction, this session must be what it was. `other` is a further session like this one.
+    pub(super) async fn refuse_pooler(&self, other: &Self) -> Result<(), DatabaseError> {
+        let mine = self.process().await?;
+        other.batch("begin").await?;
+        let others = other.process().await;
+        let again = self.process().await;
+        other.batch("rollback").await?;
+        if mine != others? && mine == again? {
+            return Ok(());
+        }
+        Err(DatabaseError::Refused(
+            "state.postgres.url leads to a pooler that gives away the session between transactions, and with it the lock \
+             by which one replica leads: use the port of the database itself (RDS: not that of PgBouncer; PolarDB: the \
+             primary endpoint)"
+                .to_owned(),
+        ))
+    }
+
+    /// Which process of the server this session is.
+    pub(super) async fn process(&self) -> Result<i32, DatabaseError> {
+        Ok(self.one("select pg_backend_pid()", &[]).await?.get(0))
+    }
+}

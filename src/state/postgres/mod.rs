@@ -1,0 +1,125 @@
+//! A record that replicas share, in a database: one leads, and its session does everything.
+//!
+//! The lock by which a replica leads is of its session, and every save goes through that session: whoever has lost the
+//! lock has lost the way to write. So nothing has to be compared but the epoch, which could differ only behind a pooler.
+//!
+//! [`Backend`] blocks, since an embedded store does, and its callers have put it where that keeps nobody waiting: there
+//! the thread waits for the database. Two kinds of backends with one kind of store cost nothing where there is no
+//! database.
+
+mod check;
+mod failure;
+mod load;
+mod replica;
+mod save;
+mod schema;
+mod session;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+
+pub use replica::{Known, Replica, Term};
+pub use session::Session;
+
+use super::{Backend, DatabaseError, Pairs, Save, StateError};
+use crate::result::Seconds;
+use crate::scope::Scope;
+use schema::Statements;
+
+/// How long the state of a scope that is no longer configured is kept, as in the embedded store.
+const KEPT: Seconds = 30 * 86_400;
+
+/// When a scope was last in use is known to the hour.
+const USE_KNOWN_TO: Seconds = 3600;
+
+/// The record, for as long as this replica leads.
+#[derive(Debug)]
+pub struct Postgres {
+    replica: Arc<Replica>,
+    epoch: i64,
+    /// The number of the last save; read where it is shown.
+    revision: Arc<AtomicU64>,
+    statements: Statements,
+    /// Only the leader writes, so that what it knows is what is there; read anew after a failure.
+    scopes: Mutex<Option<Scopes>>,
+    runtime: Handle,
+}
+
+/// The scopes that have something saved.
+type Scopes = BTreeMap<Scope, Numbered>;
+
+#[derive(Debug, Clone, Copy)]
+struct Numbered {
+    number: i32,
+    used: Seconds,
+}
+
+impl Postgres {
+    /// Of a replica that leads. The calls of [`Backend`] wait for the runtime that this is made in.
+    ///
+    /// # Errors
+    /// When the tables are not there, or the database does not answer.
+    pub async fn new(replica: Arc<Replica>, term: Term) -> Result<Self, StateError> {
+        let statements = Statements::prepare(replica.session(), &replica.schema).await;
+        Ok(Self {
+            statements: statements.map_err(|error| error.while_being("opened"))?,
+            replica,
+            epoch: term.epoch.cast_signed(),
+            revision: Arc::new(AtomicU64::new(term.revision)),
+            scopes: Mutex::default(),
+            runtime: Handle::current(),
+        })
+    }
+
+    /// The number of the last save, as it rises.
+    pub fn revision(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.revision)
+    }
+
+    fn wait_for<T>(
+        &self,
+        doing: &'static str,
+        work: impl Future<Output = Result<T, DatabaseError>>,
+    ) -> Result<T, StateError> {
+        self.runtime
+            .block_on(work)
+            .map_err(|error| error.while_being(doing))
+    }
+
+    /// What is behind the lock is whole between any two statements.
+    fn known_scopes(&self) -> MutexGuard<'_, Option<Scopes>> {
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saved(&self, revision: u64, scopes: Scopes) {
+        self.revision.store(revision, Ordering::Release);
+        *self.known_scopes() = Some(scopes);
+    }
+}
+
+impl Backend for Postgres {
+    fn scopes(&self) -> Result<Vec<Scope>, StateError> {
+        let scopes = self.wait_for("read", self.read_scopes())?;
+        Ok(scopes.into_keys().collect())
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Pairs, StateError> {
+        self.wait_for("read", self.read(scope))
+    }
+
+    fn commit(&self, saves: &[Save]) -> Result<(), StateError> {
+        self.wait_for("saved", self.write(saves))
+    }
+
+    fn forget_unused(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, StateError> {
+        self.wait_for("saved", self.forget(in_use, now))
+    }
+
+    fn damaged(&self, what: String) -> StateError {
+        self.replica.damaged(what)
+    }
+}

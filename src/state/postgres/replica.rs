@@ -1,0 +1,317 @@
+//! One replica among several: which of them leads is who has the lock.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::schema;
+use super::session::Session;
+use crate::config::Postgres;
+use crate::result::Seconds;
+use crate::state::{DatabaseError, StateError, VERSION};
+
+/// How long the end of a holder that does not move is waited for.
+const BREAK_WITHIN: Duration = Duration::from_secs(1);
+
+/// A replica's session, before it leads.
+#[derive(Debug)]
+pub struct Replica {
+    pub(super) session: Session,
+    pub(super) schema: String,
+    lock: i64,
+    lease: Duration,
+}
+
+/// What the database says of who leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The number of the last save.
+    pub revision: u64,
+    /// Who leads, or led last.
+    pub leader: String,
+    /// Since when.
+    pub since: Seconds,
+}
+
+/// Whoever has the lock.
+#[derive(Debug)]
+struct Holder {
+    process: i32,
+    /// For so long it has neither begun nor ended a statement.
+    still: Duration,
+    /// It waits for the standby of the database, as whoever came next would.
+    waits_for_replication: bool,
+}
+
+/// A time in which a replica leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// How often a leader was made.
+    pub epoch: u64,
+    /// The number of the last save, when it began.
+    pub revision: u64,
+}
+
+impl Replica {
+    /// Connects, and looks whether the protocol can rest on what answers.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn connect(postgres: &Postgres) -> Result<Self, DatabaseError> {
+        let session = Session::connect(postgres).await?;
+        session.check().await?;
+        session.set_lease().await?;
+        let Postgres { name, lease, .. } = postgres;
+        check_schema(&session, name).await?;
+        let key = Sha256::digest(format!("cloud-assistant-exporter/{name}"));
+        let mut lock = [0; 8];
+        lock.copy_from_slice(&key[..8]);
+        Ok(Self {
+            session,
+            schema: name.clone(),
+            lock: i64::from_be_bytes(lock),
+            lease: *lease,
+        })
+    }
+
+    /// The same, and refuses a pooler, which takes a second connection to tell.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn connect_to_database(postgres: &Postgres) -> Result<Self, DatabaseError> {
+        let replica = Self::connect(postgres).await?;
+        let other = Session::connect(postgres).await?;
+        replica.session.refuse_pooler(&other).await?;
+        Ok(replica)
+    }
+
+    /// The session that everything goes through.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Takes the lock, if nobody has it. It is never waited for: whoever waits in that call keeps the database from
+    /// cleaning up.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn try_lock(&self) -> Result<bool, DatabaseError> {
+        let locked = self
+            .session
+            .one("select pg_try_advisory_lock($1)", &[&self.lock])
+            .await?;
+        Ok(locked.get(0))
+    }
+
+    /// Asks for nothing but an answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn beat(&self) -> Result<(), DatabaseError> {
+        self.session.batch("select 1").await
+    }
+
+    /// Gives the lock back, so that another replica leads at once.
+    pub async fn unlock(&self) {
+        let _ = self.session.batch("select pg_advisory_unlock_all()").await;
+        self.session
+            .end("this replica has given the leadership up".to_owned());
+    }
+
+    /// Who leads; nobody where none ever has.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn known(&self) -> Result<Option<Known>, DatabaseError> {
+        if !has(&self.session, &self.schema, "leadership").await? {
+            return Ok(None);
+        }
+        let known = format!(
+            "select revision, leader, extract(epoch from since)::bigint from {}.leadership where epoch > 0",
+            self.schema
+        );
+        let row = self.session.row(&known, &[]).await?;
+        Ok(row.map(|row| Known {
+            revision: row.get::<_, i64>(0).cast_unsigned(),
+            leader: row.get(1),
+            since: Seconds::try_from(row.get::<_, i64>(2)).unwrap_or_default(),
+        }))
+    }
+
+    /// Ends the session of a holder that has not moved for twice the lease. The server does so itself after one lease,
+    /// but not where it waits for the rest of a message.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn break_stuck(&self) -> Result<(), DatabaseError> {
+        let Some(holder) = self.holder().await? else {
+            return Ok(());
+        };
+        if holder.still < self.lease * 2 || holder.waits_for_replication {
+            return Ok(());
+        }
+        tracing::warn!(
+            process = holder.process,
+            still = ?holder.still,
+            "whoever has the lock of the leader has not moved for twice the lease: its session is ended"
+        );
+        let wait = i64::try_from(BREAK_WITHIN.as_millis()).unwrap_or(i64::MAX);
+        self.session
+            .one("select pg_terminate_backend($1, $2)", &[&holder.process, &wait])
+            .await?;
+        Ok(())
+    }
+
+    async fn holder(&self) -> Result<Option<Holder>, DatabaseError> {
+        // A lock of one bigint is shown as its two halves.
+        let row = self
+            .session
+            .row(
+                "select a.pid, extract(epoch from clock_timestamp() - a.state_change)::float8, \
+             coalesce(a.wait_event = 'SyncRep', false) \
+             from pg_locks l join pg_stat_activity a using (pid) \
+             where l.locktype = 'advisory' and l.granted and l.objsubid = 1 \
+             and l.database = (select oid from pg_database where datname = current_database()) \
+             and (l.classid::bigint << 32) | l.objid::bigint = $1 and a.state_change is not null",
+                &[&self.lock],
+            )
+            .await?;
+        Ok(row.map(|row| Holder {
+            process: row.get(0),
+            still: Duration::try_from_secs_f64(row.get(1)).unwrap_or_default(),
+            waits_for_replication: row.get(2),
+        }))
+    }
+
+    /// Whether there is no record yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_empty(&self) -> Result<bool, DatabaseError> {
+        if !has(&self.session, &self.schema, "scopes").await? {
+            return Ok(true);
+        }
+        let is_empty = format!(
+            "select not exists (select from {0}.scopes) and not exists (select from {0}.record)",
+            self.schema
+        );
+        Ok(self.session.one(&is_empty, &[]).await?.get(0))
+    }
+
+    /// Begins to lead: makes the tables where there are none, and notes who leads. It must have the lock.
+    ///
+    /// # Errors
+    /// When the tables are of a later version, or the database does not answer.
+    pub async fn begin_term(&self, name: &str) -> Result<Term, StateError> {
+        let failed = |error: DatabaseError| error.while_being("opened");
+        let version = version(&self.session, &self.schema).await.map_err(failed)?;
+        match version {
+            Some(VERSION) => {}
+            None => {
+                tracing::info!(schema = self.schema, "making the tables of the record");
+                self.transaction(&schema::create(&self.schema))
+                    .await
+                    .map_err(failed)?;
+            }
+            Some(version) if version > VERSION => {
+                return Err(StateError::NewerDatabase {
+                    schema: self.schema.clone(),
+                    version,
+                    supported: VERSION,
+                });
+            }
+            Some(version) => return Err(self.damaged(format!("it has format {version}, which never was"))),
+        }
+        let begin = format!(
+            "update {}.leadership set epoch = epoch + 1, leader = $1, since = now() returning epoch, revision",
+            self.schema
+        );
+        // A transaction of its own, whose end is a commit like others.
+        self.session.batch("begin").await.map_err(failed)?;
+        let row = self.session.row(&begin, &[&name]).await;
+        let Some(row) = row.map_err(failed)? else {
+            return Err(self.damaged("its table leadership is empty".to_owned()));
+        };
+        self.session.commit().await.map_err(failed)?;
+        Ok(Term {
+            epoch: row.get::<_, i64>(0).cast_unsigned(),
+            revision: row.get::<_, i64>(1).cast_unsigned(),
+        })
+    }
+
+    pub(super) fn damaged(&self, what: String) -> StateError {
+        StateError::DamagedDatabase {
+            schema: self.schema.clone(),
+            what,
+        }
+    }
+
+    /// Does these statements, all of them or none.
+    async fn transaction(&self, statements: &str) -> Result<(), DatabaseError> {
+        self.session.batch("begin").await?;
+        if let Err(error) = self.session.batch(statements).await {
+            let _ = self.session.batch("rollback").await;
+            return Err(error);
+        }
+        self.session.commit().await
+    }
+}
+
+/// The version of the tables; none where there are none.
+async fn version(session: &Session, schema: &str) -> Result<Option<u64>, DatabaseError> {
+    if !has(session, schema, "format").await? {
+        return Ok(None);
+    }
+    let version = format!("select version from {schema}.format");
+    let row = session.row(&version, &[]).await?;
+    Ok(Some(row.map_or(0, |row| row.get::<_, i64>(0).cast_unsigned())))
+}
+
+/// Whether there is such a table.
+async fn has(session: &Session, schema: &str, table: &str) -> Result<bool, DatabaseError> {
+    let table = format!("{schema}.{table}");
+    let exists = session
+        .one("select to_regclass($1) is not null", &[&table])
+        .await?;
+    Ok(exists.get(0))
+}
+
+/// Refuses tables of a later version, and a user who could neither use the tables nor make them. Whoever leads first
+/// would find that out, and end.
+async fn check_schema(session: &Session, schema: &str) -> Result<(), DatabaseError> {
+    let refuse = |why: String| Err(DatabaseError::Refused(why));
+    match version(session, schema).await? {
+        Some(version) if version > VERSION => {
+            let newer = StateError::NewerDatabase {
+                schema: schema.to_owned(),
+                version,
+                supported: VERSION,
+            };
+            refuse(newer.to_string())
+        }
+        Some(_) => {
+            let may = format!(
+                "select has_table_privilege('{schema}.record', 'insert') and has_table_privilege('{schema}.record', 'delete') \
+                 and has_table_privilege('{schema}.leadership', 'update')"
+            );
+            match session.one(&may, &[]).await?.get(0) {
+                true => Ok(()),
+                false => refuse(format!(
+                    "the user of state.postgres.url may not write to the tables of the schema {schema}: let it own them"
+                )),
+            }
+        }
+        None => {
+            let may = "select case when to_regnamespace($1) is null \
+                       then has_database_privilege(current_database(), 'create') \
+                       else has_schema_privilege($1, 'create') end";
+            match session.one(may, &[&schema]).await?.get(0) {
+                true => Ok(()),
+                false => refuse(format!(
+                    "the user of state.postgres.url may not make the tables of the record: let it own a schema {schema} \
+                     (create schema {schema} authorization …), or give it CREATE on the database"
+                )),
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Saving: one transaction for the saves that are committed together, fenced by the epoch.
+
+use tokio_postgres::types::ToSql;
+
+use super::schema::stored;
+use super::{KEPT, Numbered, Postgres, Scopes, USE_KNOWN_TO};
+use crate::result::Seconds;
+use crate::scope::Scope;
+use crate::state::{Change, DatabaseError, Save};
+
+/// So many changes are sent with one statement: within its time limit, and far below the largest message.
+const AT_ONCE: usize = 20_000;
+
+impl Postgres {
+    /// Saves all of it or nothing.
+    pub(super) async fn write(&self, saves: &[Save]) -> Result<(), DatabaseError> {
+        let mut scopes = self.read_scopes().await?;
+        let used = numbered(&mut scopes, saves);
+        let transaction = async {
+            let revision = self.begin().await?;
+            self.set_scopes(&used).await?;
+            for save in saves {
+                if let Some(Numbered { number, .. }) = scopes.get(&save.scope) {
+                    for changes in save.changes.chunks(AT_ONCE) {
+                        self.change(*number, changes).await?;
+                    }
+                }
+            }
+            Ok(revision)
+        };
+        let revision = self.committed(transaction.await).await?;
+        self.saved(revision, scopes);
+        Ok(())
+    }
+
+    /// Forgets what has not been configured for long.
+    pub(super) async fn forget(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, DatabaseError> {
+        let mut scopes = self.read_scopes().await?;
+        let (mut used, mut gone) = (Vec::new(), Vec::new());
+        scopes.retain(|scope, numbered| {
+            let since = now.saturating_sub(numbered.used);
+            let is_in_use = in_use.contains(scope);
+            if is_in_use && since >= USE_KNOWN_TO {
+                numbered.used = now;
+                used.push((scope.clone(), *numbered));
+            }
+            let stays = is_in_use || since <= KEPT;
+            if !stays {
+                gone.push((scope.clone(), numbered.number));
+            }
+            stays
+        });
+        if used.is_empty() && gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let numbers: Vec<i32> = gone.iter().map(|(_, number)| *number).collect();
+        let transaction = async {
+            let revision = self.begin().await?;
+            self.set_scopes(&used).await?;
+            let session = self.replica.session();
+            for statement in [&self.statements.forget_records, &self.statements.forget_scopes] {
+                session.execute(statement, &[&numbers]).await?;
+            }
+            Ok(revision)
+        };
+        let revision = self.committed(transaction.await).await?;
+        self.saved(revision, scopes);
+        Ok(gone.into_iter().map(|(scope, _)| scope).collect())
+    }
+
+    /// Begins a transaction, and numbers the save. Where this replica does not lead, there is no row.
+    async fn begin(&self) -> Result<u64, DatabaseError> {
+        let session = self.replica.session();
+        session.batch("begin").await?;
+        let numbered = session
+            .row(&self.statements.next_revision, &[&self.epoch])
+            .await?;
+        match numbered {
+            Some(row) => Ok(row.get::<_, i64>(0).cast_unsigned()),
+            None => {
+                let why = "another replica leads, although this one has the lock: state.postgres.url must lead to the \
+                           database itself, not to a pooler";
+                Err(DatabaseError::Gone(session.end(why.to_owned())))
+            }
+        }
+    }
+
+    /// Commits what was done, or takes it back.
+    async fn committed(&self, done: Result<u64, DatabaseError>) -> Result<u64, DatabaseError> {
+        let session = self.replica.session();
+        let outcome = match done {
+            Ok(revision) => session.commit().await.map(|()| revision),
+            Err(error) => {
+                let _ = session.batch("rollback").await;
+                Err(error)
+            }
+        };
+        if outcome.is_err() {
+            *self.known_scopes() = None;
+        }
+        outcome
+    }
+
+    async fn set_scopes(&self, used: &[(Scope, Numbered)]) -> Result<(), DatabaseError> {
+        if used.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<i32> = used.iter().map(|(_, numbered)| numbered.number).collect();
+        let accounts: Vec<&str> = used.iter().map(|(scope, _)| &*scope.account).collect();
+        let regions: Vec<&str> = used.iter().map(|(scope, _)| &*scope.region_id).collect();
+        let times: Vec<i64> = used.iter().map(|(_, numbered)| numbered.used.into()).collect();
+        let columns: [&(dyn ToSql + Sync); 4] = [&numbers, &accounts, &regions, &times];
+        self.replica
+            .session()
+            .execute(&self.statements.set_scopes, &columns)
+            .await
+    }
+
+    async fn change(&self, scope: i32, changes: &[Change]) -> Result<(), DatabaseError> {
+        let session = self.replica.session();
+        let mut set = Columns::default();
+        let mut values: Vec<&[u8]> = Vec::new();
+        let mut removed = Columns::default();
+        for (place, value) in changes {
+            match value {
+                Some(value) => {
+                    set.push(scope, *place);
+                    values.push(value);
+                }
+                None => removed.push(scope, *place),
+            }
+        }
+        if !values.is_empty() {
+            let Columns {
+                scopes,
+                kinds,
+                numbers,
+            } = &set;
+            session
+                .execute(&self.statements.set, &[scopes, kinds, numbers, &values])
+                .await?;
+        }
+        if !removed.scopes.is_empty() {
+            let Columns {
+                scopes,
+                kinds,
+                numbers,
+            } = &removed;
+            session
+                .execute(&self.statements.remove, &[scopes, kinds, numbers])
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Places, as the database has them.
+#[derive(Debug, Default)]
+struct Columns {
+    scopes: Vec<i32>,
+    kinds: Vec<i16>,
+    numbers: Vec<i64>,
+}
+
+impl Columns {
+    fn push(&mut self, scope: i32, (kind, number): (u8, u64)) {
+        self.scopes.push(scope);
+        self.kinds.push(kind.into());
+        self.numbers.push(stored(number));
+    }
+}
+
+/// Gives new scopes their numbers; says which scopes are to be written.
+fn numbered(scopes: &mut Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
+    let mut next = scopes
+        .values()
+        .map(|numbered| numbered.number + 1)
+        .max()
+        .unwrap_or_default();
+    let mut written = Scopes::new();
+    for Save { scope, now, .. } in saves {
+        let known = scopes.get(scope).copied();
+        let number = match known {
+            Some(Numbered { used, .. }) if now.saturating_sub(used) < USE_KNOWN_TO => continue,
+            Some(Numbered { number, .. }) => number,
+            None => {
+                next += 1;
+                next - 1
+            }
+        };
+        let numbered = Numbered { number, used: *now };
+        scopes.insert(scope.clone(), numbered);
+        written.insert(scope.clone(), numbered);
+    }
+    written.into_iter().collect()
+}

@@ -1,0 +1,188 @@
+//! A real PostgreSQL, in a directory and on a port of its own.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::{TempDir, tempdir};
+
+use crate::exporter::wait_until;
+
+/// A server. It is stopped when dropped.
+pub struct Database {
+    server: Option<Child>,
+    directory: TempDir,
+    port: u16,
+}
+
+impl Database {
+    /// A new one, with the database and the ordinary role `exporter`.
+    pub fn start() -> Self {
+        let directory = tempdir().unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(directory.path()));
+        }
+        let mut database = Self {
+            server: None,
+            directory,
+            port: free_port(),
+        };
+        let made = as_server("initdb")
+            .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
+            .args(["--username=postgres", "-D"])
+            .arg(database.data())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        database.run();
+        database.sql("create role exporter login");
+        database.sql("create database exporter owner exporter");
+        database
+    }
+
+    /// Where exporters find it.
+    pub fn url(&self) -> String {
+        self.url_through(self.port)
+    }
+
+    /// The same, through something that listens elsewhere.
+    pub fn url_through(&self, port: u16) -> String {
+        format!("postgres://exporter@127.0.0.1:{port}/exporter?sslmode=disable")
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A directory that the server's user may write to.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts the server on what is there.
+    pub fn run(&mut self) {
+        // What a process has written survives its end without being flushed; these tests end no machine.
+        let mut server = as_server("postgres");
+        server
+            .args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "max_connections=40", "-p", &self.port.to_string(), "-D"])
+            .arg(self.data())
+            .arg("-k")
+            .arg(self.directory.path())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(self.directory.path().join("log")).unwrap());
+        self.server = Some(server.spawn().unwrap());
+        wait_until("PostgreSQL answers", || {
+            self.psql("postgres", "select 1")
+                .is_ok_and(|answer| answer == "1")
+        });
+    }
+
+    /// Ends the server: INT politely, QUIT at once, KILL without its knowing.
+    pub fn end(&mut self, signal: &str) {
+        if let Some(mut server) = self.server.take() {
+            run(Command::new("kill").args([&format!("-{signal}"), &server.id().to_string()]));
+            server.wait().unwrap();
+        }
+    }
+
+    /// Adds to a file of the server's directory, which its user alone may read.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(path));
+        }
+    }
+
+    /// Keeps a copy of everything that is saved now; the server must have ended.
+    pub fn keep(&self, name: &str) {
+        let copy = self.directory.path().join(name);
+        run(Command::new("cp").arg("-a").arg(self.data()).arg(copy));
+    }
+
+    /// Puts a copy in the place of what is saved; the server must have ended.
+    pub fn put_back(&self, name: &str) {
+        fs::remove_dir_all(self.data()).unwrap();
+        fs::rename(self.directory.path().join(name), self.data()).unwrap();
+    }
+
+    /// Does something as the superuser, and tells the answer.
+    pub fn sql(&self, statements: &str) -> String {
+        self.psql("postgres", statements).unwrap()
+    }
+
+    /// The same in the database of the exporters.
+    pub fn ask(&self, statements: &str) -> String {
+        self.psql("exporter", statements).unwrap()
+    }
+
+    fn psql(&self, database: &str, statements: &str) -> Result<String, String> {
+        let output = Command::new(tool("psql"))
+            .args(["-X", "-q", "-At", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", "postgres", "-d", database, "-c", statements])
+            .output()
+            .unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.end("QUIT");
+    }
+}
+
+/// A tool of PostgreSQL, which distributions keep off the path.
+fn tool(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.unwrap().path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Runs it as a user that PostgreSQL serves.
+pub fn as_server(name: &str) -> Command {
+    if !is_root() {
+        return Command::new(tool(name));
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+        .arg(tool(name));
+    command
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
+/// A port that was free just now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,153 @@
+//! What ends a leader, how soon the other leads, and that every count is exact.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use simulator::Outcome;
+
+use super::pair::{CHANGES, LEADER, LEASE, Pair};
+use crate::scrape::Scrape;
+
+/// A try a second, and what a loaded machine takes for it.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Something settles.
+fn something_happens(pair: &Pair) {
+    pair.region(|region| {
+        region.add_settled(3, Outcome::failed(2));
+        region.add_settled(60, Outcome::success());
+    });
+}
+
+#[test]
+fn a_killed_leader_is_followed_at_once_and_every_count_is_exact() {
+    let mut pair = Pair::start();
+    let mut leader = 0;
+    for _ in 0..4 {
+        something_happens(&pair);
+        pair.until_exact(leader);
+        // And some that the one that is killed may have saved, or not.
+        something_happens(&pair);
+        pair.kill(leader);
+        let took = pair.until_leads(1 - leader);
+        assert!(took < SOON, "{took:?}");
+        println!("kill -9: the other led {took:.1?} later");
+        something_happens(&pair);
+        pair.begin(leader);
+        leader = 1 - leader;
+    }
+    let shown = pair.until_exact(leader);
+    assert_eq!(shown.value(CHANGES, &[]), 5.0);
+    assert_eq!(pair.askers(), [0, 1, 0, 1, 0], "only the leader asks");
+}
+
+#[test]
+fn a_leader_that_is_told_to_stop_hands_over() {
+    let mut pair = Pair::start();
+    something_happens(&pair);
+    pair.until_exact(0);
+    let (status, log) = pair.replicas[0].take().unwrap().terminate();
+    assert!(status.success(), "{log}");
+    let took = pair.until_leads(1);
+    assert!(took < SOON, "{took:?}");
+    println!("SIGTERM: the other led {took:.1?} after its end");
+    pair.until_exact(1);
+    assert_eq!(pair.askers(), [0, 1]);
+}
+
+#[test]
+fn a_leader_that_hangs_is_followed_when_its_lease_is_over_and_shows_nothing_old() {
+    let mut pair = Pair::start();
+    something_happens(&pair);
+    pair.until_exact(0);
+    pair.replica(0).signal("STOP");
+    let status = format!("/proc/{}/status", pair.replica(0).process_id());
+    pair.until("it hangs", |_| {
+        std::fs::read_to_string(&status).unwrap().contains("State:\tT")
+    });
+    // The system takes the connection; it is answered when the process goes on.
+    let mut queued = TcpStream::connect(pair.replica(0).address()).unwrap();
+    write!(
+        queued,
+        "GET /metrics HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    something_happens(&pair);
+    let took = pair.until_leads(1);
+    assert!(took < LEASE + SOON, "{took:?}");
+    println!("SIGSTOP: the other led {took:.1?} later");
+    pair.until_exact(1);
+    pair.replica(0).signal("CONT");
+    let mut answer = String::new();
+    queued.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let late = Scrape::parse(body);
+    assert_eq!(late.value(LEADER, &[]), 0.0, "{}", pair.replica(0).log());
+    assert!(late.sum("cloud_assistant_results_total", &[]).is_none(), "{body}");
+    something_happens(&pair);
+    pair.until_exact(1);
+    // It goes on as a standby, and can lead again.
+    pair.until("it stands by", |pair| {
+        pair.replica(0).get("/-/ready").status == 200
+    });
+    assert_eq!(
+        pair.askers(),
+        [0, 1],
+        "what hung asks for nothing when it goes on"
+    );
+    pair.kill(1);
+    pair.until_leads(0);
+    pair.until_exact(0);
+}
+
+#[test]
+fn whoever_ends_the_session_of_the_leader_costs_no_count() {
+    let mut pair = Pair::start();
+    for _ in 0..3 {
+        something_happens(&pair);
+        pair.until_one_is_exact();
+        something_happens(&pair);
+        let epoch = pair
+            .database
+            .ask("select epoch from cloud_assistant_exporter.leadership");
+        let ended = pair.database.ask(
+            "select count(pg_terminate_backend(pid, 2000)) from pg_locks where locktype = 'advisory' and granted",
+        );
+        assert_eq!(ended, "1");
+        pair.until("one leads anew", |pair| {
+            (0..2).any(|replica| {
+                pair.led(replica)
+                    .is_some_and(|shown| shown.value(CHANGES, &[]) > epoch.parse().unwrap())
+            })
+        });
+    }
+    pair.until_one_is_exact();
+}
+
+#[test]
+fn a_database_that_is_restarted_is_waited_for_and_every_count_is_exact() {
+    let mut pair = Pair::start();
+    for signal in ["INT", "QUIT", "KILL"] {
+        something_happens(&pair);
+        pair.until_one_is_exact();
+        something_happens(&pair);
+        pair.database.end(signal);
+        pair.until("nobody leads", |pair| {
+            pair.led(0).is_none() && pair.led(1).is_none()
+        });
+        for replica in 0..2 {
+            pair.until("the trouble is told", |pair| {
+                let ready = pair.replica(replica).get("/-/ready");
+                let up = pair
+                    .replica(replica)
+                    .scrape()
+                    .value("cloud_assistant_exporter_state_up", &[]);
+                ready.status == 503 && ready.text().contains("database") && up == 0.0
+            });
+        }
+        something_happens(&pair);
+        pair.database.run();
+        pair.until_one_is_exact();
+    }
+}
