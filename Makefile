@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check unit sdk packages bench figures crash fuzz install-tools
+.PHONY: demo test check unit sdk packages clients bench figures crash fuzz install-tools
 
 demo: ## a living fleet and the exporter on this machine; prints where to look
 	$(CARGO) run --quiet --example demo
@@ -25,6 +25,12 @@ sdk: ## the official Python SDK against the simulator, and its credentials packa
 packages: ## deploy/, docs/, .github/ and cargo-deny; fetches the tools where it can, and says what it skipped
 	$(CARGO) build --quiet
 	deploy/check --install
+
+# Which clients scrape, by the beginning of their names; all of them unless said.
+CLIENTS ?=
+
+clients: ## real scrapers and parsers on the demo's fleet, in every format; a table of what each has
+	tests/clients/run $(CLIENTS)
 
 # What make bench measures: decode, record, forgetting, process, scrape, scopes, empty; all of them unless said.
 SUBJECT ?=

@@ -53,6 +53,7 @@ pub fn settings(window: u32) -> Settings {
             1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0,
         ]
         .into(),
+        native_histograms: false,
         filter: Filter::default().fingerprint(),
         pauses: Pauses::default(),
         commands: None,

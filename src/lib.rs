@@ -33,7 +33,7 @@
 //! | [`state`] | keys and bytes, safe against crashes: in a file, or in a database that replicas share | what the bytes mean |
 //! | [`lease`] | until when a replica that leads may show what it has | which replicas there are |
 //! | [`view`] | the immutable picture of everything | where it comes from |
-//! | [`expose`] | text formats, compression, negotiation | the cloud, HTTP |
+//! | [`expose`] | the formats of metrics, compression, negotiation | the cloud, HTTP |
 //! | [`backfill`] | the past of the counters, as files for a database | the cloud |
 //! | [`pages`] | what is answered at each path | the cloud: every page is made from the view |
 //! | [`web`] | sockets, TLS, users, limits, deadlines | what is served |

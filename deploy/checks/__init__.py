@@ -8,7 +8,7 @@ from pathlib import Path
 DEPLOY = Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
 TOOLS = ROOT / "target" / "deploy"
-SUBJECTS = ["rules", "dashboards", "packages", "chart", "program", "cloud", "release", "docs", "scripts"]
+SUBJECTS = ["rules", "dashboards", "packages", "chart", "replicas", "program", "cloud", "release", "docs", "scripts"]
 # How TypeScript is asked whether JSON has the types of a package.
 TSC = ["--strict", "--noEmit", "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext"]
 

@@ -15,15 +15,22 @@ from checks import DEPLOY, ROOT, TOOLS, TSC, check, command, fail_if, npm_packag
 
 CHART = DEPLOY / "helm" / "cloud-assistant-exporter"
 PLAIN = DEPLOY / "kubernetes" / "cloud-assistant-exporter.yaml"
+PLAIN_REPLICAS = DEPLOY / "kubernetes" / "cloud-assistant-exporter-replicas.yaml"
+PLAIN_COPY = DEPLOY / "kubernetes" / "copy-to-postgres.yaml"
 CI_VALUES = {path.name: yaml.safe_load(path.read_text()) for path in sorted((CHART / "ci").glob("*-values.yaml"))}
 KUBERNETES = ["1.25.0", "1.37.0"]
+# What the names of the environment of the state begin with.
+STATE = "CLOUD_ASSISTANT_EXPORTER__STATE__"
 # Labels that only make sense where Helm manages the objects.
 HELM_LABELS = {"helm.sh/chart", "app.kubernetes.io/managed-by"}
 # What no schema of values may let through.
 WRONG_VALUES = {
     "an unknown key": {"persistance": {"enabled": False}},
     "an unknown key inside": {"serviceMonitor": {"enable": True}},
-    "two replicas": {"replicaCount": 2},
+    "four replicas": {"replicaCount": 4, "state": {"postgres": {"existingSecret": "s"}}},
+    "a lease that is too short": {"state": {"postgres": {"existingSecret": "s", "lease": "5s"}}},
+    "a name that PostgreSQL would have to quote": {"state": {"postgres": {"existingSecret": "s", "name": "a-b"}}},
+    "a URL among the values": {"state": {"postgres": {"url": "postgres://user:password@host/database"}}},
     "a wrong type": {"containerPort": "http"},
     "a bad ARN": {"rrsa": {"enabled": True, "roleArn": "my-role"}},
     "an account in two shards": {"shards": [{"name": n, "accounts": [{"name": "a"}]} for n in ("x", "y")]},
@@ -40,6 +47,21 @@ WRONG_VALUES = {
     },
     "a policy that keeps events out": {"networkPolicy": {"enabled": True}, "events": {"http": True}},
     "RRSA without a provider": {"rrsa": {"enabled": True, "roleArn": "acs:ram::1:role/r"}},
+}
+# What the templates refuse, and what they say.
+REFUSED = {
+    "replicaCount is 2, and state.postgres.existingSecret is not set": {"replicaCount": 2},
+    "config.state.postgres: set state.postgres of the values": {
+        "config": {"state": {"postgres": {"url_file": "/etc/url"}}},
+    },
+    "config.state.path beside state.postgres.existingSecret": {
+        "config": {"state": {"path": "data"}},
+        "state": {"postgres": {"existingSecret": "s"}},
+    },
+    "persistence.existingClaim beside state.postgres.existingSecret": {
+        "persistence": {"existingClaim": "mine"},
+        "state": {"postgres": {"existingSecret": "s"}},
+    },
 }
 
 
@@ -90,7 +112,8 @@ def lint():
 def kubernetes_schemas():
     """what the chart renders, and the plain manifests, have the types of Kubernetes, oldest and newest"""
     documents = [(name, d) for name, values in CI_VALUES.items() for d in rendered(values)]
-    documents += [(PLAIN.name, d) for d in yaml.safe_load_all(PLAIN.read_text())]
+    for path in (PLAIN, PLAIN_REPLICAS, PLAIN_COPY):
+        documents += [(path.name, d) for d in yaml.safe_load_all(path.read_text())]
     found, objects = [], 0
     for name, document in documents:
         if document["apiVersion"].startswith("monitoring.coreos.com/"):
@@ -149,7 +172,14 @@ def wrong_values():
         except HelmError:
             continue
         raise AssertionError(f"accepted: {what}: {values}")
-    return f"{len(WRONG_VALUES)} mistakes"
+    for words, values in REFUSED.items():
+        try:
+            rendered(values)
+        except HelmError as error:
+            assert words in str(error), f"{values}: {error}"
+            continue
+        raise AssertionError(f"accepted: {values}")
+    return f"{len(WRONG_VALUES) + len(REFUSED)} mistakes"
 
 
 @check
@@ -227,6 +257,93 @@ def groups_of(text):
 
 
 @check
+def replicas():
+    """replicas have no volume, the database's Secret and a record of their own; on different nodes, one is always left"""
+    count = 0
+    for file in ("replicas-values.yaml", "replicas-shards-values.yaml"):
+        values = CI_VALUES[file]
+        postgres = {"urlKey": "url", "caKey": "", "name": "cloud_assistant_exporter"} | values["state"]["postgres"]
+        documents = rendered(values)
+        of = {kind: [d for d in documents if d["kind"] == kind] for kind in {d["kind"] for d in documents}}
+        assert "PersistentVolumeClaim" not in of, file
+        names = []
+        for deployment in of["Deployment"]:
+            count += 1
+            spec, pod = deployment["spec"], deployment["spec"]["template"]
+            assert spec["replicas"] == 2
+            assert spec["strategy"] == {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1},
+            }
+            volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+            assert set(volumes) == {"config", "postgres"}, volumes
+            secret = volumes["postgres"]["secret"]
+            assert secret["secretName"] == postgres["existingSecret"]
+            keys = [postgres["urlKey"], postgres["caKey"]] if postgres["caKey"] else [postgres["urlKey"]]
+            assert [item["key"] for item in secret["items"]] == keys, secret
+            container = pod["spec"]["containers"][0]
+            environment = {e["name"].removeprefix(STATE): e.get("value") for e in container["env"]}
+            mount = next(m for m in container["volumeMounts"] if m["name"] == "postgres")["mountPath"]
+            assert environment["PATH"] == "" and environment["POSTGRES__URL_FILE"] == f"{mount}/url", environment
+            assert environment.get("POSTGRES__CA_FILE") == (f"{mount}/ca.pem" if postgres["caKey"] else None)
+            names.append(environment["POSTGRES__NAME"])
+            shard = pod["metadata"]["labels"].get("cloud-assistant-exporter/shard", "").replace("-", "_")
+            assert names[-1] == "_".join(filter(None, [postgres["name"], shard])), names
+            # Both are of its own pods, and of no other's.
+            own = spec["selector"]["matchLabels"]
+            assert own.items() <= pod["metadata"]["labels"].items()
+            apart = pod["spec"]["affinity"]["podAntiAffinity"]
+            (node,) = apart["requiredDuringSchedulingIgnoredDuringExecution"]
+            (zone,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+            assert node["labelSelector"] == zone["podAffinityTerm"]["labelSelector"] == {"matchLabels": own}
+            assert node["topologyKey"] == "kubernetes.io/hostname"
+            budget = next(
+                d for d in of["PodDisruptionBudget"] if d["metadata"]["name"] == deployment["metadata"]["name"]
+            )
+            assert budget["spec"] == {"minAvailable": 1, "selector": {"matchLabels": own}}, budget
+            assert ("nodeAffinity" in pod["spec"]["affinity"]) == ("affinity" in values), "the user's affinity is lost"
+        assert len(set(names)) == len(names) == len(of["PodDisruptionBudget"]), names
+        (policy,) = of["NetworkPolicy"]
+        wanted = values["networkPolicy"]["postgres"]
+        (rule,) = [
+            rule
+            for rule in policy["spec"]["egress"]
+            if any(p["port"] == wanted.get("port", 5432) for p in rule["ports"])
+        ]
+        assert [to["ipBlock"]["cidr"] for to in rule.get("to", [])] == wanted.get("cidrs", []), rule
+    # One of them alone makes room for nobody.
+    (single,) = [d for d in rendered({"state": {"postgres": {"existingSecret": "s"}}}) if d["kind"] == "Deployment"]
+    assert single["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert "affinity" not in single["spec"]["template"]["spec"]
+    return f"{count} exporters"
+
+
+@check
+def targets_of_replicas():
+    """a target is a replica, and its label exporter the exporter: with shards, the shard"""
+    for file, exporters in (
+        ("replicas-values.yaml", ["monitoring-tools/release-cloud-assistant-exporter"]),
+        (
+            "replicas-shards-values.yaml",
+            [
+                "monitoring-tools/release-cloud-assistant-exporter",
+                "monitoring-tools/release-cloud-assistant-exporter-${1}",
+            ],
+        ),
+    ):
+        (monitor,) = [d for d in rendered(CI_VALUES[file]) if d["kind"] == "ServiceMonitor"]
+        endpoint = monitor["spec"]["endpoints"][0]
+        relabelings = {}
+        for rule in endpoint["relabelings"]:
+            relabelings.setdefault(rule.get("targetLabel"), []).append(rule)
+        assert [rule["replacement"] for rule in relabelings["exporter"]] == exporters, relabelings
+        (instance,) = relabelings["instance"]
+        assert instance["sourceLabels"] == ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name"], instance
+        own = CI_VALUES[file]["serviceMonitor"].get("metricRelabelings", [])
+        assert endpoint["metricRelabelings"][2:] == own, endpoint
+
+
+@check
 def same_rules_and_dashboards():
     """the chart holds the rules and dashboards of deploy/, not copies"""
     documents = rendered(CI_VALUES["rrsa-values.yaml"])
@@ -283,12 +400,33 @@ BlockDumper.add_representer(
 )
 
 
-def plain_manifests():
-    """The chart with its default values and a network policy, as files for those without Helm."""
+# Each file of deploy/kubernetes that is written from the chart: what it begins with, and its values.
+PLAIN_FILES = {
+    PLAIN: (
+        "# For those without Helm: kubectl apply --filename cloud-assistant-exporter.yaml\n",
+        {"networkPolicy": {"enabled": True}},
+    ),
+    PLAIN_REPLICAS: (
+        "# Two replicas with their record in PostgreSQL (docs/high-availability.md), for those without Helm:\n"
+        "#\n"
+        "#     kubectl create namespace cloud-assistant\n"
+        "#     kubectl --namespace cloud-assistant create secret generic cloud-assistant-exporter-postgres \\\n"
+        "#       --from-literal=url='postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=require'\n"
+        "#     kubectl apply --filename cloud-assistant-exporter-replicas.yaml\n"
+        "#\n",
+        {
+            "networkPolicy": {"enabled": True},
+            "replicaCount": 2,
+            "state": {"postgres": {"existingSecret": "cloud-assistant-exporter-postgres"}},
+        },
+    ),
+}
+
+
+def plain_manifests(head, values):
+    """The chart with these values, as a file for those without Helm."""
     with Chart.load(PACKED) as chart:
-        manifests = chart.render(
-            {"networkPolicy": {"enabled": True}}, name="cloud-assistant-exporter", namespace="cloud-assistant"
-        )
+        manifests = chart.render(values, name="cloud-assistant-exporter", namespace="cloud-assistant")
     documents = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cloud-assistant"}}]
     for path, text in sorted(manifests.items()):
         if path.endswith(".yaml") and "/tests/" not in path and (document := yaml.safe_load(text)):
@@ -300,16 +438,41 @@ def plain_manifests():
                 if metadata.get("annotations") == {}:
                     del metadata["annotations"]
             documents.append(document)
-    head = "# For those without Helm: kubectl apply --filename cloud-assistant-exporter.yaml\n"
     head += "# Written from the chart (deploy/checks/chart.py); `deploy/check chart` compares.\n"
     return head + yaml.dump_all(documents, Dumper=BlockDumper, sort_keys=False, width=120)
 
 
 @check
 def plain():
-    """deploy/kubernetes is what the chart renders by default"""
-    text = plain_manifests()
-    if not PLAIN.exists() or PLAIN.read_text() != text:
-        (TOOLS / PLAIN.name).write_text(text)
-        raise AssertionError(f"differs; if that is wanted: cp target/deploy/{PLAIN.name} {PLAIN.relative_to(ROOT)}")
-    return f"{len(list(yaml.safe_load_all(text)))} objects"
+    """the files of deploy/kubernetes are what the chart renders, by default and for two replicas"""
+    objects, differ = 0, []
+    for path, (head, values) in PLAIN_FILES.items():
+        text = plain_manifests(head, values)
+        objects += len(list(yaml.safe_load_all(text)))
+        if not path.exists() or path.read_text() != text:
+            (TOOLS / path.name).write_text(text)
+            differ.append(f"differs; if that is wanted: cp target/deploy/{path.name} {path.relative_to(ROOT)}")
+    fail_if(differ)
+    return f"{objects} objects"
+
+
+@check
+def copy_job():
+    """the job that takes a record over has the claim of one plain file, and the configuration and Secret of the other"""
+    (job,) = yaml.safe_load_all(PLAIN_COPY.read_text())
+    pod = job["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+
+    def of(path):
+        documents = list(yaml.safe_load_all(path.read_text()))
+        return next(d for d in documents if d["kind"] == "Deployment")["spec"]["template"]["spec"]
+
+    before, after = of(PLAIN), of(PLAIN_REPLICAS)
+    volumes = {v["name"]: v for v in pod["volumes"]}
+    assert volumes == {v["name"]: v for v in [*before["volumes"], *after["volumes"]]}, volumes
+    assert container["env"] == after["containers"][0]["env"]
+    for path in ("image", "securityContext"):
+        assert container[path] == after["containers"][0][path], path
+    assert pod["securityContext"] == after["securityContext"]
+    was = next(e["value"] for e in before["containers"][0]["env"] if e["name"] == f"{STATE}PATH")
+    assert f"--state.copy-to-postgres={was}" in container["args"], container["args"]

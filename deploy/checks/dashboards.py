@@ -148,8 +148,23 @@ def target_problems(expr):
         counted = any(
             isinstance(p, promql_parser.Call) and p.func.name in ("rate", "irate", "increase") for p in parents[-2:]
         )
-        if re.search(r"_(total|bucket|count|sum)$", name) and not counted:
+        native = queries.METRICS.get(name, {}).get("native")
+        if (native or re.search(r"_(total|bucket|count|sum)$", name)) and not counted:
             yield "target-counter-agg", name
+
+
+@check
+def native():
+    """of a native histogram either its buckets or itself are asked for in one dashboard: no server has both"""
+    found = []
+    for file, dashboard in DASHBOARDS.items():
+        exprs = [as_promql(t["expr"]) for panel in panels(dashboard) for t in panel["targets"]]
+        names = {name for expr in exprs for name, _, _ in queries.selectors(expr)}
+        for name in (name for name, metric in queries.METRICS.items() if metric.get("native")):
+            classic = {f"{name}_{suffix}" for suffix in ("bucket", "sum", "count")} & names
+            if name in names and classic:
+                found.append(f"{file}: {name} and {', '.join(sorted(classic))}")
+    fail_if(found)
 
 
 @check

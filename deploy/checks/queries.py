@@ -8,7 +8,8 @@ import yaml
 from checks import DEPLOY
 
 METRICS = yaml.safe_load((Path(__file__).parent / "metrics.yml").read_text())
-TARGET_LABELS = {"job", "instance"}
+# Of the scrape; exporter and replica where several share a record (scrape.yml).
+TARGET_LABELS = {"job", "instance", "exporter", "replica"}
 ALERT_LABELS = {"alertname", "severity", "account", "region_id", "command", "error_code"}
 
 
@@ -20,6 +21,8 @@ def _series():
         labels = set(metric["labels"])
         if metric["type"] == "histogram":
             series |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+            if metric.get("native"):
+                series[name] = labels
         else:
             series[name] = labels
     for group in yaml.safe_load((DEPLOY / "prometheus" / "recording.rules.yml").read_text())["groups"]:

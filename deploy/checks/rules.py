@@ -18,7 +18,7 @@ RUNBOOK_PARTS = ["What it means", "How to look", "What to do"]
 # Where the exporter is, for the links of an alert; one value, which the chart and docs/alerts.md replace.
 EXPORTER = "http://{{ $labels.instance }}"
 # An exporter that does not answer serves nothing.
-WITHOUT_LINKS = {"CloudAssistantExporterDown", "CloudAssistantExporterAbsent"}
+WITHOUT_LINKS = {"CloudAssistantExporterDown", "CloudAssistantExporterAbsent", "CloudAssistantReplicaDown"}
 
 
 @check

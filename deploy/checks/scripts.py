@@ -1,4 +1,4 @@
-"""Everything in deploy/ that is run or read by a machine."""
+"""Everything in deploy/ that is run or read by a machine, and the clients of tests/."""
 
 from checks import DEPLOY, ROOT, check, command
 
@@ -22,7 +22,7 @@ def python_files():
     """ruff finds nothing in the Python files, layout included"""
     files = [
         *[DEPLOY / "check", DEPLOY / "checks", DEPLOY / "try", DEPLOY / "debian" / "try"],
-        *[DEPLOY / "grafana" / "dashboards.py", DEPLOY / "grafana" / "query-panels"],
+        *[DEPLOY / "grafana" / "dashboards.py", DEPLOY / "grafana" / "query-panels", ROOT / "tests" / "clients"],
     ]
     command("ruff", "check", "--quiet", "--no-cache", "--isolated", "--select=E4,E7,E9,F,B,PLE,I", *files, silent=True)
     command(

@@ -21,6 +21,9 @@ UNSETTLED = 'invocation_status=~"Pending|Running|Stopping|Scheduled"'
 BY_STATUS = "account_region_id_invocation_status:cloud_assistant_results"
 RATIO = "account_region_id:cloud_assistant_failures_per_results:ratio_rate1h"
 THROTTLED = 'reason="throttled"'
+BUILD = "cloud_assistant_exporter_build_info"
+# Of an exporter alone the second is empty.
+REPLICA = "{{instance}} {{replica}}"
 
 GREEN, YELLOW, ORANGE, RED, BLUE = "green", "yellow", "orange", "red", "blue"
 STATUS_COLOURS = {
@@ -37,6 +40,12 @@ STATUS_COLOURS = {
     "Stopping": "light-orange",
     "Scheduled": "semi-dark-yellow",
 }
+LEADS = [
+    {
+        "type": "value",
+        "options": {"0": {"text": "stands by", "color": BLUE}, "1": {"text": "leads", "color": GREEN}},
+    }
+]
 UP_DOWN = [{"type": "value", "options": {"0": {"text": "failing", "color": RED}, "1": {"text": "up", "color": GREEN}}}]
 
 
@@ -55,6 +64,12 @@ def failure_ratio(offset=""):
 def or_zero(expr):
     """A scope that has never listed a result has no series of results; where exporters run, nothing is none."""
     return f"{expr} or 0 * count({selector('cloud_assistant_up')})"
+
+
+def of_replicas(metric):
+    """Of an exporter without others, what a replica that leads shows: it has its record to itself."""
+    alone = f"{selector(BUILD, scope=TARGET)} unless on (job, instance) {selector(metric, scope=TARGET)}"
+    return f"max by (instance, replica) ({selector(metric, scope=TARGET)} or {alone})"
 
 
 # A graph of more lines cannot be read.
@@ -272,6 +287,25 @@ def table(title, description, columns, labels, *, size=(24, 9), link=None):
     )
 
 
+HEATMAP = {
+    "calculate": False,
+    "cellGap": 1,
+    "color": {
+        "mode": "scheme",
+        "scheme": "Oranges",
+        "steps": 64,
+        "fill": "dark-orange",
+        "exponent": 0.5,
+        "reverse": False,
+    },
+    "yAxis": {"axisPlacement": "left", "unit": "s"},
+    "legend": {"show": True},
+    "showValue": "never",
+    "tooltip": {"mode": "single", "yHistogram": True},
+    "exemplars": {"color": "rgba(255,0,255,0.7)"},
+}
+
+
 def row(title, *panels, collapsed=False):
     return title, panels, collapsed
 
@@ -313,7 +347,6 @@ def variable(name, label, metric, all_value=".*"):
     }
 
 
-BUILD = "cloud_assistant_exporter_build_info"
 VARIABLES = [
     {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"},
     variable("job", "Job", BUILD, ".+"),
@@ -640,23 +673,7 @@ def region():
                     ],
                     unit="short",
                     size=(12, 9),
-                    options={
-                        "calculate": False,
-                        "cellGap": 1,
-                        "color": {
-                            "mode": "scheme",
-                            "scheme": "Oranges",
-                            "steps": 64,
-                            "fill": "dark-orange",
-                            "exponent": 0.5,
-                            "reverse": False,
-                        },
-                        "yAxis": {"axisPlacement": "left", "unit": "s"},
-                        "legend": {"show": True},
-                        "showValue": "never",
-                        "tooltip": {"mode": "single", "yHistogram": True},
-                        "exemplars": {"color": "rgba(255,0,255,0.7)"},
-                    },
+                    options=HEATMAP,
                 ),
                 graph(
                     "Duration quantiles",
@@ -807,6 +824,102 @@ def region():
         ],
         variables=[
             variable("invocation_status", "Status", f"cloud_assistant_recent_results{{{SCOPE}}}"),
+            variable("command", "Command", f"cloud_assistant_command_results_total{{{SCOPE}}}"),
+        ],
+    )
+
+
+def durations():
+    """For servers that take native histograms: they have none of the buckets that the other dashboards show."""
+    duration = "cloud_assistant_result_duration_seconds"
+    of_command = "cloud_assistant_command_result_duration_seconds"
+    status = 'invocation_status=~"$invocation_status"'
+    command = 'command=~"$command"'
+
+    def rate(metric, *matchers, by=""):
+        return f"sum{by}(rate({selector(metric, *matchers)}[$__rate_interval]))"
+
+    def quantile(q):
+        return query(f"histogram_quantile({q}, {rate(duration, status)})", f"p{int(q * 100)}")
+
+    def mean(expr):
+        return f"histogram_sum({expr}) / histogram_count({expr})"
+
+    return dashboard(
+        "cloud-assistant-durations",
+        "Durations as native histograms",
+        "How long results took, for a Prometheus that takes native histograms of an exporter with metrics.native_histograms.",
+        [
+            row(
+                "Results",
+                panel(
+                    "heatmap",
+                    "Distribution",
+                    "How long results took from start to end; bounds are 9% apart.",
+                    [query(f"sum(increase({selector(duration, status)}[$__rate_interval]))", heatmap=True)],
+                    unit="short",
+                    size=(12, 9),
+                    options=HEATMAP,
+                ),
+                graph(
+                    "Quantiles",
+                    "How long results took, to 5% at worst.",
+                    [quantile(q) for q in (0.5, 0.9, 0.99)],
+                    unit="s",
+                    size=(12, 9),
+                ),
+                graph(
+                    "Median by status",
+                    "Half of the results with that status took at most so long.",
+                    [
+                        query(
+                            f"histogram_quantile(0.5, {rate(duration, status, by=' by (invocation_status) ')})",
+                            "{{invocation_status}}",
+                        )
+                    ],
+                    unit="s",
+                    size=(8, 9),
+                    overrides=colour_by(STATUS_COLOURS),
+                ),
+                graph(
+                    "Within an hour",
+                    "The share of results that took at most an hour.",
+                    [query(f"histogram_fraction(0, 3600, {rate(duration, status)})", "at most 1 h")],
+                    unit="percentunit",
+                    size=(8, 9),
+                ),
+                graph(
+                    "Mean",
+                    "How long results took on average.",
+                    [query(mean(rate(duration, status)), "mean")],
+                    unit="s",
+                    size=(8, 9),
+                ),
+            ),
+            row(
+                "Commands",
+                graph(
+                    "p90 by command",
+                    "Nine of ten results of the command took at most so long. Needs metrics.commands and metrics.command_durations.",
+                    [
+                        query(
+                            f"histogram_quantile(0.9, {rate(of_command, command, by=' by (command) ')})", "{{command}}"
+                        )
+                    ],
+                    unit="s",
+                    size=(12, 9),
+                ),
+                graph(
+                    "Mean by command",
+                    "How long results of the command took on average.",
+                    [query(mean(rate(of_command, command, by=" by (command) ")), "{{command}}")],
+                    unit="s",
+                    size=(12, 9),
+                ),
+            ),
+        ],
+        variables=[
+            variable("invocation_status", "Status", f"cloud_assistant_results_total{{{SCOPE}}}"),
             variable("command", "Command", f"cloud_assistant_command_results_total{{{SCOPE}}}"),
         ],
     )
@@ -1058,8 +1171,58 @@ def exporter():
                     "Versions",
                     "The running exporters.",
                     [("Up", f"{selector(BUILD, scope=TARGET)}", "short", None)],
-                    ["instance", "version", "revision", "rust_version"],
+                    ["instance", "replica", "version", "revision", "rust_version"],
                     size=(12, 8),
+                ),
+            ),
+            row(
+                "Replicas",
+                timeline(
+                    "Who leads",
+                    "Which replica leads, where several share a record; an exporter without others leads itself.",
+                    of_replicas(f"{own}_leader"),
+                    REPLICA,
+                    unit="short",
+                    steps=(BLUE, 1, GREEN),
+                    mappings=LEADS,
+                    size=(12, 7),
+                ),
+                timeline(
+                    "The database of the record",
+                    "Whether it answers each replica; one that it does not answer can neither lead nor take over.",
+                    of_replicas(f"{own}_state_up"),
+                    REPLICA,
+                    unit="short",
+                    steps=(RED, 1, GREEN),
+                    mappings=UP_DOWN,
+                    size=(12, 7),
+                ),
+                graph(
+                    "Changes of the leader",
+                    "In the hour before. A rollout is one or two.",
+                    [query(or_zero(f"sum(increase({selector(f'{own}_leadership_changes_total', scope=TARGET)}[1h]))"))],
+                    unit="short",
+                    steps=("transparent", 4, RED),
+                    size=(12, 7),
+                ),
+                graph(
+                    "Saves",
+                    "Per minute, and in red those that the database had lost when a replica began to lead, in the hour before.",
+                    [
+                        query(
+                            or_zero(
+                                f"60 * sum(rate({selector(f'{own}_state_revision', scope=TARGET)}[$__rate_interval]))"
+                            ),
+                            "saves",
+                        ),
+                        query(
+                            or_zero(f"sum(increase({selector(f'{own}_state_lost_saves_total', scope=TARGET)}[1h]))"),
+                            "lost",
+                        ),
+                    ],
+                    unit="short",
+                    overrides=colour_by({"saves": GREEN, "lost": RED}),
+                    size=(12, 7),
                 ),
             ),
             row(
@@ -1070,7 +1233,7 @@ def exporter():
                     [
                         query(
                             f"rate({selector('process_cpu_seconds_total', scope=TARGET)}[$__rate_interval])",
-                            "{{instance}}",
+                            REPLICA,
                         )
                     ],
                     unit="short",
@@ -1079,7 +1242,7 @@ def exporter():
                 graph(
                     "Memory",
                     "Resident memory.",
-                    [query(selector("process_resident_memory_bytes", scope=TARGET), "{{instance}}")],
+                    [query(selector("process_resident_memory_bytes", scope=TARGET), REPLICA)],
                     unit="bytes",
                     size=(8, 7),
                 ),
@@ -1087,8 +1250,8 @@ def exporter():
                     "File descriptors",
                     "Open file descriptors and their limit.",
                     [
-                        query(selector("process_open_fds", scope=TARGET), "{{instance}} open"),
-                        query(selector("process_max_fds", scope=TARGET), "{{instance}} limit"),
+                        query(selector("process_open_fds", scope=TARGET), f"{REPLICA} open"),
+                        query(selector("process_max_fds", scope=TARGET), f"{REPLICA} limit"),
                     ],
                     unit="short",
                     log=True,
@@ -1102,7 +1265,7 @@ def exporter():
 
 def rendered():
     """File name to text of each dashboard."""
-    return {f"{d['uid']}.json": json.dumps(d, indent=2) + "\n" for d in (overview(), region(), exporter())}
+    return {f"{d['uid']}.json": json.dumps(d, indent=2) + "\n" for d in (overview(), region(), durations(), exporter())}
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ pub(super) fn polls(config: &Config, account: &Account) -> Arc<PollPlan> {
         max_error_codes: metrics.max_error_codes,
         max_exit_codes: metrics.max_exit_codes,
         duration_buckets: metrics.duration_buckets.as_slice().into(),
+        native_histograms: metrics.native_histograms,
         filter: filter(account).fingerprint(),
         pauses: Pauses {
             least: poll.interval,

@@ -26,6 +26,9 @@ pub struct Metrics {
     pub max_commands: u16,
     /// `metrics.command_durations`: whether selected commands have a histogram of durations. Default false.
     pub command_durations: bool,
+    /// `metrics.native_histograms`: whether histograms of durations are native ones too, which only protobuf can say.
+    /// Default false: a server that takes them leaves the buckets out.
+    pub native_histograms: bool,
 }
 
 /// Each bucket is a series for every status of every scope.
@@ -43,6 +46,7 @@ impl Default for Metrics {
             commands: Selection::default(),
             max_commands: 200,
             command_durations: false,
+            native_histograms: false,
         }
     }
 }
@@ -63,6 +67,11 @@ impl Metrics {
         fields.set(
             &mut metrics.command_durations,
             "command_durations",
+            Value::boolean,
+        );
+        fields.set(
+            &mut metrics.native_histograms,
+            "native_histograms",
             Value::boolean,
         );
         metrics

@@ -50,9 +50,11 @@ impl Default for State {
 
 impl State {
     pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        let directory = fields.value("path");
+        let directory = fields.value("path").and_then(|value| value.read(Value::text));
         let postgres = fields.part("postgres");
-        if let (Some(_), Some(postgres)) = (&directory, &postgres) {
+        // An image or a unit names a directory, and who runs it can take that back by an empty one alone.
+        let both = directory.as_ref().is_some_and(|path| !path.is_empty());
+        if let (true, Some(postgres)) = (both, &postgres) {
             postgres.report("state.path is given as well; keep one of the two");
             return Self::default();
         }
@@ -60,7 +62,6 @@ impl State {
             let read = postgres.mapping(Postgres::read).flatten();
             return read.map_or_else(Self::default, |postgres| Self::Postgres(Box::new(postgres)));
         }
-        let directory = directory.and_then(|value| value.read(Value::text));
         match directory {
             None => Self::default(),
             Some(path) if path.is_empty() => Self::Memory,

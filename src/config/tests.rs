@@ -127,6 +127,18 @@ fn a_database_can_be_named_by_variables_and_its_url_is_a_secret() {
     assert_eq!(database.get_ssl_mode(), tokio_postgres::config::SslMode::Require);
 }
 
+/// As the image and the chart do it.
+#[test]
+fn an_empty_directory_takes_back_the_one_that_stands_beside_a_database() {
+    const URL: &str = "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL";
+    const PATH: &str = "CLOUD_ASSISTANT_EXPORTER__STATE__PATH";
+    let database = (URL, "postgres://a:b@db/c");
+    let config = load_text("log: {}\n", &[database, (PATH, "")]).unwrap();
+    assert!(matches!(config.state, State::Postgres(_)), "{:?}", config.state);
+    let both = load_text("log: {}\n", &[database, (PATH, "data")]).unwrap_err();
+    assert!(both.to_string().contains("keep one of the two"), "{both}");
+}
+
 #[test]
 fn the_full_example_loads_and_shows_the_defaults() {
     let config = load(Some(&path("config/exporter.yaml")), []).unwrap();

@@ -4,7 +4,7 @@
 
 use super::encode::{Encoder, OpenMetrics};
 use super::families::{commands, results};
-use super::point::{Family, Histogram, Label, Sink, Value};
+use super::point::{Family, Histogram, Label, Sink, Start, Value};
 
 /// A family that has a past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,9 @@ impl PastFamily {
                 cumulative: &vec![0; bounds.len()],
                 count: 0,
                 sum: 0_u64.into(),
+                start: Start::Unknown,
+                exemplars: &[],
+                native: None,
             }),
         };
         encoder.of(labels);

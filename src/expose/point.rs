@@ -1,5 +1,7 @@
 //! What is shown, in no format: families, and the points of each.
 
+use std::num::NonZeroU32;
+
 /// A label: its name and its value.
 pub(super) type Label<'a> = (&'a str, &'a str);
 
@@ -45,6 +47,17 @@ impl<'a> Family<'a> {
     }
 }
 
+/// The units that a name may end with, which are told apart.
+const UNITS: [&str; 2] = ["seconds", "bytes"];
+
+impl<'a> Family<'a> {
+    /// The unit that the name ends with.
+    pub(super) fn unit(&self) -> Option<&'a str> {
+        let unit = self.name.rsplit('_').next();
+        unit.filter(|unit| UNITS.contains(unit))
+    }
+}
+
 /// A number: whole ones are exact, however large.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
@@ -73,10 +86,10 @@ impl From<f64> for Number {
 /// The value of a point, as its family's kind has it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
-    /// Of a counter or gauge.
+    /// Of a gauge; or of a counter that began with the process.
     Number(Number),
-    /// Of a counter whose newest increment can be looked at.
-    WithExemplar(u64, Exemplar<'a>),
+    /// Of a counter that outlives the process.
+    Counted(Counted<'a>),
     /// Of a histogram.
     Histogram(Histogram<'a>),
 }
@@ -87,13 +100,74 @@ impl<T: Into<Number>> From<T> for Value<'_> {
     }
 }
 
-/// One increment by 1.
+impl Value<'_> {
+    /// Of a counter that outlives the process; of a gauge, its value.
+    pub(super) fn counted(value: u64, start: Start) -> Self {
+        Self::Counted(Counted {
+            value,
+            start,
+            exemplar: None,
+        })
+    }
+
+    /// Whether any of its increments can be looked at.
+    pub(super) fn has_exemplars(&self) -> bool {
+        match self {
+            Self::Number(_) => false,
+            Self::Counted(counted) => counted.exemplar.is_some(),
+            Self::Histogram(histogram) => !histogram.exemplars.is_empty(),
+        }
+    }
+}
+
+/// When a counter or a histogram was certainly at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// When the process began.
+    Process,
+    /// In Unix time.
+    At(NonZeroU32),
+    /// Nobody has noted it.
+    Unknown,
+}
+
+impl From<Option<NonZeroU32>> for Start {
+    fn from(start: Option<NonZeroU32>) -> Self {
+        start.map_or(Self::Unknown, Self::At)
+    }
+}
+
+/// A counter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted<'a> {
+    pub value: u64,
+    pub start: Start,
+    /// An increment that can be looked at.
+    pub exemplar: Option<Exemplar<'a>>,
+}
+
+/// One increment of a counter or of a bucket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exemplar<'a> {
     /// Where to look.
     pub labels: [Label<'a>; 2],
+    /// By how much; of a bucket, which duration.
+    pub value: u32,
     /// Unix time.
     pub time: u32,
+}
+
+/// An exemplar's names and values together have at most so many characters (OpenMetrics 1.0).
+const MAX_EXEMPLAR: usize = 128;
+
+impl Exemplar<'_> {
+    /// Whether it may be shown.
+    pub(super) fn fits(&self) -> bool {
+        let characters = self
+            .labels
+            .map(|(name, value)| name.len() + value.chars().count());
+        characters.iter().sum::<usize>() <= MAX_EXEMPLAR
+    }
 }
 
 /// A histogram.
@@ -107,6 +181,20 @@ pub(super) struct Histogram<'a> {
     pub count: u64,
     /// Their sum.
     pub sum: Number,
+    pub start: Start,
+    /// Of each bucket, the infinite one last; or none at all.
+    pub exemplars: &'a [Option<Exemplar<'a>>],
+    /// The same values in buckets that grow by a constant factor.
+    pub native: Option<Native<'a>>,
+}
+
+/// A native histogram of schema 3, of whole numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Native<'a> {
+    /// How many values are 0.
+    pub zero: u64,
+    /// Index and count of each bucket that is not empty, ascending.
+    pub buckets: &'a [(u16, u64)],
 }
 
 /// Takes families, one after the other: an encoder of a format, or what feeds several.

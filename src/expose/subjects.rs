@@ -72,6 +72,12 @@ pub(super) struct From {
 }
 
 impl From {
+    /// Of a block that was never written.
+    pub(super) const NEW: Self = Self {
+        place: None,
+        changed: [true; 3],
+    };
+
     /// Whether the block is where it was, and a facet is as it was.
     pub(super) fn is_as_before(&self, place: usize, facet: usize) -> bool {
         self.place == Some(place) && !self.changed[facet]
@@ -258,10 +264,7 @@ impl Blocks {
                     place: Some(*place),
                     changed: block.changed(other),
                 },
-                None => From {
-                    place: None,
-                    changed: [true; 3],
-                },
+                None => From::NEW,
             }
         };
         self.all.iter().map(come).collect()

@@ -19,6 +19,13 @@ use crate::view::{AccountView, CredentialsView, LastPoll, ScopeView, Source};
 
 const NOW: Seconds = 1_800_000_000;
 
+/// What asks for each format.
+const ACCEPTS: [Option<&str>; 3] = [
+    None,
+    Some("application/openmetrics-text;version=1.0.0"),
+    Some("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"),
+];
+
 const AT: Now = Now {
     wall: NOW,
     steady: Duration::from_secs(3600),

@@ -39,6 +39,7 @@ use std::time::SystemTime;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::expose::{Answer, Exposition};
@@ -154,8 +155,8 @@ pub fn routes(site: Site) -> Routes {
             async move { answer }
         })
         .get_limited(&telemetry_path, max_requests, move |parts| {
-            let answer = metrics(&exposition, &parts);
-            async move { answer }
+            let exposition = Arc::clone(&exposition);
+            async move { metrics(exposition, &parts).await }
         })
         .get("/-/healthy", |_| async { text(StatusCode::OK, "Healthy.\n") })
         .get("/-/ready", move |_| {
@@ -274,11 +275,20 @@ fn json(answer: Result<Vec<u8>, BadParameter>, encoding: Encoding) -> Response<B
     }
 }
 
-fn metrics(exposition: &Exposition, parts: &Parts) -> Response<Body> {
+async fn metrics(exposition: Arc<Exposition>, parts: &Parts) -> Response<Body> {
     let accept = joined(&parts.headers, ACCEPT);
     let accept_encoding = joined(&parts.headers, ACCEPT_ENCODING);
     let answer = Answer::to(accept.as_deref(), accept_encoding.as_deref());
-    let mut response = Response::new(Body::from_chunks(exposition.body(answer)));
+    let chunks = match exposition.is_written(answer.format) {
+        true => Ok(exposition.body(answer)),
+        // As long as a rendering.
+        false => spawn_blocking(move || exposition.body(answer)).await,
+    };
+    let Ok(chunks) = chunks else {
+        let what = "the metrics cannot be written\n".to_owned();
+        return web::error(StatusCode::INTERNAL_SERVER_ERROR, what);
+    };
+    let mut response = Response::new(Body::from_chunks(chunks));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));

@@ -8,7 +8,7 @@ use super::labels::{LabelTexts, NewLabel, ResultLabels, StatusNumber};
 use super::ledger::schedule::tests::schedule;
 use super::table::encode;
 use super::tally::failures::kept::{Failure, Kept, PackedIds};
-use super::tally::hold::{Counter, Hold};
+use super::tally::hold::{Beginning, Counter};
 use super::{Key, LEAST_FAILURES, MAX_FAILURES, Record, Settings};
 use crate::result::{Identity, Ids, KnownStatus, Seconds};
 
@@ -27,7 +27,7 @@ fn damaged_pairs_are_refused_as_they_are_read() {
     };
     let too_large = Counter {
         value: u64::MAX,
-        hold: Hold::Over,
+        beginning: Beginning::shown(None),
     };
     let mut unsound = schedule(10);
     unsound.gaps = vec![(5, 3)];
@@ -46,7 +46,7 @@ fn damaged_pairs_are_refused_as_they_are_read() {
         (Key::Delivery(true, 0), encode(&too_large), false),
         (
             Key::Delivery(true, 5000),
-            encode(&Counter::new(too_large.hold)),
+            encode(&Counter::new(too_large.beginning)),
             false,
         ),
         (Key::Schedule(1), encode(&schedule(10)), true),

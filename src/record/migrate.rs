@@ -1,4 +1,4 @@
-//! Saved pairs of format version 1 as those of version 2.
+//! Saved pairs of format version 1 as those of version 2, which are read as they are.
 //!
 //! Version 1 did not save when the baseline began, so that nobody knows it. All that ended well before the last
 //! recorded poll counts as known, so that what settled while the program was exchanged still counts. It held series at 0 by the wall clock, with the length of the time as it
@@ -18,7 +18,7 @@ use super::saved::{Damaged, Key};
 use super::table::{self, encode};
 use super::tally::commands::series::Series;
 use super::tally::durations::Histogram;
-use super::tally::hold::{Counter, Hold};
+use super::tally::hold::{Beginning, Counter, Hold};
 use super::tally::totals::{Exemplar, Total};
 use super::tally::work::Work;
 use crate::result::{Ids, Seconds};
@@ -103,7 +103,7 @@ struct Upgrade {
     hold: Seconds,
 }
 
-/// The saved pairs of one scope that are others in format version 2 than in 1. Series that were created less than
+/// The saved pairs of one scope that are others in later format versions than in 1. Series that were created less than
 /// `hold` seconds before they were last shown go on being held at 0.
 ///
 /// # Errors
@@ -143,7 +143,7 @@ impl Upgrade {
                 let total: Total1 = decode(key, value)?;
                 let mut counter = self.counter(&total.counter);
                 if LabelTexts::default().is_zero(combination) {
-                    counter.hold = Hold::Over;
+                    counter.beginning.hold = Hold::Over;
                 }
                 Some(encode(&Total {
                     counter,
@@ -153,14 +153,14 @@ impl Upgrade {
             Key::Delivery(_, error_code) => {
                 let mut counter = self.counter(&decode(key, value)?);
                 if error_code == 0 {
-                    counter.hold = Hold::Over;
+                    counter.beginning.hold = Hold::Over;
                 }
                 Some(encode(&counter))
             }
             Key::Durations(status) => {
                 let mut durations = self.durations(decode(key, value)?);
                 if LabelTexts::default().is_zero_status(status) {
-                    durations.hold = Hold::Over;
+                    durations.beginning.hold = Hold::Over;
                 }
                 Some(encode(&durations))
             }
@@ -174,20 +174,22 @@ impl Upgrade {
         })
     }
 
-    fn hold(&self, since: Seconds) -> Hold {
-        if since.saturating_add(self.hold) <= self.shown_at {
-            return Hold::Over;
-        }
-        Hold::On {
-            seen_for: self.shown_at.saturating_sub(since).saturating_mul(1000),
-            noted: None,
-        }
+    /// `since` is when the series was made, and not when it was at 0: that was not saved.
+    fn beginning(&self, since: Seconds) -> Beginning {
+        let hold = match since.saturating_add(self.hold) <= self.shown_at {
+            true => Hold::Over,
+            false => Hold::On {
+                seen_for: self.shown_at.saturating_sub(since).saturating_mul(1000),
+                noted: None,
+            },
+        };
+        Beginning { start: None, hold }
     }
 
     fn counter(&self, counter: &Counter1) -> Counter {
         Counter {
             value: counter.value,
-            hold: self.hold(counter.since),
+            beginning: self.beginning(counter.since),
         }
     }
 
@@ -199,7 +201,7 @@ impl Upgrade {
             sum,
             since,
         } = durations;
-        Histogram::of_counts(bounds, counts, (count, sum), self.hold(since))
+        Histogram::of_counts(bounds, counts, (count, sum), self.beginning(since))
     }
 
     fn schedule(&self, schedule: Schedule1) -> Schedule {

@@ -17,6 +17,8 @@ mod labels;
 mod ledger;
 mod looks;
 mod migrate;
+#[cfg(test)]
+mod natives;
 mod pairs;
 mod past;
 mod saved;
@@ -24,6 +26,8 @@ mod settings;
 mod shown;
 #[cfg(test)]
 mod sparse;
+#[cfg(test)]
+mod starts;
 mod table;
 mod tally;
 
@@ -44,10 +48,12 @@ pub use shown::{Counts, ShownTotal};
 pub use tally::commands::NameNeed;
 pub use tally::commands::shown::ShownCommand;
 pub use tally::counted::{Applied, CountedResult, CountedResults, ListedResults, MAX_LISTED};
-pub use tally::durations::Histogram;
+pub use tally::durations::{DurationExemplar, Histogram, ShownDurations, ShownHistogram};
 pub use tally::failures::shown::{ShownFailure, ShownIds};
 pub use tally::failures::{LEAST_FAILURES, MAX_FAILURES};
+pub use tally::native::ShownNative;
 pub use tally::timeline::{COLUMNS, Column, ShownTimeline};
+pub use tally::totals::Exemplar;
 
 use crate::clock::Now;
 use crate::result::{Identity, Ids, Row, Seconds};
@@ -106,6 +112,7 @@ impl Record {
             ..
         } = self;
         tallies.has_looked = !ledger.needs_baseline();
+        tallies.begin_at(at_zero(ledger.baseline.recorded_at, findings.began, now));
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
@@ -267,6 +274,9 @@ impl Record {
         newest.then_some(()).ok_or(Damaged { key: Key::Head })?;
         let ledger = self.ledger.restored();
         let has_listed = self.ledger.has_listed();
+        // What begins by the configuration alone has not been there in the last poll.
+        self.tallies
+            .begin_at(self.ledger.baseline.recorded_at.saturating_sub(1));
         let context = Context {
             identities: &self.ledger.identities,
             labels: self.labels.texts(),
@@ -274,4 +284,11 @@ impl Record {
         let tallies = ledger.and_then(|()| self.tallies.restored(now, has_listed, context));
         tallies.map_err(|key| Damaged { key })
     }
+}
+
+/// When what begins with a poll was certainly at 0: at the end of the last one, where there was one, else when it began
+/// itself. It lies before its end, whatever the clock has done meanwhile.
+fn at_zero(last: Seconds, began: Now, ended: Now) -> Seconds {
+    let at = if last > 0 { last } else { began.wall };
+    at.min(ended.wall.saturating_sub(1))
 }

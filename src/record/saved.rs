@@ -1,6 +1,6 @@
 //! The record as pairs of a key and bytes: what is saved after a poll, and read back at a start.
 //!
-//! Format version 2. The values are `postcard`; the keys are a kind and a number. A change of any type that is
+//! Format version 3. The values are `postcard`; the keys are a kind and a number. A change of any type that is
 //! saved here, or of the order of [`crate::result::KnownStatus::ALL`], is a new version.
 
 use super::identities::EntryId;
@@ -36,6 +36,10 @@ pub enum Key {
     CommandOf(EntryId),
     /// A result that waits for the name of its command, by its order.
     Unnamed(u32),
+    /// The native histogram beside [`Key::Durations`].
+    NativeDurations(StatusNumber),
+    /// The native histogram of a selected command's durations, by the order of its series.
+    CommandNative(u32),
 }
 
 impl Key {
@@ -57,6 +61,8 @@ impl Key {
             Self::CommandSeries(number) => (12, u64::from(number)),
             Self::CommandOf(id) => (13, u64::from(id)),
             Self::Unnamed(number) => (14, u64::from(number)),
+            Self::NativeDurations(status) => (15, u64::from(status.0)),
+            Self::CommandNative(number) => (16, u64::from(number)),
         }
     }
 
@@ -78,6 +84,8 @@ impl Key {
             12 => Self::CommandSeries(number as u32),
             13 => Self::CommandOf(number as EntryId),
             14 => Self::Unnamed(number as u32),
+            15 => Self::NativeDurations(StatusNumber(number as u8)),
+            16 => Self::CommandNative(number as u32),
             _ => return None,
         };
         // A number that is too large for its kind would be read as another's.
@@ -143,12 +151,15 @@ mod tests {
             Key::CommandSeries(4),
             Key::CommandOf(u32::MAX),
             Key::Unnamed(5),
+            Key::NativeDurations(StatusNumber(9)),
+            Key::CommandNative(6),
         ] {
             let (kind, number) = key.encode();
             assert_eq!(Key::decode(kind, number), Some(key));
         }
         for (kind, number) in [
-            (15, 0),
+            (17, 0),
+            (15, 256),
             (0, 1),
             (2, 1 << 16),
             (5, 256),

@@ -19,6 +19,8 @@ pub struct Settings {
     pub max_exit_codes: u16,
     /// `metrics.duration_buckets` in seconds.
     pub duration_buckets: Arc<[f64]>,
+    /// `metrics.native_histograms`.
+    pub native_histograms: bool,
     /// Of the account's filters (resource group, tags): another filter lists other results, so that the next
     /// complete scan is a baseline again.
     pub filter: u64,
@@ -57,6 +59,7 @@ impl Default for Settings {
             max_error_codes: 100,
             max_exit_codes: 100,
             duration_buckets: vec![1.0].into(),
+            native_histograms: false,
             filter: 7,
             pauses: Pauses::default(),
             commands: None,

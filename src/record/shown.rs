@@ -1,6 +1,7 @@
 //! The record as it is shown: an immutable picture that a scrape and a page are answered from.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::tally::commands::shown::ShownCommands;
 use super::tally::durations::ShownDurations;
 use super::tally::failures::shown::{ShownFailure, ShownFailures};
 use super::tally::timeline::ShownTimeline;
-use super::tally::totals::Exemplar;
+use super::tally::totals::{CountedTotal, Exemplar};
 use super::tally::work::Work;
 use crate::result::{KnownStatus, Seconds};
 
@@ -25,7 +26,7 @@ pub struct Counts {
     /// `cloud_assistant_recent_results`: what is in the window, and the known combinations at 0.
     recent: Vec<(ResultLabels, u64)>,
     /// `cloud_assistant_results_total`.
-    totals: Vec<(ResultLabels, u64, Option<Exemplar>)>,
+    totals: Vec<CountedTotal>,
     /// `metrics.duration_buckets`, in seconds.
     pub duration_buckets: Arc<[f64]>,
     /// `cloud_assistant_result_duration_seconds`.
@@ -34,8 +35,10 @@ pub struct Counts {
     oldest_open: Vec<(StatusNumber, Seconds)>,
     /// Time of the newest settled result, by InvocationStatus.
     newest: Vec<(StatusNumber, Seconds)>,
-    /// Deliveries: whether finished, number of the error code, how many.
-    deliveries: Vec<(bool, u16, u64)>,
+    /// Deliveries: whether finished, number of the error code, since when, how many.
+    deliveries: Vec<(bool, u16, Option<NonZeroU32>, u64)>,
+    /// When what begins with the first result was at 0.
+    pub start: Option<NonZeroU32>,
     /// Σ Dropped of counted results.
     pub dropped_bytes: u64,
     /// Open results that were given up.
@@ -76,6 +79,8 @@ pub struct ShownTotal<'a> {
     pub exit_code: &'a str,
     /// How many.
     pub value: u64,
+    /// When it was at 0; none where that is not known, and of a gauge.
+    pub start: Option<NonZeroU32>,
     /// The newest failure among them.
     pub exemplar: Option<&'a Exemplar>,
 }
@@ -96,23 +101,28 @@ impl Counts {
         let commands = tallies
             .commands
             .as_ref()
-            .map(|commands| commands.shown(&settings.duration_buckets, ledger.live_schedules()))
+            .map(|commands| {
+                let schedules = ledger.live_schedules();
+                commands.shown(&settings.duration_buckets, ledger.baseline.recorded_at, schedules)
+            })
             .map(|shown| ShownCommands {
                 overflow: if is_held { 0 } else { shown.overflow },
                 ..shown
             });
         let has_listed = tallies.has_begun();
+        let recorded_at = ledger.baseline.recorded_at;
         let work = if is_held { Work::default() } else { tallies.work };
         Self {
             labels: Arc::clone(labels),
             has_listed,
             recent: recent(labels, has_listed, tallies.window.counts()),
-            totals: tallies.totals.shown(),
+            start: tallies.totals.start(labels, recorded_at),
+            totals: tallies.totals.shown(recorded_at),
             duration_buckets: Arc::clone(&settings.duration_buckets),
-            durations: tallies.durations.shown(),
+            durations: tallies.durations.shown(recorded_at),
             oldest_open: oldest_open(ledger),
             newest: tallies.newest.shown(),
-            deliveries: tallies.deliveries.shown(),
+            deliveries: tallies.deliveries.shown(recorded_at),
             dropped_bytes: work.dropped_bytes,
             lost: work.lost,
             late: work.late,
@@ -142,6 +152,7 @@ impl Counts {
             oldest_open,
             newest,
             deliveries,
+            start,
             dropped_bytes,
             lost,
             late,
@@ -166,7 +177,7 @@ impl Counts {
             &other.reclassified,
             &other.overflow,
         );
-        let sizes = (has_listed, held, open, window, first_look);
+        let sizes = (has_listed, held, open, window, first_look, start);
         Arc::ptr_eq(labels, &other.labels)
             && sizes
                 == (
@@ -175,6 +186,7 @@ impl Counts {
                     &other.open,
                     &other.window,
                     &other.first_look,
+                    &other.start,
                 )
             && numbers == others
             && *recent == other.recent
@@ -196,7 +208,7 @@ impl Counts {
             let buckets = command
                 .durations
                 .as_ref()
-                .map_or(0, |(buckets, ..)| buckets.len() + 3);
+                .map_or(0, |durations| durations.buckets.len() + 3);
             command.counted.len() + command.recent.len() + buckets + 4
         });
         self.recent.len() + self.totals.len() + of_histograms + of_commands.sum::<usize>()
@@ -206,14 +218,20 @@ impl Counts {
     pub fn recent(&self) -> impl Iterator<Item = ShownTotal<'_>> {
         self.recent
             .iter()
-            .map(|(combination, value)| self.shown(*combination, *value, None))
+            .map(|(combination, value)| self.shown(*combination, *value, None, None))
     }
 
     /// `cloud_assistant_results_total`, in a fixed order.
     pub fn totals(&self) -> impl Iterator<Item = ShownTotal<'_>> {
-        self.totals
-            .iter()
-            .map(|(combination, value, exemplar)| self.shown(*combination, *value, exemplar.as_ref()))
+        self.totals.iter().map(|total| {
+            let CountedTotal {
+                labels,
+                value,
+                start,
+                exemplar,
+            } = total;
+            self.shown(*labels, *value, *start, exemplar.as_ref())
+        })
     }
 
     /// The oldest open result's start by InvocationStatus.
@@ -230,12 +248,14 @@ impl Counts {
             .map(|(status, time)| (self.labels.status_text(*status), *time))
     }
 
-    /// OssOutputStatus, OssOutputErrorCode and how many.
-    pub fn deliveries(&self) -> impl Iterator<Item = (&'static str, &str, u64)> {
-        self.deliveries.iter().map(|(finished, error_code, value)| {
-            let status = if *finished { "Finished" } else { "Failed" };
-            (status, self.labels.error_codes.text(*error_code), *value)
-        })
+    /// OssOutputStatus, OssOutputErrorCode, since when and how many.
+    pub fn deliveries(&self) -> impl Iterator<Item = (&'static str, &str, Option<NonZeroU32>, u64)> {
+        self.deliveries
+            .iter()
+            .map(|(finished, error_code, start, value)| {
+                let status = if *finished { "Finished" } else { "Failed" };
+                (status, self.labels.error_codes.text(*error_code), *start, *value)
+            })
     }
 
     /// The newest results that did not succeed, newest first.
@@ -262,6 +282,7 @@ impl Counts {
         &'a self,
         combination: ResultLabels,
         value: u64,
+        start: Option<NonZeroU32>,
         exemplar: Option<&'a Exemplar>,
     ) -> ShownTotal<'a> {
         ShownTotal {
@@ -269,6 +290,7 @@ impl Counts {
             error_code: self.labels.error_codes.text(combination.error_code),
             exit_code: self.labels.exit_codes.text(combination.exit_code),
             value,
+            start,
             exemplar,
         }
     }

@@ -111,7 +111,7 @@ fn failures(counts: &Counts) -> (Option<u64>, usize) {
 fn histograms(counts: &Counts) -> Vec<(&str, u64)> {
     let durations = counts.durations.iter();
     durations
-        .map(|durations| (counts.status_of(durations), durations.count))
+        .map(|durations| (counts.status_of(durations), durations.histogram.count))
         .collect()
 }
 

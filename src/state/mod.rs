@@ -24,9 +24,9 @@ use group_commit::GroupCommit;
 
 /// The version of the format that this program writes, in every backend: tables, and what the values of some pairs are.
 ///
-/// Version 2, as version 1: there is the number of the last save; the number of each scope and when it was last in use;
+/// Version 3, as the others: there is the number of the last save; the number of each scope and when it was last in use;
 /// and, by the scope's number, its pairs. What the values of some of them are has changed; whoever saves them says how.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Keeps pairs so that they outlive a crash. Calls block.
 pub trait Backend: Debug + Send + Sync {

@@ -1,9 +1,11 @@
 //! The formats: each an encoder that takes families and their points.
 
 mod open_metrics;
+mod protobuf;
 mod text;
 
 pub(super) use open_metrics::OpenMetrics;
+pub(super) use protobuf::Protobuf;
 pub(super) use text::Text;
 
 use super::point::Sink;
@@ -15,6 +17,8 @@ pub enum Format {
     Text,
     /// `application/openmetrics-text; version=1.0.0`.
     OpenMetrics,
+    /// Delimited `io.prometheus.client.MetricFamily`.
+    Protobuf,
 }
 
 /// Writes what it takes in a format of lines.

@@ -4,12 +4,6 @@ use super::Encoder;
 use super::text::{Text, write, write_header, write_labels};
 use crate::expose::point::{Exemplar, Family, Label, Sink, Value};
 
-/// The units that a name may end with, which are told apart.
-const UNITS: [&str; 2] = ["seconds", "bytes"];
-
-/// An exemplar's names and values together have at most so many characters.
-const MAX_EXEMPLAR: usize = 128;
-
 /// Encodes OpenMetrics.
 #[derive(Debug, Default)]
 pub(in crate::expose) struct OpenMetrics {
@@ -24,6 +18,10 @@ impl OpenMetrics {
     pub(in crate::expose) fn go_on_from(&mut self, text: &Text) {
         self.lines.go_on_from(text);
     }
+
+    fn exemplar(&mut self, exemplar: Option<&Exemplar<'_>>) {
+        write_exemplar(self.lines.end(), exemplar);
+    }
 }
 
 impl Sink for OpenMetrics {
@@ -31,8 +29,7 @@ impl Sink for OpenMetrics {
         self.lines.begin(family);
         let to = self.lines.end();
         write_header(to, family, "");
-        let unit = family.name.rsplit('_').next();
-        if let Some(unit) = unit.filter(|unit| UNITS.contains(unit)) {
+        if let Some(unit) = family.unit() {
             write(to, format_args!("# UNIT {} {unit}\n", family.name));
         }
     }
@@ -42,15 +39,18 @@ impl Sink for OpenMetrics {
     }
 
     fn point(&mut self, labels: &[Label<'_>], value: Value<'_>) {
-        self.lines.point(labels, value);
-        if let Value::WithExemplar(_, exemplar) = value
-            && exemplar.fits()
-        {
-            let to = self.lines.end();
-            to.pop();
-            to.push_str(" # {");
-            write_labels(to, &exemplar.labels);
-            write(to, format_args!("}} 1 {}\n", exemplar.time));
+        match value {
+            Value::Counted(counted) => {
+                self.lines.point(labels, value);
+                self.exemplar(counted.exemplar.as_ref());
+            }
+            Value::Histogram(histogram) if !histogram.exemplars.is_empty() => {
+                self.lines.histogram(labels, histogram, |lines, bucket| {
+                    let exemplar = histogram.exemplars.get(bucket);
+                    write_exemplar(lines, exemplar.and_then(Option::as_ref));
+                });
+            }
+            _ => self.lines.point(labels, value),
         }
     }
 }
@@ -69,18 +69,47 @@ impl Encoder for OpenMetrics {
     }
 }
 
-impl Exemplar<'_> {
-    fn fits(&self) -> bool {
-        let characters = self
-            .labels
-            .map(|(name, value)| name.len() + value.chars().count());
-        characters.iter().sum::<usize>() <= MAX_EXEMPLAR
+/// Writes an exemplar behind the line that has been written.
+fn write_exemplar(to: &mut String, exemplar: Option<&Exemplar<'_>>) {
+    if let Some(exemplar) = exemplar.filter(|exemplar| exemplar.fits()) {
+        to.pop();
+        to.push_str(" # {");
+        write_labels(to, &exemplar.labels);
+        write(to, format_args!("}} {} {}\n", exemplar.value, exemplar.time));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expose::point::{Counted, Histogram, Start};
+
+    #[test]
+    fn buckets_have_exemplars_of_their_own() {
+        let exemplar = |value| Exemplar {
+            labels: [("i", "x"), ("j", "y")],
+            value,
+            time: 9,
+        };
+        let mut open_metrics = OpenMetrics::default();
+        open_metrics.lines.begin(&Family::histogram("a", ""));
+        open_metrics.of(&[("b", "c")]);
+        let histogram = Histogram {
+            bounds: &[1.0, 5.0],
+            cumulative: &[1, 1],
+            count: 2,
+            sum: 8_u64.into(),
+            start: Start::Unknown,
+            exemplars: &[Some(exemplar(1)), None, Some(exemplar(7))],
+            native: None,
+        };
+        open_metrics.point(&[], Value::Histogram(histogram));
+        assert_eq!(
+            open_metrics.written(),
+            "a_bucket{b=\"c\",le=\"1.0\"} 1 # {i=\"x\",j=\"y\"} 1 9\na_bucket{b=\"c\",le=\"5.0\"} 1\n\
+             a_bucket{b=\"c\",le=\"+Inf\"} 2 # {i=\"x\",j=\"y\"} 7 9\na_sum{b=\"c\"} 8\na_count{b=\"c\"} 2\n"
+        );
+    }
 
     #[test]
     fn headers_of_both_formats() {
@@ -106,9 +135,15 @@ mod tests {
             open_metrics.lines.begin(&Family::counter("x", ""));
             let exemplar = Exemplar {
                 labels: [("a", "bc"), ("d", &long)],
+                value: 1,
                 time: 7,
             };
-            open_metrics.point(&[], Value::WithExemplar(3, exemplar));
+            let counted = Counted {
+                value: 3,
+                start: Start::Unknown,
+                exemplar: Some(exemplar),
+            };
+            open_metrics.point(&[], Value::Counted(counted));
             let expected = format!("x_total 3{}\n", suffix.replace('…', &long));
             assert_eq!(open_metrics.written(), expected);
         }

@@ -43,8 +43,8 @@ impl Sink for Text {
     fn point(&mut self, labels: &[Label<'_>], value: Value<'_>) {
         match value {
             Value::Number(number) => self.number(labels, number),
-            Value::WithExemplar(count, _) => self.number(labels, count.into()),
-            Value::Histogram(histogram) => self.histogram(labels, histogram),
+            Value::Counted(counted) => self.number(labels, counted.value.into()),
+            Value::Histogram(histogram) => self.histogram(labels, histogram, |_, _| {}),
         }
     }
 }
@@ -89,23 +89,32 @@ impl Text {
         self.value(number);
     }
 
-    fn histogram(&mut self, labels: &[Label<'_>], histogram: Histogram<'_>) {
+    /// The lines of a histogram; behind that of each bucket `and` may write more, knowing which it is.
+    pub(super) fn histogram(
+        &mut self,
+        labels: &[Label<'_>],
+        histogram: Histogram<'_>,
+        and: impl Fn(&mut String, usize),
+    ) {
         let Histogram {
             bounds,
             cumulative,
             count,
             sum,
+            ..
         } = histogram;
         // Taken out so that the lines can be written meanwhile.
         let mut known = std::mem::take(&mut self.bounds);
         known.become_those(bounds);
-        for (bound, count) in known.texts().zip(cumulative) {
+        for (place, (bound, count)) in known.texts().zip(cumulative).enumerate() {
             self.series("_bucket", labels, &[("le", bound)]);
             self.value((*count).into());
+            and(&mut self.written, place);
         }
         self.bounds = known;
         self.series("_bucket", labels, &[("le", "+Inf")]);
         self.value(count.into());
+        and(&mut self.written, bounds.len());
         self.series("_sum", labels, &[]);
         self.value(sum);
         self.series("_count", labels, &[]);
@@ -242,6 +251,7 @@ pub(super) fn write(to: &mut String, what: impl Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expose::point::Start;
 
     #[test]
     fn canonical_floats_are_those_of_go() {
@@ -300,6 +310,9 @@ mod tests {
                 cumulative,
                 count: 9,
                 sum: u64::MAX.into(),
+                start: Start::Unknown,
+                exemplars: &[],
+                native: None,
             };
             text.point(&[("b", "c")], Value::Histogram(histogram));
         }

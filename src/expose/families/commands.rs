@@ -2,7 +2,7 @@
 
 use super::Points::EachOfCommands;
 use super::{OfScopes, polled};
-use crate::expose::point::{Family, Histogram, Sink, Value};
+use crate::expose::point::{Family, Sink, Value};
 use crate::record::{Counts, ShownCommand};
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
@@ -19,9 +19,9 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
     (
         RESULTS,
         EachOfCommands(|counts, command, to| {
-            for (status, value) in &command.counted {
+            for (status, start, value) in &command.counted {
                 let status = ("invocation_status", counts.status_text(*status));
-                to.point(&[status], (*value).into());
+                to.point(&[status], Value::counted(*value, (*start).into()));
             }
         }),
     ),
@@ -54,13 +54,8 @@ pub(super) static FAMILIES: [OfScopes; 7] = [
     (
         DURATIONS,
         EachOfCommands(|counts, command, to| {
-            if let Some((cumulative, count, sum)) = &command.durations {
-                let histogram = Histogram {
-                    bounds: &counts.duration_buckets,
-                    cumulative,
-                    count: *count,
-                    sum: (*sum).into(),
-                };
+            if let Some(durations) = &command.durations {
+                let histogram = super::histogram(&counts.duration_buckets, durations, &[]);
                 to.point(&[], Value::Histogram(histogram));
             }
         }),

@@ -16,12 +16,12 @@ pub use process::Process;
 pub(super) use registered::registered;
 pub(super) use replica::{OF_STANDBY, of_replica};
 
-use crate::record::{Counts, ShownCommand};
+use crate::record::{Counts, ShownCommand, ShownHistogram};
 use crate::requests::{Action, ShownTally};
 use crate::scope::Scope;
 use crate::view::ScopeView;
 
-use super::point::{Family, Label, Number, Sink};
+use super::point::{Exemplar, Family, Histogram, Label, Native, Number, Sink, Value};
 use super::subjects::{Facet, Subject};
 
 /// Said of everything that comes from the cloud, since it is not asked when Prometheus scrapes.
@@ -84,7 +84,7 @@ impl Points {
             }
             Self::OneOfCounts(value) => {
                 if let Some(counts) = counts {
-                    to.point(&[], value(counts).into());
+                    to.point(&[], Value::counted(value(counts), counts.start.into()));
                 }
             }
             Self::Each(points) => {
@@ -110,6 +110,26 @@ impl Points {
                 }
             }
         }
+    }
+}
+
+fn histogram<'a>(
+    bounds: &'a [f64],
+    shown: &'a ShownHistogram,
+    exemplars: &'a [Option<Exemplar<'a>>],
+) -> Histogram<'a> {
+    let native = shown.native.as_ref().map(|native| Native {
+        zero: native.zero,
+        buckets: &native.buckets,
+    });
+    Histogram {
+        bounds,
+        cumulative: &shown.buckets,
+        count: shown.count,
+        sum: shown.sum.into(),
+        start: shown.start.into(),
+        exemplars,
+        native,
     }
 }
 

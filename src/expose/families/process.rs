@@ -99,6 +99,11 @@ impl Process {
         }
     }
 
+    /// In Unix time.
+    pub(in crate::expose) fn start_time(&self) -> f64 {
+        self.start_time
+    }
+
     /// Gives its families as they are now; without those that cannot be read.
     pub(in crate::expose) fn all(&self, to: &mut dyn Sink) {
         let reading = Reading {

@@ -4,7 +4,7 @@
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use crate::expose::point::{Family, Histogram, Kind, Label, Sink, Value};
+use crate::expose::point::{Family, Histogram, Kind, Label, Sink, Start, Value};
 
 /// Gives what a registry gathered.
 pub(in crate::expose) fn registered(families: &[MetricFamily], to: &mut dyn Sink) {
@@ -50,6 +50,9 @@ fn histogram(metric: &Metric, to: &mut dyn Sink) {
         cumulative: &cumulative,
         count: histogram.get_sample_count(),
         sum: histogram.get_sample_sum().into(),
+        start: Start::Process,
+        exemplars: &[],
+        native: None,
     };
     to.point(&[], Value::Histogram(histogram));
 }

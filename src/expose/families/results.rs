@@ -2,8 +2,8 @@
 
 use super::Points::{EachOfCounts, OneOfCounts};
 use super::{OfScopes, polled};
-use crate::expose::point::{Exemplar, Family, Histogram, Label, Value};
-use crate::record::ShownTotal;
+use crate::expose::point::{Counted, Exemplar, Family, Label, Value};
+use crate::record::{self, DurationExemplar, ShownTotal};
 
 pub(in crate::expose) const RESULTS: Family<'static> = Family::counter(
     "cloud_assistant_results",
@@ -39,13 +39,13 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
         DURATIONS,
         EachOfCounts(|counts, to| {
             for durations in &counts.durations {
-                let histogram = Histogram {
-                    bounds: &counts.duration_buckets,
-                    cumulative: &durations.buckets,
-                    count: durations.count,
-                    sum: durations.sum.into(),
-                };
                 let status = ("invocation_status", counts.status_of(durations));
+                let exemplars: Vec<Option<Exemplar<'_>>> = durations
+                    .exemplars
+                    .iter()
+                    .map(|found| found.as_ref().map(of_bucket))
+                    .collect();
+                let histogram = super::histogram(&counts.duration_buckets, &durations.histogram, &exemplars);
                 to.point(&[status], Value::Histogram(histogram));
             }
         }),
@@ -85,9 +85,9 @@ pub(super) static FAMILIES: [OfScopes; 8] = [
             polled!("Deliveries of output to OSS by how they ended, counted once each."),
         ),
         EachOfCounts(|counts, to| {
-            for (status, error_code, value) in counts.deliveries() {
+            for (status, error_code, start, value) in counts.deliveries() {
                 let labels = [("delivery_status", status), ("error_code", error_code)];
-                to.point(&labels, value.into());
+                to.point(&labels, Value::counted(value, start.into()));
             }
         }),
     ),
@@ -110,15 +110,22 @@ fn combination<'a>(shown: &ShownTotal<'a>) -> [Label<'a>; 3] {
 
 /// With the newest failure among them, where there is one.
 fn counted<'a>(shown: &ShownTotal<'a>) -> Value<'a> {
-    match shown.exemplar {
-        Some(exemplar) => {
-            let labels = [
-                ("invoke_id", &*exemplar.invoke_id),
-                ("instance_id", &*exemplar.instance_id),
-            ];
-            let time = exemplar.time;
-            Value::WithExemplar(shown.value, Exemplar { labels, time })
-        }
-        None => shown.value.into(),
+    let exemplar = shown.exemplar.map(|result| exemplar(result, 1));
+    Value::Counted(Counted {
+        value: shown.value,
+        start: shown.start.into(),
+        exemplar,
+    })
+}
+
+fn of_bucket(found: &DurationExemplar) -> Exemplar<'_> {
+    exemplar(&found.of, found.seconds)
+}
+
+fn exemplar(of: &record::Exemplar, value: u32) -> Exemplar<'_> {
+    Exemplar {
+        labels: [("invoke_id", &*of.invoke_id), ("instance_id", &*of.instance_id)],
+        value,
+        time: of.time,
     }
 }

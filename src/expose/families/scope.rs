@@ -2,7 +2,7 @@
 
 use super::OfScopes;
 use super::Points::{Each, EachOfCounts, One, OneOfCounts};
-use crate::expose::point::Family;
+use crate::expose::point::{Family, Value};
 use crate::requests::Reason;
 
 pub(super) static FAMILIES: [OfScopes; 12] = [
@@ -97,7 +97,7 @@ pub(super) static FAMILIES: [OfScopes; 12] = [
             let labels = ["invocation_status", "error_code", "exit_code"];
             let commands = counts.commands.iter().map(|shown| ("command", shown.overflow));
             for (label, value) in labels.into_iter().zip(counts.overflow).chain(commands) {
-                to.point(&[("label", label)], value.into());
+                to.point(&[("label", label)], Value::counted(value, counts.start.into()));
             }
         }),
     ),

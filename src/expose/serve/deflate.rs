@@ -15,7 +15,7 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 const STORED_BYTES: usize = u16::MAX as usize;
 
 /// A piece of a body.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::expose) struct Part {
     plain: Bytes,
     deflated: Bytes,
@@ -114,14 +114,14 @@ impl Joined {
         }
     }
 
-    /// One gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
-    pub(in crate::expose) fn gzip(&self, more: &str) -> Vec<Bytes> {
+    /// One gzip member, more behind it. That is not compressed: it is short, and would be again and again.
+    pub(in crate::expose) fn gzip(&self, more: &[u8]) -> Vec<Bytes> {
         let mut checksum = self.checksum.clone();
         let mut behind = Hasher::new();
-        behind.update(more.as_bytes());
+        behind.update(more);
         checksum.combine(&behind);
         let length = self.length.wrapping_add(more.len() as u32);
-        let mut end = stored(more.as_bytes());
+        let mut end = stored(more);
         end.extend(checksum.finalize().to_le_bytes());
         end.extend(length.to_le_bytes());
         vec![self.deflated.clone(), end.into()]
@@ -168,7 +168,7 @@ mod tests {
     fn gzip(texts: &[String], more: &str) -> Vec<Bytes> {
         let mut deflater = Deflater::default();
         let parts: Vec<Part> = texts.iter().map(|text| deflater.part(text.as_bytes())).collect();
-        Joined::new(|| parts.iter()).gzip(more)
+        Joined::new(|| parts.iter()).gzip(more.as_bytes())
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         let mut deflater = Deflater::default();
         let text = "metric{x=\"y\"} 1\n".repeat(100);
         let [_, second] = [(); 2].map(|()| deflater.part(text.as_bytes()));
-        assert!(read(&Joined::new(|| [&second].into_iter()).gzip("")) == text);
+        assert!(read(&Joined::new(|| [&second].into_iter()).gzip(b"")) == text);
     }
 
     proptest! {

@@ -30,6 +30,13 @@ impl Answer {
     pub fn content_type(self) -> &'static str {
         match (self.format, self.escaping) {
             (Format::Text, _) => "text/plain; version=0.0.4; charset=utf-8",
+            (Format::Protobuf, false) => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+            (Format::Protobuf, true) => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+                 escaping=underscores"
+            }
             (Format::OpenMetrics, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             (Format::OpenMetrics, true) => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
@@ -39,7 +46,7 @@ impl Answer {
 }
 
 /// A range of `Accept` that takes one of our formats in.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Range {
     /// Of ranges that take the same format in, the most specific decides (RFC 9110, section 12.5.1): `*/*`, `text/*`,
     /// the type, the type with its version.
@@ -59,60 +66,102 @@ impl Range {
     }
 }
 
-/// The format with the higher weight; of equal ones the first. Where neither is accepted, it is the one that is not
-/// refused: text, unless only OpenMetrics is not.
-///
-/// OpenMetrics is for those who name it with its version: a wildcard is for what everybody can read.
-fn format(accept: &str) -> (Format, bool) {
-    let (mut text, mut open_metrics): (Option<Range>, Option<Range>) = (None, None);
-    for (position, element) in accept.split(',').enumerate() {
-        let mut pieces = element.split(';').map(str::trim);
-        let media_type = pieces.next().unwrap_or_default().to_ascii_lowercase();
-        let (mut version, mut weight, mut escaping) = (None, 1.0, false);
-        for parameter in pieces {
-            let Some((name, value)) = parameter.split_once('=') else {
-                continue;
-            };
+/// What a media range says beside its type.
+#[derive(Default)]
+struct Parameters<'a> {
+    version: Option<&'a str>,
+    proto: Option<&'a str>,
+    encoding: Option<&'a str>,
+    weight: Option<f64>,
+    escaping: bool,
+}
+
+impl<'a> Parameters<'a> {
+    fn read(pieces: impl Iterator<Item = &'a str>) -> Self {
+        let mut parameters = Self::default();
+        for (name, value) in pieces.filter_map(|piece| piece.split_once('=')) {
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
-                "version" => version = Some(value),
-                "q" => weight = self::weight(value),
+                "version" => parameters.version = Some(value),
+                "proto" => parameters.proto = Some(value),
+                "encoding" => parameters.encoding = Some(value),
+                "q" => parameters.weight = Some(weight(value)),
                 "escaping" => {
-                    escaping = ["allow-utf-8", "underscores", "dots", "values"].contains(&value);
+                    parameters.escaping = ["allow-utf-8", "underscores", "dots", "values"].contains(&value);
                 }
                 _ => {}
             }
         }
-        let (format, specificity) = match (media_type.as_str(), version) {
-            ("application/openmetrics-text", Some("1.0.0")) => (&mut open_metrics, 3),
-            ("text/plain", Some("0.0.4")) => (&mut text, 3),
-            ("text/plain", None) => (&mut text, 2),
-            ("text/*", _) => (&mut text, 1),
-            ("*/*", _) => (&mut text, 0),
+        parameters
+    }
+}
+
+/// The format with the highest weight; of equal ones the first. Where none is accepted, it is the one that is not
+/// refused: text, unless only OpenMetrics is not.
+///
+/// OpenMetrics is for those who name it with its version, protobuf for those who name its message and its encoding: a
+/// wildcard is for what everybody can read.
+fn format(accept: &str) -> (Format, bool) {
+    // By format.
+    let mut ranges: [Option<Range>; 3] = [None; 3];
+    for (position, element) in accept.split(',').enumerate() {
+        let mut pieces = element.split(';').map(str::trim);
+        let media_type = pieces.next().unwrap_or_default().to_ascii_lowercase();
+        let parameters = Parameters::read(pieces);
+        let (format, specificity) = match (media_type.as_str(), &parameters) {
+            (
+                "application/vnd.google.protobuf",
+                Parameters {
+                    proto: Some("io.prometheus.client.MetricFamily"),
+                    encoding: Some("delimited"),
+                    ..
+                },
+            ) => (Format::Protobuf, 3),
+            (
+                "application/openmetrics-text",
+                Parameters {
+                    version: Some("1.0.0"),
+                    ..
+                },
+            ) => (Format::OpenMetrics, 3),
+            (
+                "text/plain",
+                Parameters {
+                    version: Some("0.0.4"),
+                    ..
+                },
+            ) => (Format::Text, 3),
+            ("text/plain", Parameters { version: None, .. }) => (Format::Text, 2),
+            ("text/*", _) => (Format::Text, 1),
+            ("*/*", _) => (Format::Text, 0),
             _ => continue,
         };
         let range = Range {
             specificity,
-            weight,
+            weight: parameters.weight.unwrap_or(1.0),
             position,
-            escaping,
+            escaping: parameters.escaping,
         };
-        *format = Some(range.or(*format));
+        let of_format = &mut ranges[format as usize];
+        *of_format = Some(range.or(*of_format));
     }
-    let is_open_metrics = match (&text, &open_metrics) {
-        (_, None) => text.is_some_and(|text| text.weight == 0.0 && text.specificity > 0),
-        (None, Some(open_metrics)) => open_metrics.weight > 0.0,
-        (Some(text), Some(open_metrics)) => {
-            open_metrics.weight > text.weight
-                || (open_metrics.weight == text.weight
-                    && open_metrics.weight > 0.0
-                    && open_metrics.position < text.position)
+    let formats = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+    let accepted = formats.into_iter().zip(ranges);
+    let accepted =
+        accepted.filter_map(|(format, range)| Some((format, range.filter(|range| range.weight > 0.0)?)));
+    let best = accepted.reduce(|best, other| {
+        let (one, two) = (best.1, other.1);
+        let is_better = two.weight > one.weight || (two.weight == one.weight && two.position < one.position);
+        if is_better { other } else { best }
+    });
+    let [text, open_metrics, _] = ranges;
+    match best {
+        Some((Format::Text, _)) => (Format::Text, false),
+        Some((format, range)) => (format, range.escaping),
+        None if open_metrics.is_none() && text.is_some_and(|text| text.specificity > 0) => {
+            (Format::OpenMetrics, false)
         }
-    };
-    let escaping = is_open_metrics && open_metrics.is_some_and(|range| range.escaping);
-    match is_open_metrics {
-        true => (Format::OpenMetrics, escaping),
-        false => (Format::Text, false),
+        None => (Format::Text, false),
     }
 }
 
@@ -151,25 +200,188 @@ fn gzip(accept_encoding: &str) -> bool {
 mod tests {
     use super::*;
 
-    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-        application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
-        text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-    const PROMETHEUS_3_PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
-        encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
-        application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
-        text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-    const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
-        application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    const PROTOBUF: &str =
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+
+    /// What servers send, in their own short forms: `PB`, `OM1`, `OM0`, `T1`, `T0`, `ESC` (see [`written_out`]).
+    const SERVERS: [(&str, &str, &str, bool); 20] = [
+        (
+            "2.34 - 2.48",
+            "OM1,OM0;q=0.75,T0;q=0.5,*/*;q=0.1",
+            OPEN_METRICS,
+            false,
+        ),
+        (
+            "2.40 - 2.48, native histograms",
+            "PB,OM1;q=0.8,OM0;q=0.75,T0;q=0.5,*/*;q=0.1",
+            PROTOBUF,
+            false,
+        ),
+        (
+            "2.49 - 2.55",
+            "OM1;q=0.5,OM0;q=0.4,T0;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+            false,
+        ),
+        (
+            "2.49 - 2.55, protobuf first",
+            "PB;q=0.5,OM1;q=0.4,OM0;q=0.3,T0;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            false,
+        ),
+        (
+            "2.55, utf8-names",
+            "OM1ESC;q=0.5,OM0ESC;q=0.4,T0ESC;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+            true,
+        ),
+        (
+            "2.55, utf8-names, protobuf first",
+            "PBESC;q=0.5,OM1ESC;q=0.4,OM0ESC;q=0.3,T0ESC;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            true,
+        ),
+        (
+            "3.0 - 3.2.0",
+            "OM1ESC;q=0.6,OM0ESC;q=0.5,T1ESCESC;q=0.4,T0ESC;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+            true,
+        ),
+        (
+            "3.0 - 3.2.0, protobuf first",
+            "PBESC;q=0.6,OM1ESC;q=0.5,OM0ESC;q=0.4,T1ESCESC;q=0.3,T0ESC;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            true,
+        ),
+        (
+            "3.2.1 - 3.3",
+            "OM1ESC;q=0.6,OM0ESC;q=0.5,T1ESC;q=0.4,T0ESC;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+            true,
+        ),
+        (
+            "3.4 - 3.14",
+            "OM1ESC;q=0.6,OM0;q=0.5,T1ESC;q=0.4,T0;q=0.3,*/*;q=0.2",
+            OPEN_METRICS,
+            true,
+        ),
+        (
+            "3.4 - 3.14, protobuf first",
+            "PB;q=0.6,OM1ESC;q=0.5,OM0;q=0.4,T1ESC;q=0.3,T0;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            false,
+        ),
+        // Of later versions what is known is the rule by which weights are made.
+        (
+            "weights from 7",
+            "OM1ESC;q=0.7,OM0;q=0.6,T1ESC;q=0.5,T0;q=0.4,*/*;q=0.3",
+            OPEN_METRICS,
+            true,
+        ),
+        (
+            "OpenMetrics 2 before protobuf",
+            "OM2;q=0.7,PB;q=0.6,OM1;q=0.5,OM0;q=0.4,T1;q=0.3,T0;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            false,
+        ),
+        ("OpenMetrics 2 alone", "OM2;q=0.7,*/*;q=0.6", TEXT, false),
+        ("one protocol: text", "T0;q=0.6,*/*;q=0.5", TEXT, false),
+        ("one protocol: protobuf", "PB;q=0.6,*/*;q=0.5", PROTOBUF, false),
+        (
+            "protobuf last",
+            "OM1ESC;q=0.6,T0;q=0.5,PB;q=0.4,*/*;q=0.3",
+            OPEN_METRICS,
+            true,
+        ),
+        ("text before protobuf", "T0;q=0.6,PB;q=0.5,*/*;q=0.4", TEXT, false),
+        ("VictoriaMetrics", "T0;q=1,*/*;q=0.1", TEXT, false),
+        (
+            "Alloy",
+            "PB;q=0.6,OM1;escaping=underscores;q=0.5,OM0;q=0.4,T1;escaping=underscores;q=0.3,T0;q=0.2,*/*;q=0.1",
+            PROTOBUF,
+            false,
+        ),
+    ];
+
+    fn written_out(short: &str) -> String {
+        let forms = [
+            ("ESC", ";escaping=allow-utf-8"),
+            (
+                "PB",
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+            ),
+            ("OM2", "application/openmetrics-text;version=2.0.0"),
+            ("OM1", "application/openmetrics-text;version=1.0.0"),
+            ("OM0", "application/openmetrics-text;version=0.0.1"),
+            ("T1", "text/plain;version=1.0.0"),
+            ("T0", "text/plain;version=0.0.4"),
+        ];
+        let all = forms.iter();
+        all.fold(short.to_owned(), |text, (form, long)| text.replace(form, long))
+    }
+
+    #[test]
+    fn every_server_gets_what_it_wants_most() {
+        for (server, short, expected, escaping) in SERVERS {
+            let accept = written_out(short);
+            let expected = match escaping {
+                true => format!("{expected}; escaping=underscores"),
+                false => expected.to_owned(),
+            };
+            assert_eq!(
+                Answer::to(Some(&accept), None).content_type(),
+                expected,
+                "{server}"
+            );
+        }
+    }
+
+    #[test]
+    fn protobuf_is_for_those_who_name_it_and_want_it_most() {
+        let table = [
+            ("PB", PROTOBUF),
+            ("PB;q=0.001", PROTOBUF),
+            ("PB;q=0", TEXT),
+            ("PB;q=0,text/plain;q=0", OPEN_METRICS),
+            ("PB;q=0.1,text/plain;q=0", PROTOBUF),
+            ("PB;q=0.5,*/*;q=0.6", TEXT),
+            ("PB,*/*", PROTOBUF),
+            ("*/*,PB", TEXT),
+            ("OM1,PB", OPEN_METRICS),
+            ("PB,OM1", PROTOBUF),
+            ("PB;q=0.5,PB;q=0.9,OM1;q=0.7", PROTOBUF),
+            ("application/vnd.google.protobuf", TEXT),
+            ("application/vnd.google.protobuf;encoding=delimited", TEXT),
+            ("application/*,application/vnd.google.protobuf;q=0.5", TEXT),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+                TEXT,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text,T0;q=0.1",
+                TEXT,
+            ),
+            (
+                "Application/Vnd.Google.Protobuf; Encoding=\"delimited\" ; PROTO=io.prometheus.client.MetricFamily",
+                PROTOBUF,
+            ),
+        ];
+        for (short, expected) in table {
+            let accept = written_out(short);
+            assert_eq!(
+                Answer::to(Some(&accept), None).content_type(),
+                expected,
+                "{short}"
+            );
+        }
+    }
 
     #[test]
     fn formats() {
-        let text = "text/plain; version=0.0.4; charset=utf-8";
-        let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        let escaping = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores";
+        let (text, open_metrics) = (TEXT, OPEN_METRICS);
         let table = [
-            (Some(PROMETHEUS_3), escaping),
-            (Some(PROMETHEUS_3_PROTOBUF), escaping),
-            (Some(PROMETHEUS_2), open_metrics),
             (None, text),
             (Some("*/*"), text),
             (

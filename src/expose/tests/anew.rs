@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::*;
-use super::{account, row, scope_view, settings};
+use super::{ACCEPTS, account, row, scope_view, settings};
 use crate::clock::Now;
 use crate::record::{Counts, Findings, Record, Settings, Sweep};
 use crate::requests::{Action, Reason};
@@ -52,18 +52,20 @@ fn pictures() -> [Arc<Counts>; 3] {
     ]
 }
 
-/// The bodies of both formats, plain and as they are compressed, without the process.
-fn bodies(exposition: &Exposition) -> Vec<String> {
-    let formats = [None, Some("application/openmetrics-text;version=1.0.0")];
+/// The bodies of every format, plain and as they are compressed, without the process, whose metrics come last.
+fn bodies(exposition: &Exposition) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
-    for accept in formats {
+    for accept in ACCEPTS {
         let plain = exposition.body(Answer::to(accept, None)).concat();
         let gzip = exposition.body(Answer::to(accept, Some("gzip"))).concat();
-        let mut text = String::new();
-        GzDecoder::new(&gzip[..]).read_to_string(&mut text).unwrap();
-        for text in [String::from_utf8(plain).unwrap(), text] {
-            let (text, _) = text.split_once("# HELP process_").unwrap();
-            bodies.push(text.to_owned());
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&gzip[..]).read_to_end(&mut unpacked).unwrap();
+        for mut body in [plain, unpacked] {
+            let process = b"process_cpu_seconds";
+            let process = body.windows(process.len()).position(|bytes| bytes == process);
+            // In protobuf there is a length of one byte and a tag before the name, and the length of that.
+            body.truncate(process.unwrap() - 3);
+            bodies.push(body);
         }
     }
     bodies
@@ -75,12 +77,16 @@ proptest! {
     #[test]
     fn a_rendering_beside_an_older_one_is_as_one_of_everything(
         steps in vec((0..8_u8, 0..60_usize, any::<bool>()), 1..40),
+        asks_before in any::<bool>(),
     ) {
         let pictures = pictures();
         let registry = Registry::new();
         let requests = Arc::new(Requests::new(&registry).unwrap());
         let new = || Exposition::new(registry.clone(), Process::new(UNIX_EPOCH), Arc::clone(&requests));
         let (exposition, board) = (new(), Board::new());
+        if asks_before {
+            exposition.body(Answer::to(ACCEPTS[2], None));
+        }
         let scope = |number: usize| Scope::new(&format!("account-{}", number % 7), &format!("region-{number}"));
         for (step, number, renders) in steps {
             let scope = scope(number);
@@ -127,6 +133,8 @@ proptest! {
             }
         }
         exposition.render(&board);
+        let is_kept_along = exposition.is_written(Format::Protobuf);
+        prop_assert_eq!(is_kept_along, asks_before);
         let everything = new();
         everything.render(&board);
         prop_assert!(bodies(&exposition) == bodies(&everything));
@@ -156,4 +164,43 @@ fn what_has_not_changed_is_the_same_memory() {
     let new = after.iter().filter(|chunk| !addresses.contains(&chunk.as_ptr()));
     // That of the polls; and the process, whose metrics are those of the moment.
     assert_eq!((before.len(), new.count()), (after.len(), 2));
+}
+
+/// A format that nobody asks for costs nothing.
+#[test]
+fn protobuf_is_written_while_somebody_asks_for_it() {
+    let registry = Registry::new();
+    let requests = Arc::new(Requests::new(&registry).unwrap());
+    let exposition = Exposition::new(registry, Process::new(UNIX_EPOCH), requests);
+    let board = Board::new();
+    board.publish(scope_view(Scope::new("a", "region")));
+    let protobuf = |encoding| exposition.body(Answer::to(ACCEPTS[2], encoding));
+    for accept in &ACCEPTS[..2] {
+        exposition.render(&board);
+        exposition.body(Answer::to(*accept, None));
+        assert!(
+            !exposition.is_written(Format::Protobuf),
+            "nobody has asked for it"
+        );
+    }
+    let first = protobuf(None);
+    assert!(exposition.is_written(Format::Protobuf));
+    let mut view = ScopeView::clone(&board.view().scopes[&Scope::new("a", "region")]);
+    view.work.polls += 1;
+    board.publish(view);
+    exposition.render(&board);
+    assert!(exposition.is_written(Format::Protobuf), "it is written along");
+    let second = protobuf(None);
+    let is_new = |chunk: &&Bytes| first.iter().all(|before| before.as_ptr() != chunk.as_ptr());
+    // The polls, and the process.
+    assert_eq!(
+        (second.len(), second.iter().filter(is_new).count()),
+        (first.len(), 2)
+    );
+    let later = Instant::now() + PROTOBUF_IS_KEPT;
+    assert!(exposition.is_protobuf_asked(later - LONGEST_REST));
+    assert!(!exposition.is_protobuf_asked(later + LONGEST_REST));
+    *exposition.protobuf_asked.lock().unwrap() = Instant::now().checked_sub(PROTOBUF_IS_KEPT);
+    exposition.render(&board);
+    assert!(!exposition.is_written(Format::Protobuf), "nobody asks any more");
 }

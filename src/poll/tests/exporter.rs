@@ -1,6 +1,7 @@
 //! The exporter of these tests: polls without a network, a record, and what of it has been saved.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::cloud::Cloud;
@@ -241,8 +242,8 @@ impl Exporter {
         let shown = self.counts().commands.unwrap().commands.into_iter();
         shown
             .map(|shown| {
-                let counted: u64 = shown.counted.iter().map(|(_, value)| value).sum();
-                assert_eq!(shown.durations.unwrap().1, counted, "every duration is known");
+                let counted: u64 = shown.counted.iter().map(|(.., value)| value).sum();
+                assert_eq!(shown.durations.unwrap().count, counted, "every duration is known");
                 (shown.command.into(), counted)
             })
             .filter(|(_, counted)| *counted > 0)
@@ -283,11 +284,12 @@ impl Exporter {
             let name = format!("total {} {}", shown.invocation_status, shown.exit_code);
             *counters.entry(name).or_default() += shown.value;
         }
-        for (status, code, value) in counts.deliveries() {
+        for (status, code, _, value) in counts.deliveries() {
             counters.insert(format!("delivery {status} {code}"), value);
         }
         for durations in &counts.durations {
             let status = counts.status_of(durations).to_owned();
+            let durations = &durations.histogram;
             for (le, value) in counts.duration_buckets.iter().zip(&durations.buckets) {
                 counters.insert(format!("durations {status} {le}"), *value);
             }
@@ -295,15 +297,53 @@ impl Exporter {
             counters.insert(format!("durations {status} sum"), durations.sum);
         }
         for command in counts.commands.iter().flat_map(|commands| &commands.commands) {
-            for (status, value) in &command.counted {
+            for (status, _, value) in &command.counted {
                 let name = format!("command {} {}", command.command, counts.status_text(*status));
                 counters.insert(name, *value);
             }
-            if let Some((_, count, sum)) = &command.durations {
-                counters.insert(format!("command {} count", command.command), *count);
-                counters.insert(format!("command {} sum", command.command), *sum);
+            if let Some(durations) = &command.durations {
+                counters.insert(format!("command {} count", command.command), durations.count);
+                counters.insert(format!("command {} sum", command.command), durations.sum);
             }
         }
         counters
+    }
+
+    /// When each counter and histogram was at 0, as it is shown.
+    pub(super) fn starts(&mut self) -> BTreeMap<String, Option<NonZeroU32>> {
+        let counts = self.record.counts(self.steady).filter(|counts| counts.has_listed);
+        let Some(counts) = counts else {
+            return BTreeMap::new();
+        };
+        let totals = counts.totals();
+        let mut starts: BTreeMap<String, Option<NonZeroU32>> = totals
+            .map(|total| {
+                let name = [total.invocation_status, total.error_code, total.exit_code].join(" ");
+                (name, total.start)
+            })
+            .collect();
+        starts.extend(
+            counts
+                .deliveries()
+                .map(|(status, code, start, _)| (format!("delivery {status} {code}"), start)),
+        );
+        starts.extend(counts.durations.iter().map(|durations| {
+            let status = counts.status_of(durations);
+            (format!("durations {status}"), durations.histogram.start)
+        }));
+        for command in counts.commands.iter().flat_map(|commands| &commands.commands) {
+            let name = |of: &str| format!("command {} {of}", command.command);
+            for (status, start, _) in &command.counted {
+                starts.insert(name(counts.status_text(*status)), *start);
+            }
+            starts.extend(
+                command
+                    .durations
+                    .iter()
+                    .map(|durations| (name("durations"), durations.start)),
+            );
+        }
+        starts.insert("the rest".to_owned(), counts.start);
+        starts
     }
 }

@@ -343,6 +343,7 @@ proptest! {
         let mut exporter = Exporter::new();
         let mut model: Option<Model> = None;
         let mut before: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut started, mut clock_was_right) = (BTreeMap::new(), true);
         for event in &events {
             // Results of the same second cannot be told apart by their time.
             exporter.pass(&mut cloud, 1);
@@ -365,6 +366,18 @@ proptest! {
                 prop_assert!(*value >= was, "{name} went back from {was} to {value}");
             }
             before.extend(counters);
+            clock_was_right &= exporter.clock_off == 0;
+            for (name, start) in exporter.starts() {
+                // One ahead of a clock that has stepped back is not shown.
+                let Some(start) = start else {
+                    prop_assert!(!clock_was_right, "{name} has no start");
+                    continue;
+                };
+                prop_assert!(start.get() <= exporter.record.recorded_at(), "{name}: {start}");
+                prop_assert!(start.get() < cloud.now || !clock_was_right, "{name}: {start}");
+                let was = started.insert(name.clone(), start);
+                prop_assert!(was.is_none_or(|was| was == start), "{name} moved from {was:?} to {start}");
+            }
         }
         let seen = Model::of(&cloud, cloud.now);
         let began = cloud.now;

@@ -1,8 +1,9 @@
 //! `cloud_assistant_output_deliveries_total`: deliveries of output to OSS that have ended.
 
-use super::hold::{Counter, Hold, OnHold};
+use super::hold::{Beginning, Counter, OnHold, Start};
 use crate::record::fact::Fact;
 use crate::record::table::{Table, decode};
+use crate::result::Seconds;
 
 /// Whether finished (or failed), and the number of the error code.
 type Outcome = (bool, u16);
@@ -19,12 +20,12 @@ impl Deliveries {
         counter.is_some_and(|counter| self.counters.restore_value(key, counter))
     }
 
-    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, start: Start) {
         if let Fact::Delivered {
             delivery, error_code, ..
         } = *fact
         {
-            let begin = || Counter::new(Hold::NEW);
+            let begin = || Counter::new(Beginning::held(start));
             let outcome = (delivery.finished, error_code);
             let counter = self.counters.change_or_begin(outcome, begin);
             counter.increment();
@@ -32,21 +33,23 @@ impl Deliveries {
     }
 
     /// Begins those without a code, where they are not there.
-    pub(super) fn begin(&mut self, hold: Hold) {
+    pub(super) fn begin(&mut self, beginning: Beginning) {
         for finished in [true, false] {
-            self.counters.begin((finished, 0), || Counter::new(hold));
+            self.counters.begin((finished, 0), || Counter::new(beginning));
         }
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.counters.each(|counter| on_hold(&mut counter.hold));
+        self.counters.each(|counter| on_hold(&mut counter.beginning.hold));
     }
 
-    /// Whether finished, the number of the error code, and how many.
-    pub(in crate::record) fn shown(&self) -> Vec<(bool, u16, u64)> {
+    /// Whether finished, the number of the error code, since when, and how many.
+    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<(bool, u16, Start, u64)> {
         let counters = self.counters.iter();
-        counters
-            .map(|((finished, error_code), counter)| (*finished, *error_code, counter.shown()))
-            .collect()
+        let shown = counters.map(|((finished, error_code), counter)| {
+            let start = counter.beginning.start_until(recorded_at);
+            (*finished, *error_code, start, counter.shown())
+        });
+        shown.collect()
     }
 }

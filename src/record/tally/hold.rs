@@ -4,12 +4,88 @@
 //! suspend and no slow disk cuts it short. It is saved as it passes, and so is its end before a value is shown: what
 //! has been shown is never taken back, not by a crash nor by a longer `metrics.new_series_hold`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a series is still shown at 0.
+use crate::result::Seconds;
+
+/// When a series was certainly at 0, in Unix time: the end of the last poll before the one that it began with, or the
+/// beginning of that one where it was the first. None where an earlier version has begun the series, or where no clock
+/// was right.
+pub(in crate::record) type Start = Option<NonZeroU32>;
+
+/// How a series has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SavedBeginning", into = "SavedBeginning")]
+pub(in crate::record) struct Beginning {
+    /// It never moves: whoever sees a later one takes the counter for one that was reset.
+    pub start: Start,
+    pub hold: Hold,
+}
+
+/// The same as it is saved. Format version 2 has the first two, which say nothing of the start.
+#[derive(Serialize, Deserialize)]
+enum SavedBeginning {
+    Over,
+    On { seen_for: u32 },
+    OverSince { start: NonZeroU32 },
+    OnSince { start: NonZeroU32, seen_for: u32 },
+}
+
+impl From<Beginning> for SavedBeginning {
+    fn from(Beginning { start, hold }: Beginning) -> Self {
+        match (start, hold) {
+            (None, Hold::Over) => Self::Over,
+            (None, Hold::On { seen_for, .. }) => Self::On { seen_for },
+            (Some(start), Hold::Over) => Self::OverSince { start },
+            (Some(start), Hold::On { seen_for, .. }) => Self::OnSince { start, seen_for },
+        }
+    }
+}
+
+impl From<SavedBeginning> for Beginning {
+    fn from(saved: SavedBeginning) -> Self {
+        let on = |seen_for| Hold::On {
+            seen_for,
+            noted: None,
+        };
+        let (start, hold) = match saved {
+            SavedBeginning::Over => (None, Hold::Over),
+            SavedBeginning::On { seen_for } => (None, on(seen_for)),
+            SavedBeginning::OverSince { start } => (Some(start), Hold::Over),
+            SavedBeginning::OnSince { start, seen_for } => (Some(start), on(seen_for)),
+        };
+        Self { start, hold }
+    }
+}
+
+impl Beginning {
+    /// That of a series which is held at 0 first.
+    pub(in crate::record) fn held(start: Start) -> Self {
+        Self {
+            start,
+            hold: Hold::NEW,
+        }
+    }
+
+    /// That of a series which is shown as it is.
+    pub(in crate::record) fn shown(start: Start) -> Self {
+        Self {
+            start,
+            hold: Hold::Over,
+        }
+    }
+
+    /// The start as it is shown: one that lies ahead of the last poll is of a clock that was wrong.
+    pub(in crate::record) fn start_until(self, recorded_at: Seconds) -> Start {
+        self.start.filter(|start| start.get() <= recorded_at)
+    }
+}
+
+/// Whether a series is still shown at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::record) enum Hold {
     /// Its value is shown.
     Over,
@@ -18,7 +94,6 @@ pub(in crate::record) enum Hold {
         /// So long, in milliseconds.
         seen_for: u32,
         /// When that was noted, by the process's own time in milliseconds; none before a picture has had the series.
-        #[serde(skip)]
         noted: Option<u64>,
     },
 }
@@ -73,8 +148,8 @@ impl Hold {
 pub(in crate::record) struct Counter {
     /// How many.
     pub value: u64,
-    /// Whether it is still shown at 0.
-    pub hold: Hold,
+    /// Since when, and whether it is still shown at 0.
+    pub beginning: Beginning,
 }
 
 /// No counter that goes up by one gets there: 300,000 years of a thousand results a second.
@@ -87,13 +162,17 @@ impl Counter {
     }
 
     /// At 0.
-    pub(in crate::record) fn new(hold: Hold) -> Self {
-        Self { value: 0, hold }
+    pub(in crate::record) fn new(beginning: Beginning) -> Self {
+        Self { value: 0, beginning }
     }
 
     /// What is shown of it.
     pub(in crate::record) fn shown(self) -> u64 {
-        if self.hold.is_on() { 0 } else { self.value }
+        if self.beginning.hold.is_on() {
+            0
+        } else {
+            self.value
+        }
     }
 
     /// One more, up to the largest number that there is.
@@ -129,7 +208,8 @@ mod tests {
             }
         );
         // A crash, and a start after any time, whatever the clock says.
-        let mut hold: Hold = postcard::from_bytes(&postcard::to_stdvec(&hold).unwrap()).unwrap();
+        let saved = postcard::to_stdvec(&Beginning { start: None, hold }).unwrap();
+        let Beginning { mut hold, .. } = postcard::from_bytes(&saved).unwrap();
         assert_eq!(hold.seen(SECOND, SECOND * 90), Some(SECOND * 51));
         assert!(hold.pass(51_000, 90_000) && !hold.is_on());
         assert!(!hold.pass(52_000, 1_000_000), "a longer hold takes nothing back");
@@ -139,5 +219,35 @@ mod tests {
     fn where_nothing_is_held_what_is_new_is_shown_at_once() {
         let mut hold = Hold::NEW;
         assert!(hold.pass(0, 0) && !hold.is_on());
+    }
+
+    /// As the last program of format version 2 has saved it, and as it is saved now.
+    #[test]
+    fn what_was_saved_without_a_start_has_none() {
+        let on = |seen_for| Hold::On {
+            seen_for,
+            noted: None,
+        };
+        let start = NonZeroU32::new(300);
+        for (bytes, start, hold) in [
+            (&[0][..], None, Hold::Over),
+            (&[1, 0xc8, 1], None, on(200)),
+            (&[2, 0xac, 2], start, Hold::Over),
+            (&[3, 0xac, 2, 0xc8, 1], start, on(200)),
+        ] {
+            let beginning = Beginning { start, hold };
+            assert_eq!(postcard::to_stdvec(&beginning).unwrap(), bytes);
+            assert_eq!(postcard::from_bytes::<Beginning>(bytes).unwrap(), beginning);
+        }
+        for damaged in [&[4][..], &[2, 0], &[3, 0, 1], &[2, 0xff, 0xff, 0xff, 0xff, 0xff]] {
+            assert!(postcard::from_bytes::<Beginning>(damaged).is_err(), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_ahead_of_the_clock_is_not_shown() {
+        let beginning = Beginning::held(NonZeroU32::new(300));
+        assert_eq!(beginning.start_until(299), None);
+        assert_eq!(beginning.start_until(300), NonZeroU32::new(300));
     }
 }

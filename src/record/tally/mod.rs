@@ -6,6 +6,7 @@ pub(super) mod deliveries;
 pub(super) mod durations;
 pub(super) mod failures;
 pub(super) mod hold;
+pub(super) mod native;
 pub(super) mod newest;
 pub(super) mod past;
 pub(super) mod timeline;
@@ -14,6 +15,7 @@ pub(super) mod window;
 pub(super) mod work;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use commands::Commands;
@@ -22,7 +24,7 @@ use deliveries::Deliveries;
 use durations::Durations;
 use failures::Failures;
 use failures::shown::ShownFailures;
-use hold::{Hold, OnHold, milliseconds};
+use hold::{Beginning, OnHold, Start, milliseconds};
 use newest::Newest;
 use past::PastResults;
 use timeline::Timeline;
@@ -57,6 +59,8 @@ pub(super) struct Tallies {
     applied: Applied,
     /// Whether there was a baseline before what is told now.
     pub has_looked: bool,
+    /// When the series that begin with what is told now were at 0.
+    start: Start,
     /// Whether a result has ever been listed: the series of results exist from then on.
     has_begun: bool,
     /// What is saved of commands though none are selected any more: with the next save it goes.
@@ -70,7 +74,7 @@ impl Tallies {
             hold: settings.new_series_hold,
             window: Window::new(settings.window),
             totals: Totals::default(),
-            durations: Durations::new(&settings.duration_buckets),
+            durations: Durations::new(settings),
             deliveries: Deliveries::default(),
             newest: Newest::default(),
             work: Work::default(),
@@ -80,6 +84,7 @@ impl Tallies {
             listed: ListedResults::default(),
             applied: Applied::default(),
             has_looked: false,
+            start: None,
             has_begun: false,
             unselected: BTreeSet::new(),
         }
@@ -90,18 +95,25 @@ impl Tallies {
         let Context { identities, labels } = context;
         // What the baseline lists does not count: long before something does, all is seen at 0. But not where nothing
         // is shown of it: whoever keeps the past shows nothing.
-        let of_baseline = if self.past.is_some() {
-            Hold::NEW
-        } else {
-            Hold::Over
+        let of_baseline = match self.past {
+            Some(_) => Beginning::held(self.start),
+            None => Beginning::shown(self.start),
         };
         if !self.has_begun && matches!(fact, Fact::Moved { .. } | Fact::Settled(_)) {
-            self.begin(if self.has_looked { Hold::NEW } else { of_baseline }, labels);
+            let is_first = !self.has_looked;
+            self.begin(
+                if is_first {
+                    of_baseline
+                } else {
+                    Beginning::held(self.start)
+                },
+                labels,
+            );
         }
         self.window.on(fact, identities);
-        self.totals.on(fact);
-        self.durations.on(fact, of_baseline);
-        self.deliveries.on(fact);
+        self.totals.on(fact, self.start);
+        self.durations.on(fact, self.start, of_baseline);
+        self.deliveries.on(fact, self.start);
         self.newest.on(fact, identities);
         self.work.on(fact);
         self.failures.on(fact, identities);
@@ -118,11 +130,19 @@ impl Tallies {
         }
     }
 
-    /// From now on there are the series of results: they are saved with their holds.
-    fn begin(&mut self, hold: Hold, labels: &LabelTexts) {
+    /// What is told next begins series that were at 0 then, at the latest.
+    pub(super) fn begin_at(&mut self, seconds: Seconds) {
+        self.start = NonZeroU32::new(seconds);
+        if let Some(commands) = &mut self.commands {
+            commands.begin_at(self.start);
+        }
+    }
+
+    /// From now on there are the series of results: they are saved with their beginnings.
+    fn begin(&mut self, beginning: Beginning, labels: &LabelTexts) {
         self.has_begun = true;
-        self.totals.begin(hold, labels);
-        self.deliveries.begin(hold);
+        self.totals.begin(beginning, labels);
+        self.deliveries.begin(beginning);
     }
 
     /// Whether a result has ever been listed.
@@ -187,16 +207,19 @@ impl Tallies {
         match key {
             Key::Total(of) => labels.has(of) && self.totals.restore(of, bytes),
             Key::Durations(status) => labels.has_status(status) && self.durations.restore(status, bytes),
+            Key::NativeDurations(status) => self.durations.restore_native(status, bytes),
             Key::Delivery(finished, error_code) => {
                 labels.has_error_code(error_code) && self.deliveries.restore((finished, error_code), bytes)
             }
             Key::Failure(number) => self.failures.restore(number, bytes, labels),
-            Key::Command(_) | Key::CommandSeries(_) | Key::CommandOf(_) | Key::Unnamed(_) => {
-                match &mut self.commands {
-                    Some(commands) => commands.restore(key, bytes),
-                    None => self.unselected.insert(key),
-                }
-            }
+            Key::Command(_)
+            | Key::CommandSeries(_)
+            | Key::CommandOf(_)
+            | Key::Unnamed(_)
+            | Key::CommandNative(_) => match &mut self.commands {
+                Some(commands) => commands.restore(key, bytes),
+                None => self.unselected.insert(key),
+            },
             Key::Head | Key::Label(_) | Key::Entry(_) | Key::Open(_) | Key::Schedule(_) => false,
         }
     }
@@ -217,9 +240,10 @@ impl Tallies {
         self.has_begun = self.totals.has_begun(labels);
         if !self.has_begun && (has_listed || self.has_counted()) {
             // Earlier versions showed all of them from the first poll on, and saved none at 0.
-            self.begin(Hold::Over, labels);
+            self.begin(Beginning::shown(None), labels);
             self.durations.begin_known();
         }
+        self.durations.restored();
         self.window.advance(now, std::iter::empty());
         for (_, entry) in identities.iter() {
             self.window.add(entry.labels, entry);
@@ -249,6 +273,10 @@ impl Tallies {
         let delivery = |(finished, error_code)| Key::Delivery(finished, error_code);
         Change::all(self.totals.counters.changes(), Key::Total)
             .chain(Change::all(self.durations.histograms.changes(), Key::Durations))
+            .chain(Change::all(
+                self.durations.natives.changes(),
+                Key::NativeDurations,
+            ))
             .chain(Change::all(self.deliveries.counters.changes(), delivery))
             .chain(Change::all(self.failures.by_time.changes(), Key::Failure))
             .chain(self.commands.iter_mut().flat_map(Commands::changes))
@@ -348,11 +376,12 @@ mod tests {
         assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
         let work = tallies.work;
         assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
-        let totals = tallies.totals.shown();
-        let total = totals.iter().find(|total| total.0 == combination);
-        assert!(matches!(total, Some((_, 1, Some(exemplar))) if exemplar.time == NOW - 10));
+        let totals = tallies.totals.shown(NOW);
+        let total = totals.iter().find(|total| total.labels == combination).unwrap();
+        assert!(total.value == 1 && total.exemplar.as_ref().unwrap().time == NOW - 10);
         assert_eq!(tallies.window.counts().get(&combination), Some(&1));
-        assert_eq!(tallies.deliveries.shown(), [(false, 0, 0), (true, 0, 1)]);
+        let deliveries = tallies.deliveries.shown(NOW);
+        assert_eq!(deliveries, [(false, 0, None, 0), (true, 0, None, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);
         assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);
         assert_eq!(tallies.shown_failures().iter(&labels).len(), 3);

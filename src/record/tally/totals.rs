@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Counter, Hold, OnHold};
+use super::hold::{Beginning, Counter, OnHold, Start};
 use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::{Table, decode};
@@ -15,22 +15,22 @@ pub(in crate::record) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn on(&mut self, fact: &Fact<'_>) {
+    pub(super) fn on(&mut self, fact: &Fact<'_>, start: Start) {
         let Fact::Settled(settled) = fact else { return };
         if settled.how != How::Counted {
             return;
         }
         let combination = settled.labelled.labels;
-        let begin = || Total::new(Hold::NEW);
+        let begin = || Total::new(Beginning::held(start));
         let total = self.counters.change_or_begin(combination, begin);
         total.counter.increment();
         total.lead_to(settled);
     }
 
     /// Begins the zero combinations that are not there.
-    pub(super) fn begin(&mut self, hold: Hold, labels: &LabelTexts) {
+    pub(super) fn begin(&mut self, beginning: Beginning, labels: &LabelTexts) {
         for combination in labels.zeros() {
-            self.counters.begin(combination, || Total::new(hold));
+            self.counters.begin(combination, || Total::new(beginning));
         }
     }
 
@@ -46,11 +46,12 @@ impl Totals {
         let mut zeros = labels
             .zeros()
             .filter_map(|combination| self.counters.get(combination));
-        zeros.any(|total| total.counter.hold.is_on())
+        zeros.any(|total| total.counter.beginning.hold.is_on())
     }
 
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.counters.each(|total| on_hold(&mut total.counter.hold));
+        self.counters
+            .each(|total| on_hold(&mut total.counter.beginning.hold));
     }
 
     pub(super) fn restore(&mut self, of: ResultLabels, bytes: &[u8]) -> bool {
@@ -58,15 +59,38 @@ impl Totals {
         total.is_some_and(|total| self.counters.restore_value(of, total))
     }
 
-    pub(in crate::record) fn shown(&self) -> Vec<(ResultLabels, u64, Option<Exemplar>)> {
+    /// When the zero combinations were at 0, and with them whatever else begins with the first result.
+    pub(in crate::record) fn start(&self, labels: &LabelTexts, recorded_at: Seconds) -> Start {
+        let zeros = labels.zeros().map(|combination| {
+            let total = self.counters.get(combination)?;
+            total.counter.beginning.start_until(recorded_at)
+        });
+        zeros.min().flatten()
+    }
+
+    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<CountedTotal> {
         let totals = self.counters.iter();
-        let shown = totals.map(|(combination, total)| {
+        let shown = totals.map(|(labels, total)| {
             let value = total.counter.shown();
             let exemplar = total.exemplar.as_ref().filter(|_| value > 0);
-            (*combination, value, exemplar.cloned())
+            CountedTotal {
+                labels: *labels,
+                value,
+                start: total.counter.beginning.start_until(recorded_at),
+                exemplar: exemplar.cloned(),
+            }
         });
         shown.collect()
     }
+}
+
+/// A counter of results as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::record) struct CountedTotal {
+    pub labels: ResultLabels,
+    pub value: u64,
+    pub start: Start,
+    pub exemplar: Option<Exemplar>,
 }
 
 /// A counter of results in one combination.
@@ -89,10 +113,20 @@ pub struct Exemplar {
     pub instance_id: Box<str>,
 }
 
-impl Total {
-    fn new(hold: Hold) -> Self {
+impl Exemplar {
+    pub(super) fn new(ids: &Ids, time: Seconds) -> Self {
         Self {
-            counter: Counter::new(hold),
+            time,
+            invoke_id: ids.invoke_id.clone(),
+            instance_id: ids.instance_id.clone(),
+        }
+    }
+}
+
+impl Total {
+    fn new(beginning: Beginning) -> Self {
+        Self {
+            counter: Counter::new(beginning),
             exemplar: None,
         }
     }
@@ -107,16 +141,7 @@ impl Total {
             && !settled.is_success()
             && let Some(ids) = settled.ids
         {
-            let Ids {
-                invoke_id,
-                instance_id,
-                ..
-            } = ids.clone();
-            self.exemplar = Some(Exemplar {
-                time: settled.time,
-                invoke_id,
-                instance_id,
-            });
+            self.exemplar = Some(Exemplar::new(ids, settled.time));
         }
     }
 }

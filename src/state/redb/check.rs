@@ -24,7 +24,7 @@ pub(super) fn check(
     };
     let version = table.get("version")?.map(|found| found.value());
     match version {
-        Some(VERSION | 1) => {}
+        Some(1..=VERSION) => {}
         Some(version) if version > VERSION => {
             return Ok(Err(StateError::Newer {
                 path,
@@ -48,10 +48,10 @@ pub(super) fn check(
             revision_file: last.path().to_path_buf(),
         }));
     }
-    if version == Some(1)
-        && let Err(what) = upgrade::from_1(database, from_version_1)?
-    {
-        return Ok(Err(StateError::Damaged { path, what }));
-    }
-    Ok(Ok(()))
+    let upgraded = match version {
+        Some(1) => upgrade::from_1(database, from_version_1)?,
+        Some(2) => upgrade::from_2(database)?,
+        _ => Ok(()),
+    };
+    Ok(upgraded.map_err(|what| StateError::Damaged { path, what }))
 }

@@ -8,7 +8,7 @@ use super::format::{FORMAT, RECORD, SCOPES};
 use super::read_pairs;
 use crate::state::{Pair, Pairs, VERSION};
 
-/// What becomes of the pairs of one scope in format version 2: those whose values change, or why they are none of
+/// What becomes of the pairs of one scope of format version 1: those whose values change, or why they are none of
 /// version 1. It is for whoever saved them to say.
 pub struct FromVersion1(Box<Changed>);
 
@@ -31,7 +31,18 @@ impl fmt::Debug for FromVersion1 {
     }
 }
 
-/// Brings a file of version 1 up to version 2.
+/// Brings a file of version 2 up to this one. Its values are read as they are: what they do not say is unknown. But
+/// what is saved from now on says more, which a program of version 2 would take for damage.
+pub(super) fn from_2(database: &Database) -> Result<Result<(), String>, redb::Error> {
+    tracing::info!(version = VERSION, "bringing the state up to a later format");
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    transaction.open_table(FORMAT)?.insert("version", VERSION)?;
+    transaction.commit()?;
+    Ok(Ok(()))
+}
+
+/// Brings a file of version 1 up to this one.
 pub(super) fn from_1(database: &Database, changed: &FromVersion1) -> Result<Result<(), String>, redb::Error> {
     tracing::info!(version = VERSION, "bringing the state up to a later format");
     let mut transaction = database.begin_write()?;

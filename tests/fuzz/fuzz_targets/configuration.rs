@@ -299,6 +299,7 @@ const DOCUMENT: Kind = Kind::Keys(&[
             ),
             ("max_commands", NUMBERS),
             ("command_durations", Kind::Of(&["true", "false", "yes"])),
+            ("native_histograms", Kind::Of(&["true", "false", "yes"])),
         ]),
     ),
     ("x-anchors", NAMES),

@@ -20,10 +20,15 @@ fuzz_target!(|bytes: &[u8]| {
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
+const PROTOBUF: &str = "application/vnd.google.protobuf";
+
 /// Whatever is sent is answered, and what cannot be read is as if it had not been sent.
 fn anything(text: &str) {
     let answer = Answer::to(Some(text), Some(text));
-    assert!(answer.content_type().contains("charset=utf-8"));
+    let is_protobuf = answer.content_type().starts_with(PROTOBUF);
+    assert!(is_protobuf || answer.content_type().contains("charset=utf-8"));
+    // Nobody gets it who has not named it.
+    assert!(!is_protobuf || text.to_ascii_lowercase().contains(PROTOBUF));
     if !text.contains('"') {
         let with_unknown = format!("{text}, application/x-unknown;q=1");
         assert_eq!(Answer::to(Some(&with_unknown), Some(&with_unknown)), answer);
@@ -31,7 +36,7 @@ fn anything(text: &str) {
 }
 
 /// A media range with what makes ours of it.
-const RANGES: [(&str, Option<&str>); 10] = [
+const RANGES: [(&str, Option<&str>); 12] = [
     (OPEN_METRICS, Some("1.0.0")),
     ("text/plain", Some("0.0.4")),
     ("text/plain", None),
@@ -41,15 +46,21 @@ const RANGES: [(&str, Option<&str>); 10] = [
     ("text/plain", Some("1.0.0")),
     ("text/html", None),
     ("application/json", None),
-    ("application/vnd.google.protobuf", None),
+    (PROTOBUF, None),
+    // Its parameters are made where it is written.
+    (PROTOBUF, Some("delimited")),
+    (PROTOBUF, Some("text")),
 ];
+
+/// The place of the range that speaks of protobuf as it is served.
+const OF_PROTOBUF: usize = 10;
 
 /// Those that speak of the text format, the most specific first.
 const OF_TEXT: [usize; 4] = [1, 2, 3, 4];
 
 fn types(choices: &mut Unstructured<'_>) -> Result<()> {
     let mut weights: [Option<u16>; RANGES.len()] = [None; RANGES.len()];
-    let mut escaping = false;
+    let mut escaping = [false; RANGES.len()];
     let mut elements = Vec::new();
     for _ in 0..choices.int_in_range(0..=6)? {
         let place = choices.choose_index(RANGES.len())?;
@@ -58,20 +69,24 @@ fn types(choices: &mut Unstructured<'_>) -> Result<()> {
         }
         let (media_type, version) = RANGES[place];
         let mut parameters = Vec::new();
+        let is_protobuf = media_type == PROTOBUF;
+        if is_protobuf && version.is_some() {
+            let proto = any_case(choices, "proto")?;
+            parameters.push(format!("{proto}=io.prometheus.client.MetricFamily"));
+        }
         if let Some(version) = version {
+            let name = if is_protobuf { "encoding" } else { "version" };
             let quote = if choices.ratio(1_u8, 8)? { "\"" } else { "" };
             parameters.push(format!(
                 "{}={quote}{version}{quote}",
-                any_case(choices, "version")?
+                any_case(choices, name)?
             ));
         }
         let of_ours = *choices.choose(&["", "allow-utf-8", "underscores", "dots", "values", "nonsense"])?;
         if !of_ours.is_empty() {
             parameters.push(format!("escaping={of_ours}"));
         }
-        if place == 0 {
-            escaping = !matches!(of_ours, "" | "nonsense");
-        }
+        escaping[place] = !matches!(of_ours, "" | "nonsense");
         let (weight, written) = weight(choices)?;
         parameters.extend(written);
         weights[place] = Some(weight);
@@ -87,7 +102,15 @@ fn types(choices: &mut Unstructured<'_>) -> Result<()> {
     let text = OF_TEXT.iter().find(|place| weights[**place].is_some());
     let of_text = text.and_then(|place| weights[*place]).unwrap_or(0);
     let is_open_metrics = answer.content_type().starts_with(OPEN_METRICS);
+    let is_protobuf = answer.content_type().starts_with(PROTOBUF);
+    let protobuf = weights[OF_PROTOBUF].unwrap_or(0);
+    let others = of_text.max(weights[0].unwrap_or(0));
+    // Of equal weights the first is answered.
+    if protobuf != others || protobuf == 0 {
+        assert_eq!(is_protobuf, protobuf > others, "{accept}");
+    }
     match weights[0] {
+        _ if is_protobuf => {}
         // Not named, and so the one that is left where text is refused by its name.
         None => {
             let is_refused = text.is_some_and(|place| *place != 4) && of_text == 0;
@@ -98,9 +121,10 @@ fn types(choices: &mut Unstructured<'_>) -> Result<()> {
         }
         Some(_) => {}
     }
-    if is_open_metrics {
+    if is_open_metrics || is_protobuf {
         let named = answer.content_type().ends_with("escaping=underscores");
-        assert_eq!(named, escaping, "{accept}");
+        let place = if is_protobuf { OF_PROTOBUF } else { 0 };
+        assert_eq!(named, escaping[place], "{accept}");
     }
     Ok(())
 }

@@ -177,7 +177,7 @@ fn damage(choices: &mut Unstructured<'_>, pairs: &mut Pairs) -> Result<()> {
             pairs.insert((key.0, number), value);
         }
         2 => {
-            pairs.insert((choices.int_in_range(0..=15)?, number), value);
+            pairs.insert((choices.int_in_range(0..=17)?, number), value);
         }
         3 => {
             let length = choices.int_in_range(0..=12)?;

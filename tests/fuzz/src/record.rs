@@ -21,6 +21,7 @@ pub fn settings(hold: u32) -> Settings {
         max_error_codes: 3,
         max_exit_codes: 3,
         duration_buckets: vec![1.0, 60.0].into(),
+        native_histograms: hold > 0,
         filter: 7,
         pauses: Pauses::default(),
         commands: None,
@@ -70,6 +71,8 @@ pub fn row(number: u32, status: Status, code: u8, started: Seconds, finished: Op
 pub struct Picture {
     /// What may never decrease.
     pub counters: BTreeMap<String, u64>,
+    /// When counters were at 0, where that is known.
+    pub starts: BTreeMap<String, u32>,
     /// What may.
     pub gauges: BTreeMap<String, u64>,
 }
@@ -78,23 +81,31 @@ impl Picture {
     /// All that the counts have to show.
     pub fn of(counts: &Counts) -> Self {
         let mut picture = Self::default();
-        let counters = &mut picture.counters;
+        let (counters, starts) = (&mut picture.counters, &mut picture.starts);
         for total in counts.totals() {
             let labels = format!(
                 "{} {} {}",
                 total.invocation_status, total.error_code, total.exit_code
             );
-            counters.insert(format!("total {labels}"), total.value);
+            let name = format!("total {labels}");
+            starts.extend(total.start.map(|start| (name.clone(), start.get())));
+            counters.insert(name, total.value);
         }
         for durations in &counts.durations {
             let status = counts.status_of(durations);
+            let durations = &durations.histogram;
             counters.insert(format!("durations {status} sum"), durations.sum);
             counters.insert(format!("durations {status} count"), durations.count);
+            if let Some(native) = &durations.native {
+                let all: u64 = native.buckets.iter().map(|(_, count)| count).sum();
+                assert_eq!(native.zero + all, durations.count, "{native:?}");
+                counters.extend(native.buckets.iter().map(|(index, count)| (format!("native {status} {index}"), *count)));
+            }
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 counters.insert(format!("durations {status} {place}"), *bucket);
             }
         }
-        for (status, code, value) in counts.deliveries() {
+        for (status, code, _, value) in counts.deliveries() {
             counters.insert(format!("deliveries {status} {code}"), value);
         }
         let [status, error_code, exit_code] = counts.overflow;
@@ -109,11 +120,10 @@ impl Picture {
         ];
         counters.extend(single.map(|(name, value)| (name.to_owned(), value)));
         for command in counts.commands.iter().flat_map(|commands| &commands.commands) {
-            for (status, value) in &command.counted {
-                counters.insert(
-                    format!("command {} {}", command.command, counts.status_text(*status)),
-                    *value,
-                );
+            for (status, start, value) in &command.counted {
+                let name = format!("command {} {}", command.command, counts.status_text(*status));
+                starts.extend(start.map(|start| (name.clone(), start.get())));
+                counters.insert(name, *value);
             }
         }
         let gauges = &mut picture.gauges;
@@ -145,7 +155,7 @@ impl Picture {
         picture
     }
 
-    /// Panics where a counter is less than in an earlier picture; `told` is what has happened.
+    /// Panics where a counter is less than in an earlier picture, or was at 0 at another time; `told` is what has happened.
     pub fn assert_after(&self, earlier: &Self, told: &[String]) {
         for (name, before) in &earlier.counters {
             let now = self.counters.get(name).copied();
@@ -153,6 +163,11 @@ impl Picture {
                 now.unwrap_or(0) >= *before,
                 "{name}: {before}, then {now:?}: {told:?}"
             );
+        }
+        for (name, before) in &earlier.starts {
+            let now = self.starts.get(name);
+            // One ahead of the clock is not shown.
+            assert!(now.is_none_or(|now| now == before), "{name}: {before}, then {now:?}: {told:?}");
         }
     }
 

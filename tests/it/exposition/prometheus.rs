@@ -238,3 +238,83 @@ fn exemplars_of_failures_arrive_in_a_real_prometheus() {
         "{exemplars:?}"
     );
 }
+
+/// Debian's takes protobuf where it takes native histograms.
+#[test]
+fn a_real_prometheus_takes_protobuf_and_native_histograms() {
+    let directory = tempdir().unwrap();
+    let simulator = cloud(&[REGION]);
+    let more = "metrics: {new_series_hold: 0s, native_histograms: true, command_durations: true, \
+                commands: [{name: '.*'}]}\n";
+    let config = config(&simulator, directory.path(), &[REGION], more);
+    let exporter = Exporter::start(directory.path(), &config);
+    exporter.looked();
+    let truth = {
+        let mut cloud = simulator.cloud();
+        let region = cloud.region(ACCOUNT, REGION);
+        for seconds in [0, 1, 3, 60, 60, 60, 60, 60, 4000] {
+            region.add_settled(1, Outcome::success().lasting(seconds));
+        }
+        let failed = region.run("backup", ["i-failed"]);
+        region.settle(&failed, 0, Outcome::failed(7).lasting(100));
+        cloud.truth_since_baseline(ACCOUNT, REGION)
+    };
+    exporter.polled();
+    let arguments = ["--enable-feature=native-histograms"];
+    let prometheus = Prometheus::start_with(directory.path(), exporter.address(), "{}", &arguments);
+    let query = "sum by (invocation_status, error_code, exit_code) (cloud_assistant_results_total)";
+    eventually("the sums are those that were run", || {
+        (prometheus.results(query) == truth.results).then_some(())
+    });
+    let one = |query: &str| {
+        let results = prometheus.query(query);
+        assert_eq!(results.len(), 1, "{query}: {results:?}");
+        results[0].1
+    };
+    assert_eq!(one("min_over_time(up[5m])"), 1.0, "no scrape has failed");
+    let durations = "cloud_assistant_result_duration_seconds{invocation_status=\"Success\"}";
+    assert_eq!(one(&format!("histogram_count({durations})")), 9.0);
+    assert_eq!(one(&format!("histogram_sum({durations})")), 4304.0);
+    // Of five in the bucket that ends at 64 s, and begins at 58.7 s.
+    let median = one(&format!("histogram_quantile(0.5, {durations})"));
+    assert!((58.0..=64.0).contains(&median), "{median}");
+    // The zero bucket is a bit wider than nothing.
+    assert!(one(&format!("histogram_quantile(0.05, {durations})")) < 1e-30);
+    let buckets = prometheus.query("cloud_assistant_result_duration_seconds_bucket");
+    assert!(
+        buckets.is_empty(),
+        "where it takes the one it leaves the other out: {buckets:?}"
+    );
+    let classic = one("sum(cloud_assistant_exporter_api_request_duration_seconds_bucket{le=\"+Inf\"})");
+    assert!(classic > 0.0, "what has no native part is as it was");
+    let exemplars = eventually("an exemplar", || {
+        let found = prometheus.exemplars("cloud_assistant_results_total");
+        (!found.is_empty()).then_some(found)
+    });
+    assert!(
+        exemplars
+            .iter()
+            .all(|exemplar| exemplar["instance_id"] == "i-failed"),
+        "{exemplars:?}"
+    );
+    // Every panel for native histograms has something to draw.
+    for outcome in Outcome::every_kind() {
+        let mut cloud = simulator.cloud();
+        cloud.region(ACCOUNT, REGION).add_settled(5, outcome.lasting(30));
+    }
+    let more = simulator.cloud().truth_since_baseline(ACCOUNT, REGION).results;
+    eventually("they have arrived", || {
+        (prometheus.results(query) == more).then_some(())
+    });
+    let panels = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/grafana/query-panels"))
+        .arg(format!("http://{}", prometheus.address()))
+        .arg("--native")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&panels.stdout) + String::from_utf8_lossy(&panels.stderr);
+    assert!(
+        panels.status.success() && said.contains("queries, 0 without data"),
+        "{said}"
+    );
+}

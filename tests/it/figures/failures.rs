@@ -29,6 +29,7 @@ fn settings() -> Settings {
         max_error_codes: 100,
         max_exit_codes: 100,
         duration_buckets: vec![1.0, 60.0].into(),
+        native_histograms: false,
         filter: 0,
         pauses: Pauses::default(),
         commands: None,

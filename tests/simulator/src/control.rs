@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer, JSON};
 use crate::shared::Shared;
 use crate::signature::{Request, pairs};
-use crate::{ApiError, DOCUMENTED, Fault, FaultKind, InvocationStatus, Outcome};
+use crate::{ApiError, DOCUMENTED, Fault, FaultKind, InvocationStatus, Outcome, truth};
 
 /// Answers `/simulator/…`.
 pub(crate) fn answer(shared: &Shared, request: &Request) -> Response<Answer> {
     let parameters: BTreeMap<String, String> = pairs(&request.query).into_iter().collect();
     let name = request.path.trim_start_matches("/simulator/");
     let done = match (request.method.as_str(), name) {
-        ("GET", "truth") => Ok(truth(shared)),
+        ("GET", "truth") => Ok(counts(shared)),
+        ("GET", "settled") => Ok(settled(shared)),
         ("GET", "misbehaviour") => Ok(misbehaviours(shared)),
         ("GET", "requests") => Ok(requests(shared)),
         ("GET", "errors") => Ok(documented_errors()),
@@ -30,7 +31,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Response<Answer> {
     }
 }
 
-fn truth(shared: &Shared) -> Value {
+fn counts(shared: &Shared) -> Value {
     let cloud = shared.cloud();
     let scopes: Vec<Value> = cloud
         .scopes()
@@ -47,6 +48,19 @@ fn truth(shared: &Shared) -> Value {
         })
         .collect();
     json!({ "now": cloud.now_text(), "scopes": scopes })
+}
+
+/// Every result that has settled since the baseline.
+fn settled(shared: &Shared) -> Value {
+    let cloud = shared.cloud();
+    let scopes = cloud.scopes().into_iter();
+    scopes
+        .filter_map(|(account, region_id)| {
+            let invocations = cloud.find_region(&account, &region_id)?.invocations.values();
+            let results: Vec<Value> = invocations.flat_map(truth::settled_since_baseline).collect();
+            Some(json!({"account": account, "region_id": region_id, "results": results}))
+        })
+        .collect()
 }
 
 fn misbehaviours(shared: &Shared) -> Value {

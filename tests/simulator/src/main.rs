@@ -17,8 +17,8 @@ A Cloud Assistant of our own, with an account and what runs in it.
   --paused           nothing happens before POST /simulator/resume
   --until-eof        ends when standard input does
 
-Unsigned, for scripts: GET /simulator/ with truth, requests, misbehaviour, errors, and POST
-/simulator/ with baseline, pause, resume, advance, tick, run, settle, add-settled, trouble,
+Unsigned, for scripts: GET /simulator/ with truth, settled, requests, misbehaviour, errors, and
+POST /simulator/ with baseline, pause, resume, advance, tick, run, settle, add-settled, trouble,
 misbehave, behave, fault, clear-faults, forget-requests.
 ";
 

@@ -88,16 +88,10 @@ impl Truth {
 
     /// Adds one row with its runs.
     pub(crate) fn add_row(&mut self, invocation: &Invocation, row: &Row, since: bool) {
-        for run in &row.history {
-            self.add_result(invocation, run, since && run.known, since && run.delivery_known);
+        for (result, known) in results_of(invocation, row) {
+            self.add_result(invocation, result, since && known, since && result.delivery_known);
         }
-        // The row of a schedule that has ended stands for its last run: one more only if the history lacks it.
-        let run = row.repeats.max(1);
-        let told = row.history.iter().any(|entry| entry.repeats == run);
-        let known = row.known || (invocation.is_scheduled() && run <= row.known_run);
-        if !told {
-            self.add_result(invocation, row, since && known, since && row.delivery_known);
-        } else if row.status.is_open() {
+        if is_told(row) && row.status.is_open() {
             *self.open.entry(row.status.to_string()).or_default() += 1;
         }
     }
@@ -141,6 +135,36 @@ impl Truth {
         }
         *self.results.entry(seen.class).or_default() += 1;
     }
+}
+
+/// Each result of an invocation that has settled since the baseline, for those who look at one by one.
+pub(crate) fn settled_since_baseline(invocation: &Invocation) -> impl Iterator<Item = Value> {
+    let results = invocation.rows.iter().flat_map(|row| results_of(invocation, row));
+    results.filter(|(_, known)| !known).filter_map(|(row, _)| {
+        let seen = Seen::of(invocation, row).filter(|seen| !seen.open)?;
+        let (status, error_code, exit_code) = seen.class;
+        Some(
+            json!({"invoke_id": invocation.invoke_id.as_str(), "instance_id": row.instance_id,
+            "command": invocation.command_name, "invocation_status": status, "error_code": error_code,
+            "exit_code": exit_code, "seconds": seen.duration,
+            "time": row.finished_time.or(row.stop_time).or(row.start_time)}),
+        )
+    })
+}
+
+/// The results that a row stands for: the runs of its history, and itself unless they tell of it; and whether the
+/// baseline knew each.
+fn results_of<'a>(invocation: &Invocation, row: &'a Row) -> impl Iterator<Item = (&'a Row, bool)> {
+    // The row of a schedule that has ended stands for its last run: one more only if the history lacks it.
+    let known = row.known || (invocation.is_scheduled() && row.repeats.max(1) <= row.known_run);
+    let runs = row.history.iter().map(|run| (run, run.known));
+    runs.chain((!is_told(row)).then_some((row, known)))
+}
+
+/// Whether the history has the run that the row shows.
+fn is_told(row: &Row) -> bool {
+    let run = row.repeats.max(1);
+    row.history.iter().any(|entry| entry.repeats == run)
 }
 
 /// What a reader can make of a row.

@@ -44,6 +44,40 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{- /* Whether the record is in PostgreSQL: not empty. What cannot be together is refused here. */ -}}
+{{- define "cloud-assistant-exporter.postgres" -}}
+{{- $secret := .Values.state.postgres.existingSecret }}
+{{- $config := .Values.config.state | default dict }}
+{{- if and (gt (int .Values.replicaCount) 1) (not $secret) }}
+{{- fail (printf "replicaCount is %d, and state.postgres.existingSecret is not set: without a record in PostgreSQL that replicas share, each would ask the cloud and count for itself (docs/high-availability.md)" (int .Values.replicaCount)) }}
+{{- end }}
+{{- if hasKey $config "postgres" }}
+{{- fail "config.state.postgres: set state.postgres of the values instead, which takes the URL from a Secret and leaves the claim out" }}
+{{- end }}
+{{- if and $secret (hasKey $config "path") }}
+{{- fail "config.state.path beside state.postgres.existingSecret: the record is in one place; remove config.state.path" }}
+{{- end }}
+{{- if and $secret .Values.persistence.existingClaim }}
+{{- fail "persistence.existingClaim beside state.postgres.existingSecret: the record is in one place. To take the one on the claim over see docs/high-availability.md, then remove persistence.existingClaim" }}
+{{- end }}
+{{- $secret }}
+{{- end }}
+
+{{- /* Replicas of one exporter on different nodes: two of a kind, and the shard if there is one. */ -}}
+{{- define "cloud-assistant-exporter.affinity" -}}
+{{- $own := deepCopy .root.Values.affinity }}
+{{- if and (gt (int .root.Values.replicaCount) 1) (not (hasKey $own "podAntiAffinity")) }}
+{{- $labels := printf "%s\n%s" (include "cloud-assistant-exporter.selectorLabels" .root) (include "cloud-assistant-exporter.shardLabel" .shard) | fromYaml }}
+{{- $selector := dict "matchLabels" $labels }}
+{{- $node := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $selector }}
+{{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "labelSelector" $selector }}
+{{- $_ := set $own "podAntiAffinity" (dict
+      "requiredDuringSchedulingIgnoredDuringExecution" (list $node)
+      "preferredDuringSchedulingIgnoredDuringExecution" (list (dict "weight" 100 "podAffinityTerm" $zone))) }}
+{{- end }}
+{{- with $own }}{{ toYaml . }}{{ end }}
+{{- end }}
+
 {{- /* One exporter for each shard, or one for everything: a list of {name, shard, config}. */ -}}
 {{- define "cloud-assistant-exporter.exporters" -}}
 {{- $fullname := include "cloud-assistant-exporter.fullname" . }}

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::OnHold;
+use super::hold::{OnHold, Start};
 use super::window::Window;
 use crate::record::fact::{Context, Fact, Settled};
 use crate::record::findings::{NamesUnavailable, Naming};
@@ -86,7 +86,7 @@ impl Commands {
         let commands = settings.commands.clone()?;
         Some(Self {
             known: KnownCommands::default(),
-            series: AllSeries::new(commands, &settings.duration_buckets),
+            series: AllSeries::new(commands, settings),
             of: Table::default(),
             window: Window::new(settings.window),
             unnamed: Table::default(),
@@ -337,6 +337,11 @@ impl Commands {
         }
     }
 
+    /// What begins from now on was at 0 then.
+    pub(super) fn begin_at(&mut self, start: Start) {
+        self.series.start = start;
+    }
+
     pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
         self.series.each_hold(on_hold);
     }
@@ -347,7 +352,8 @@ impl Commands {
         let series = Change::all(self.series.series.changes(), Key::CommandSeries);
         let of = Change::all(self.of.changes(), Key::CommandOf);
         let unnamed = Change::all(self.unnamed.changes(), Key::Unnamed);
-        known.chain(series).chain(of).chain(unnamed)
+        let natives = Change::all(self.series.natives.changes(), Key::CommandNative);
+        known.chain(series).chain(of).chain(unnamed).chain(natives)
     }
 
     /// Puts a saved pair back; `false` where no sound state has it.
@@ -364,6 +370,7 @@ impl Commands {
             // The next one needs a number too.
             Key::Unnamed(u32::MAX) => false,
             Key::Unnamed(number) => self.unnamed.restore(number, bytes),
+            Key::CommandNative(number) => self.series.restore_native(number, bytes),
             _ => false,
         }
     }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::identities::Entry;
 use crate::record::labels::{OTHER, StatusNumber};
-use crate::record::settings::CommandSettings;
+use crate::record::settings::{CommandSettings, Settings};
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
-use crate::record::tally::hold::{Counter, Hold, OnHold};
+use crate::record::tally::hold::{Beginning, Counter, Hold, OnHold, Start};
+use crate::record::tally::native::Native;
 use crate::record::tally::newest::Stale;
 use crate::result::{KnownStatus, Seconds, label_text};
 use crate::selection::SelectorSet;
@@ -61,8 +62,14 @@ pub(super) struct CommandResult {
 pub(super) struct AllSeries {
     pub settings: CommandSettings,
     duration_buckets: Arc<[f64]>,
+    /// Of series that begin now.
+    pub start: Start,
+    /// `metrics.native_histograms`.
+    pub shows_native: bool,
     /// The shared one first, where it is.
     pub series: Table<SeriesNumber, Series>,
+    /// Beside their histograms, where they have been asked for.
+    pub natives: Table<SeriesNumber, Native>,
     by_label: HashMap<Box<str>, SeriesNumber>,
     /// Newest times, of successes or of failures, that are to be found again.
     stale: Stale<(SeriesNumber, bool)>,
@@ -70,10 +77,13 @@ pub(super) struct AllSeries {
 
 impl AllSeries {
     /// None yet.
-    pub(super) fn new(settings: CommandSettings, duration_buckets: &Arc<[f64]>) -> Self {
+    pub(super) fn new(commands: CommandSettings, settings: &Settings) -> Self {
         Self {
-            settings,
-            duration_buckets: Arc::clone(duration_buckets),
+            settings: commands,
+            duration_buckets: Arc::clone(&settings.duration_buckets),
+            shows_native: settings.native_histograms,
+            natives: Table::default(),
+            start: None,
             series: Table::default(),
             by_label: HashMap::new(),
             stale: Stale::default(),
@@ -94,6 +104,9 @@ impl AllSeries {
             let label = if number == SHARED { OTHER } else { label };
             let series = self.begin(label);
             self.by_label.insert(series.label.clone(), number);
+            if self.shows_native && series.durations.is_some() {
+                self.natives.insert(number, Native::default());
+            }
             self.series.insert(number, series);
         }
         if let Some(series) = self.series.change_unsaved(number)
@@ -123,10 +136,15 @@ impl AllSeries {
             return;
         }
         let counter = series.counted.entry(result.status);
-        counter.or_insert_with(|| Counter::new(Hold::NEW)).increment();
+        counter
+            .or_insert_with(|| Counter::new(Beginning::held(self.start)))
+            .increment();
         series.overflow = series.overflow.saturating_add(u64::from(number == SHARED));
         if let (Some(durations), Some(seconds)) = (&mut series.durations, result.duration) {
             durations.observe(seconds);
+            if let Some(native) = self.natives.change(number) {
+                native.observe(seconds);
+            }
         }
     }
 
@@ -193,6 +211,27 @@ impl AllSeries {
         })
     }
 
+    /// Puts back what is saved beside a series' histogram.
+    pub(super) fn restore_native(&mut self, number: SeriesNumber, bytes: &[u8]) -> bool {
+        let series = self.series.get(number);
+        let Some(histogram) = series.and_then(|series| series.durations.as_ref()) else {
+            return false;
+        };
+        let native = decode(bytes).filter(|native: &Native| native.is_sound(histogram.count));
+        native.is_some_and(|native| self.natives.restore_value(number, native))
+    }
+
+    /// Those that are not there begin with what was counted before they were asked for.
+    fn begin_natives(&mut self) {
+        if self.shows_native {
+            for (number, series) in self.series.iter() {
+                if let Some(durations) = &series.durations {
+                    self.natives.begin(*number, || durations.as_native());
+                }
+            }
+        }
+    }
+
     /// After a start: series that are no longer selected go, and histograms that are new begin.
     pub(super) fn restored(&mut self) {
         let selection = &self.settings.selection;
@@ -210,17 +249,19 @@ impl AllSeries {
         });
         let series = &self.series;
         self.by_label.retain(|_, number| series.contains(*number));
+        self.natives.retain(|number, _| series.contains(number));
+        self.begin_natives();
     }
 
     /// The histogram of a new series, where they have one.
     fn empty_durations(&self) -> Option<Histogram> {
         let durations = self.settings.durations;
-        durations.then(|| Histogram::new(&self.duration_buckets, Hold::NEW))
+        durations.then(|| Histogram::new(&self.duration_buckets, Beginning::held(self.start)))
     }
 
     fn begin(&self, label: &str) -> Series {
         let settled = KnownStatus::ALL.into_iter().filter(|status| !status.is_open());
-        let zero = Counter::new(Hold::NEW);
+        let zero = Counter::new(Beginning::held(self.start));
         Series {
             label: label.into(),
             selectors: BTreeSet::new(),
@@ -237,8 +278,14 @@ impl AllSeries {
 impl Series {
     /// Whether each of its series is still shown at 0.
     pub(super) fn holds(&mut self) -> impl Iterator<Item = &mut Hold> {
-        let counters = self.counted.values_mut().map(|counter| &mut counter.hold);
-        let durations = self.durations.iter_mut().map(|durations| &mut durations.hold);
+        let counters = self
+            .counted
+            .values_mut()
+            .map(|counter| &mut counter.beginning.hold);
+        let durations = self
+            .durations
+            .iter_mut()
+            .map(|durations| &mut durations.beginning.hold);
         counters.chain(durations)
     }
 

@@ -1,12 +1,15 @@
 //! The series of selected commands as they are shown.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use super::Commands;
 use super::series::{Series, SeriesNumber};
 use crate::record::findings::NamesUnavailable;
 use crate::record::identities::EntryId;
 use crate::record::labels::StatusNumber;
+use crate::record::tally::durations::ShownHistogram;
+use crate::record::tally::native::Native;
 use crate::result::{Ids, Seconds};
 
 /// All series of commands of one scope.
@@ -25,16 +28,16 @@ pub struct ShownCommands {
 pub struct ShownCommand {
     /// The value.
     pub command: Box<str>,
-    /// `cloud_assistant_command_results_total` by InvocationStatus.
-    pub counted: Vec<(StatusNumber, u64)>,
+    /// `cloud_assistant_command_results_total` by InvocationStatus; and when it was at 0.
+    pub counted: Vec<(StatusNumber, Option<NonZeroU32>, u64)>,
     /// `cloud_assistant_command_recent_results` by InvocationStatus; none is 0.
     pub recent: Vec<(StatusNumber, u64)>,
     /// Time of the newest result that was Success.
     pub last_success: Option<Seconds>,
     /// Time of the newest settled result that was not.
     pub last_failure: Option<Seconds>,
-    /// `cloud_assistant_command_result_duration_seconds`: cumulative buckets, count, sum.
-    pub durations: Option<(Vec<u64>, u64, u64)>,
+    /// `cloud_assistant_command_result_duration_seconds`.
+    pub durations: Option<ShownHistogram>,
     /// Live schedules.
     pub schedules: Vec<ShownSchedule>,
     /// When the newest run of a live schedule began.
@@ -55,6 +58,7 @@ impl Commands {
     pub(in crate::record) fn shown<'a>(
         &self,
         duration_buckets: &[f64],
+        recorded_at: Seconds,
         schedules: impl Iterator<Item = (EntryId, &'a Ids)>,
     ) -> ShownCommands {
         let schedules = self.live_schedules(schedules);
@@ -71,7 +75,12 @@ impl Commands {
                 .range(of_series)
                 .map(|(_, schedule)| schedule.clone())
                 .collect();
-            shown(series, recent, schedules, buckets)
+            let native = self
+                .series
+                .natives
+                .get(number)
+                .filter(|_| self.series.shows_native);
+            shown(series, recent, schedules, (buckets, native, recorded_at))
         });
         ShownCommands {
             commands: shown.collect(),
@@ -101,17 +110,17 @@ fn shown(
     series: &Series,
     recent: Vec<(StatusNumber, u64)>,
     schedules: Vec<ShownSchedule>,
-    buckets: Option<&[f64]>,
+    (buckets, native, recorded_at): (Option<&[f64]>, Option<&Native>, Seconds),
 ) -> ShownCommand {
     let counted = series.counted.iter();
     let counted = counted
-        .map(|(status, counter)| (*status, counter.shown()))
+        .map(|(status, counter)| {
+            let start = counter.beginning.start_until(recorded_at);
+            (*status, start, counter.shown())
+        })
         .collect();
     let durations = series.durations.as_ref().zip(buckets);
-    let durations = durations.map(|(durations, buckets)| match durations.hold.is_on() {
-        true => (vec![0; buckets.len()], 0, 0),
-        false => (durations.cumulative(buckets), durations.count, durations.sum),
-    });
+    let durations = durations.map(|(durations, buckets)| durations.shown(buckets, recorded_at, native));
     ShownCommand {
         command: series.label.clone(),
         counted,

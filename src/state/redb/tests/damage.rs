@@ -164,7 +164,7 @@ fn a_newer_version_is_refused() {
     let refused = open(directory.path()).unwrap_err().to_string();
     assert!(
         refused.ends_with(
-            "record.redb has format 3, which is newer than this program reads (2); run the version of the program that \
+            "record.redb has format 4, which is newer than this program reads (3); run the version of the program that \
              wrote it, or a later one"
         ),
         "{refused}"

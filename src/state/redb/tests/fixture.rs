@@ -8,8 +8,9 @@ use flate2::write::GzEncoder;
 
 use super::*;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state/version-1.redb.gz")
+fn fixture(version: u64) -> PathBuf {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/state");
+    directory.join(format!("version-{version}.redb.gz"))
 }
 
 /// One of everything that a state can hold.
@@ -63,10 +64,16 @@ fn everything(store: &Arc<Store>) {
 }
 
 #[test]
-fn version_1_is_read() {
+fn earlier_versions_are_read() {
+    for version in 1..VERSION {
+        is_read(version);
+    }
+}
+
+fn is_read(version: u64) {
     let directory = tempdir().unwrap();
     let mut bytes = Vec::new();
-    GzDecoder::new(File::open(fixture()).unwrap())
+    GzDecoder::new(File::open(fixture(version)).unwrap())
         .read_to_end(&mut bytes)
         .unwrap();
     fs::write(directory.path().join(FILE), bytes).unwrap();
@@ -101,22 +108,50 @@ fn version_1_is_read() {
     assert_eq!(counts.dropped_bytes, 15);
     assert_eq!((counts.lost, counts.late, counts.reclassified), (0, 0, 0));
     let deliveries: Vec<_> = counts.deliveries().filter(|(.., value)| *value > 0).collect();
-    assert_eq!(deliveries, [("Failed", "BucketGone", 1)]);
-    let durations: u64 = counts.durations.iter().map(|durations| durations.count).sum();
+    assert_eq!(deliveries, [("Failed", "BucketGone", None, 1)]);
+    let durations: u64 = counts
+        .durations
+        .iter()
+        .map(|durations| durations.histogram.count)
+        .sum();
     assert_eq!(durations, 5);
     assert_eq!(counts.failures().len(), 3);
     let (_, schedule) = held.schedules().next().unwrap();
     assert!(schedule.knows(3) && schedule.knows(4) && !schedule.knows(5) && schedule.knows(6));
     let mut other = load(&store, &scope("eu-central-1")).unwrap();
     assert_eq!(counted(&mut other), (0, 1));
-    // And it is gone on from.
+    assert_eq!(counts.start, None, "nobody has saved it");
+    assert!(counts.totals().all(|total| total.start.is_none()));
+    assert!(
+        counts
+            .durations
+            .iter()
+            .all(|durations| durations.histogram.start.is_none())
+    );
+    // And it is gone on from; what begins now has a start.
+    let new = Row {
+        exit_code: Some(77),
+        ..row(30, KnownStatus::Failed)
+    };
     record(
         &store,
         &scope("cn-hangzhou"),
         &mut held,
-        poll([row(22, KnownStatus::Failed), row(30, KnownStatus::Success)]),
+        poll([row(22, KnownStatus::Failed), new]),
     )
     .unwrap();
+    let mut loaded = load(&store, &scope("cn-hangzhou")).unwrap();
+    assert_eq!(counted(&mut loaded).0, 6);
+    let counts = loaded.counts(AT.steady).unwrap();
+    let starts: BTreeMap<&str, Option<NonZeroU32>> = counts
+        .totals()
+        .map(|total| (total.exit_code, total.start))
+        .collect();
+    assert_eq!((starts["1"], starts["-7"]), (None, None));
+    assert_eq!(starts["77"].map(NonZeroU32::get), Some(AT.wall - 1));
+    // Opened once more, it is of this version.
+    drop(store);
+    let store = Arc::new(open(directory.path()).unwrap());
     assert_eq!(counted(&mut load(&store, &scope("cn-hangzhou")).unwrap()).0, 6);
 }
 
@@ -127,8 +162,8 @@ fn write_the_fixture() {
     let store = Arc::new(open(directory.path()).unwrap());
     everything(&store);
     drop(store);
-    fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    let mut file = GzEncoder::new(File::create(fixture()).unwrap(), Compression::best());
+    let file = File::create(fixture(VERSION)).unwrap();
+    let mut file = GzEncoder::new(file, Compression::best());
     let bytes = fs::read(directory.path().join(FILE)).unwrap();
     io::copy(&mut &bytes[..], &mut file).unwrap();
     file.finish().unwrap();

@@ -6,7 +6,7 @@ use std::fs::File;
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::record::{CommandSettings, Counts, ShownCommand};
+use crate::record::{CommandSettings, Counts, ShownCommand, ShownHistogram};
 
 fn selecting() -> Settings {
     Settings {
@@ -28,11 +28,19 @@ fn command(counts: &Counts, command: &ShownCommand) -> String {
         let values = values.map(|(status, value)| format!("{} {value}", counts.status_text(*status)));
         values.collect::<Vec<String>>().join(", ")
     };
-    let (buckets, count, sum) = command.durations.as_ref().unwrap();
+    let counted = command.counted.iter().map(|(status, start, value)| {
+        assert_eq!(*start, None, "it was not saved");
+        (*status, *value)
+    });
+    let durations = command.durations.as_ref().unwrap();
+    assert_eq!(durations.start, None);
+    let ShownHistogram {
+        buckets, count, sum, ..
+    } = durations;
     format!(
         "command {} {}; recent {}; {} {}; {buckets:?} {count} {sum}; {} schedule, {}",
         command.command,
-        of(&command.counted),
+        of(&counted.collect::<Vec<_>>()),
         of(&command.recent),
         command.last_success.unwrap(),
         command.last_failure.unwrap(),
@@ -49,11 +57,13 @@ fn everything_shown(counts: &Counts) -> String {
     ] {
         for one in all {
             let (status, error, exit) = (one.invocation_status, one.error_code, one.exit_code);
+            assert_eq!(one.start, None);
             writeln!(shown, "{name} {status} {error} {exit} {}", one.value).unwrap();
         }
     }
     for one in &counts.durations {
         let status = counts.status_of(one);
+        let one = &one.histogram;
         writeln!(
             shown,
             "durations {status} {:?} {} {}",
@@ -61,7 +71,7 @@ fn everything_shown(counts: &Counts) -> String {
         )
         .unwrap();
     }
-    for (status, code, value) in counts.deliveries() {
+    for (status, code, _, value) in counts.deliveries() {
         writeln!(shown, "delivery {status} {code} {value}").unwrap();
     }
     for (status, time) in counts.newest() {

@@ -368,6 +368,14 @@ fn the_control_plane_tells_the_truth_and_changes_it() {
     );
     let since = &scope(&simulator)["since_baseline"];
     assert_eq!(since["by_status"], json!({"Failed": 3, "Timeout": 2}));
+    let settled = get(&simulator, "GET", "/simulator/settled").json()[0]["results"].clone();
+    let settled = settled.as_array().unwrap();
+    assert_eq!(settled.len(), 5, "as many as are counted");
+    let failed = settled.iter().find(|result| result["invoke_id"] == id).unwrap();
+    assert_eq!(
+        (&failed["exit_code"], &failed["command"]),
+        (&json!("4"), &json!("x"))
+    );
     assert_eq!(
         since["results"][0],
         json!({"invocation_status": "Failed", "error_code": "ExitCodeNonzero", "exit_code": "4", "count": 3})

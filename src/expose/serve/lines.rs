@@ -1,18 +1,13 @@
-//! Families of samples, cut into pieces that are written anew only where what they show has changed.
+//! Families in the formats of lines, cut into pieces that are written anew only where what they show has changed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::deflate::{Deflater, Joined, Part};
+use super::bodies::{self, PIECE_BYTES, Pieces};
+use super::deflate::{Deflater, Part};
 use crate::expose::encode::{Encoder, Format, OpenMetrics, Text};
 use crate::expose::point::{Family, Label, Sink, Value};
 
-/// A piece has about so many bytes at most: then what one scope changes costs little, and no buffer is so large that an
-/// allocator keeps it apart.
-const PIECE_BYTES: usize = 48 * 1024;
-
-/// A piece in every format; they share it where its bytes are the same.
+/// A piece in every format of lines; they share it where its bytes are the same.
 #[derive(Debug, Clone)]
 pub(in crate::expose) struct Piece {
     text: Part,
@@ -20,28 +15,17 @@ pub(in crate::expose) struct Piece {
     open_metrics: Option<Part>,
 }
 
-/// What is written of one family for some neighbours; nothing where they have no samples.
-pub(in crate::expose) type Pieces = Arc<[Piece]>;
-
-/// A family as it is served: of each block of scopes its pieces.
-#[derive(Debug, Clone, Default)]
-pub(in crate::expose) struct Written {
-    /// What comes before the samples, where there are any.
-    pub header: Option<Piece>,
-    pub blocks: Vec<Pieces>,
+impl bodies::Piece for Piece {
+    fn of(&self, format: Format) -> &Part {
+        match format {
+            Format::OpenMetrics => self.open_metrics.as_ref().unwrap_or(&self.text),
+            Format::Text | Format::Protobuf => &self.text,
+        }
+    }
 }
 
-/// The bodies of all formats.
-#[derive(Debug, Default)]
-pub(in crate::expose) struct Bodies {
-    /// In their order.
-    families: Vec<Arc<Written>>,
-    /// What every compressed answer has in common, made for the first one: text, OpenMetrics.
-    joined: [OnceLock<Joined>; 2],
-}
-
-/// Takes points, and makes pieces of them in every format.
-pub(in crate::expose) struct Writer<'a> {
+/// Takes points, and makes pieces of them in every format of lines.
+pub(in crate::expose) struct Lines<'a> {
     text: Text,
     /// Encoded only where its samples are others than those of text.
     open_metrics: OpenMetrics,
@@ -49,62 +33,12 @@ pub(in crate::expose) struct Writer<'a> {
     differs: bool,
     pieces: Vec<Piece>,
     /// What was written of the same before, and whether everything has been the same so far.
-    before: Pieces,
+    before: Pieces<Piece>,
     is_as_before: bool,
     deflater: &'a mut Deflater,
 }
 
-impl Piece {
-    fn of(&self, format: Format) -> &Part {
-        match format {
-            Format::Text => &self.text,
-            Format::OpenMetrics => self.open_metrics.as_ref().unwrap_or(&self.text),
-        }
-    }
-}
-
-impl Written {
-    /// In their order; without samples there is no header.
-    fn parts(&self, format: Format) -> impl Iterator<Item = &Part> {
-        let has_samples = self.blocks.iter().any(|pieces| !pieces.is_empty());
-        let header = self.header.iter().filter(move |_| has_samples);
-        let pieces = self.blocks.iter().flat_map(|pieces| pieces.iter());
-        header.chain(pieces).map(move |piece| piece.of(format))
-    }
-}
-
-impl Bodies {
-    /// Families in their order.
-    pub(in crate::expose) fn new(families: Vec<Arc<Written>>) -> Self {
-        Self {
-            families,
-            joined: Default::default(),
-        }
-    }
-
-    /// A family by its place.
-    pub(in crate::expose) fn family(&self, place: usize) -> Option<&Arc<Written>> {
-        self.families.get(place)
-    }
-
-    /// As it is, and more text behind it.
-    pub(in crate::expose) fn plain(&self, format: Format, more: String) -> Vec<Bytes> {
-        let parts = self.parts(format).map(|part| part.plain().clone());
-        parts.chain([more.into()]).collect()
-    }
-
-    /// As one gzip member, more text behind it. That is not compressed: it is short, and would be again and again.
-    pub(in crate::expose) fn gzip(&self, format: Format, more: &str) -> Vec<Bytes> {
-        let joined = self.joined[format as usize].get_or_init(|| Joined::new(|| self.parts(format)));
-        joined.gzip(more)
-    }
-
-    fn parts(&self, format: Format) -> impl Iterator<Item = &Part> {
-        self.families.iter().flat_map(move |family| family.parts(format))
-    }
-}
-
-impl<'a> Writer<'a> {
+impl<'a> Lines<'a> {
     /// Nothing yet.
     pub(in crate::expose) fn new(deflater: &'a mut Deflater) -> Self {
         Self {
@@ -117,20 +51,23 @@ impl<'a> Writer<'a> {
             deflater,
         }
     }
+}
 
-    /// What comes before the samples of a family.
-    pub(in crate::expose) fn header(&mut self, family: &Family<'_>) -> Option<Piece> {
-        let pieces = self.section(&Pieces::default(), |to| to.family(family));
-        pieces.first().cloned()
+impl bodies::Writer for Lines<'_> {
+    type Piece = Piece;
+
+    fn header(&mut self, family: &Family<'_>, _: &[Pieces<Piece>], before: Option<&Piece>) -> Option<Piece> {
+        let write = |to: &mut dyn Sink| to.family(family);
+        let new = || self.section(&Pieces::default(), write).first().cloned();
+        before.cloned().or_else(new)
     }
 
-    /// The pieces of points of a family. What is as it was `before` is neither compressed nor kept again.
-    pub(in crate::expose) fn points(
+    fn points(
         &mut self,
         family: &Family<'_>,
-        before: &Pieces,
+        before: &Pieces<Piece>,
         points: impl FnOnce(&mut dyn Sink),
-    ) -> Pieces {
+    ) -> Pieces<Piece> {
         self.text.family(family);
         self.open_metrics.family(family);
         self.text.clear();
@@ -138,12 +75,7 @@ impl<'a> Writer<'a> {
         self.section(before, points)
     }
 
-    /// The pieces of whole families, headers and all.
-    pub(in crate::expose) fn section(
-        &mut self,
-        before: &Pieces,
-        families: impl FnOnce(&mut dyn Sink),
-    ) -> Pieces {
+    fn section(&mut self, before: &Pieces<Piece>, families: impl FnOnce(&mut dyn Sink)) -> Pieces<Piece> {
         self.before = Arc::clone(before);
         self.is_as_before = true;
         families(self);
@@ -157,7 +89,9 @@ impl<'a> Writer<'a> {
             false => self.pieces.drain(..).collect(),
         }
     }
+}
 
+impl Lines<'_> {
     /// Adds what has been written, if anything.
     fn end_piece(&mut self) {
         let Self {
@@ -210,7 +144,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Sink for Writer<'_> {
+impl Sink for Lines<'_> {
     fn family(&mut self, family: &Family<'_>) {
         self.end_piece_if_full();
         self.differ();
@@ -225,7 +159,7 @@ impl Sink for Writer<'_> {
 
     fn point(&mut self, labels: &[Label<'_>], value: Value<'_>) {
         self.end_piece_if_full();
-        if matches!(value, Value::WithExemplar(..)) {
+        if value.has_exemplars() {
             self.differ();
         }
         self.text.point(labels, value);
@@ -237,24 +171,34 @@ impl Sink for Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bodies::{Bodies, Writer, Written};
     use super::*;
-    use crate::expose::point::Exemplar;
+    use crate::expose::point::{Counted, Exemplar, Start};
 
     const FAMILY: Family<'_> = Family::counter("a", "What.");
 
     const EXEMPLAR: Exemplar<'_> = Exemplar {
         labels: [("i", "x"), ("j", "y")],
+        value: 1,
         time: 9,
     };
 
+    fn with_exemplar(value: u64) -> Value<'static> {
+        Value::Counted(Counted {
+            value,
+            start: Start::Unknown,
+            exemplar: Some(EXEMPLAR),
+        })
+    }
+
     /// A family of these values; the odd ones have exemplars.
-    fn write(values: &[u32], before: &Pieces) -> Pieces {
+    fn write(values: &[u32], before: &Pieces<Piece>) -> Pieces<Piece> {
         let mut deflater = Deflater::default();
-        Writer::new(&mut deflater).points(&FAMILY, before, |to| {
+        Lines::new(&mut deflater).points(&FAMILY, before, |to| {
             for value in values {
                 to.of(&[]);
                 let value = match value % 2 {
-                    1 => Value::WithExemplar(u64::from(*value), EXEMPLAR),
+                    1 => with_exemplar(u64::from(*value)),
                     _ => (*value).into(),
                 };
                 to.point(&[], value);
@@ -262,15 +206,15 @@ mod tests {
         })
     }
 
-    fn bodies(pieces: Pieces) -> Bodies {
+    fn bodies(pieces: Pieces<Piece>) -> Bodies<Piece> {
         let mut deflater = Deflater::default();
-        let header = Writer::new(&mut deflater).header(&FAMILY);
+        let header = Lines::new(&mut deflater).header(&FAMILY, &[], None);
         let blocks = vec![Pieces::default(), pieces];
         Bodies::new(vec![Arc::new(Written { header, blocks })])
     }
 
-    fn body(pieces: Pieces, format: Format) -> String {
-        let chunks = bodies(pieces).plain(format, String::new());
+    fn body(pieces: Pieces<Piece>, format: Format) -> String {
+        let chunks = bodies(pieces).answer(format, false, Vec::new());
         String::from_utf8(chunks.concat()).unwrap()
     }
 
@@ -320,11 +264,11 @@ mod tests {
     #[test]
     fn labels_before_an_exemplar_are_those_behind_it_too() {
         let mut deflater = Deflater::default();
-        let pieces = Writer::new(&mut deflater).points(&FAMILY, &Pieces::default(), |to| {
+        let pieces = Lines::new(&mut deflater).points(&FAMILY, &Pieces::default(), |to| {
             for of in ["1", "2"] {
                 to.of(&[("of", of)]);
                 to.point(&[("b", "1")], 1_u64.into());
-                to.point(&[("b", "2")], Value::WithExemplar(2, EXEMPLAR));
+                to.point(&[("b", "2")], with_exemplar(2));
             }
         });
         let text = body(Arc::clone(&pieces), Format::Text);
@@ -341,7 +285,7 @@ mod tests {
     fn formats_share_what_is_the_same() {
         let bodies = bodies(write(&[2], &Pieces::default()));
         let [text, open_metrics] =
-            [Format::Text, Format::OpenMetrics].map(|format| bodies.plain(format, String::new()));
+            [Format::Text, Format::OpenMetrics].map(|format| bodies.answer(format, false, Vec::new()));
         assert_eq!(text[1].as_ptr(), open_metrics[1].as_ptr());
     }
 }
