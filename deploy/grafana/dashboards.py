@@ -845,6 +845,7 @@ def durations():
     def mean(expr):
         return f"histogram_sum({expr}) / histogram_count({expr})"
 
+    of_range = f"sum by (command) ({in_range('increase', of_command, command)})"
     return dashboard(
         "cloud-assistant-durations",
         "Durations as native histograms",
@@ -900,10 +901,14 @@ def durations():
                 "Commands",
                 graph(
                     "p90 by command",
-                    "Nine of ten results of the command took at most so long. Needs metrics.commands and metrics.command_durations.",
+                    "Nine of ten results of the command took at most so long, of the slowest. Needs metrics.commands and metrics.command_durations.",
                     [
                         query(
-                            f"histogram_quantile(0.9, {rate(of_command, command, by=' by (command) ')})", "{{command}}"
+                            most(
+                                f"histogram_quantile(0.9, {rate(of_command, command, by=' by (command) ')})",
+                                f"histogram_quantile(0.9, {of_range})",
+                            ),
+                            "{{command}}",
                         )
                     ],
                     unit="s",
@@ -911,8 +916,8 @@ def durations():
                 ),
                 graph(
                     "Mean by command",
-                    "How long results of the command took on average.",
-                    [query(mean(rate(of_command, command, by=" by (command) ")), "{{command}}")],
+                    "How long results of the command took on average, of the slowest.",
+                    [query(most(mean(rate(of_command, command, by=" by (command) ")), mean(of_range)), "{{command}}")],
                     unit="s",
                     size=(12, 9),
                 ),

@@ -11,11 +11,12 @@ macro_rules! runbooks {
 }
 
 /// The path of each, and its text.
-pub(super) const RUNBOOKS: [(&str, &str); 21] = runbooks! {
+pub(super) const RUNBOOKS: [(&str, &str); 27] = runbooks! {
     CloudAssistantCommandFailing
     CloudAssistantCommandNotSucceeding
     CloudAssistantConfigReloadFailed
     CloudAssistantCredentialsExpiring
+    CloudAssistantDatabaseFailing
     CloudAssistantErrorCodeDominant
     CloudAssistantEventsMissing
     CloudAssistantExporterAbsent
@@ -23,16 +24,21 @@ pub(super) const RUNBOOKS: [(&str, &str); 21] = runbooks! {
     CloudAssistantFailureRatioElevated
     CloudAssistantFailureRatioHigh
     CloudAssistantLabelOverflow
+    CloudAssistantLeadershipFlapping
+    CloudAssistantNoLeader
     CloudAssistantNoResults
     CloudAssistantRegionDiscoveryFailing
+    CloudAssistantReplicaDown
     CloudAssistantResultsLost
     CloudAssistantResultsStuckOpen
+    CloudAssistantSavesLost
     CloudAssistantScheduleStopped
     CloudAssistantScopeFailing
     CloudAssistantScopeStale
     CloudAssistantStateNotWritable
     CloudAssistantThrottled
     CloudAssistantTimeoutsSurging
+    CloudAssistantTwoLeaders
 };
 
 #[cfg(test)]
