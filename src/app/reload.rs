@@ -168,7 +168,9 @@ impl Inner {
             .map_err(|error| error.to_string())?;
         let config = config.map_err(|error| error.to_string())?;
         if config.state != in_force.state {
-            return Err("state cannot change while the exporter runs; restart it".to_owned());
+            return Err(
+                "state.path and state.postgres cannot change while the exporter runs; restart it".to_owned(),
+            );
         }
         let (done, taken) = oneshot::channel();
         let reload = fleet::Reload {

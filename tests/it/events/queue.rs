@@ -122,20 +122,15 @@ fn what_has_piled_up_is_taken_at_once() {
 fn a_queue_that_repeats_itself_is_not_asked_as_fast_as_it_answers() {
     let stage = stage(true);
     stage.simulator.cloud().queue(ACCOUNT, "q").visibility_timeout = 0;
+    let (before, began) = (asked(&stage, "BatchReceiveMessage"), Instant::now());
     let body = event(ID, REGION, "TaskCompleted");
     stage.simulator.put_message(ACCOUNT, "q", body);
-    let after = |requests: usize| {
-        eventually("so many requests", || {
-            (asked(&stage, "BatchReceiveMessage") >= requests).then(Instant::now)
-        })
-    };
-    let at_once = after(120);
-    let later = after(160);
-    assert!(
-        later - at_once >= Duration::from_millis(1500),
-        "twenty a second: {:?}",
-        later - at_once
-    );
+    let requests = eventually("more than come at once", || {
+        Some(asked(&stage, "BatchReceiveMessage") - before).filter(|requests| *requests >= 160)
+    });
+    // However unevenly this machine runs: a hundred at once, and one each twentieth of a second.
+    let most = 101.0 + began.elapsed().as_secs_f64() * 20.0;
+    assert!(requests as f64 <= most, "{requests} for {most}");
 }
 
 /// How a queue can fail, and how many requests it may be asked with in ten seconds.

@@ -20,7 +20,7 @@ use crate::exposition::prometheus::Prometheus;
 fn relabelling() -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/high-availability.md");
     let page = fs::read_to_string(page).unwrap();
-    let (_, rules) = page.split_once("```yaml\nmetric_relabel_configs:\n").unwrap();
+    let (_, rules) = page.split_once("    metric_relabel_configs:\n").unwrap();
     let (rules, _) = rules.split_once("```").unwrap();
     format!("  metric_relabel_configs:\n{rules}")
 }
@@ -32,7 +32,9 @@ fn targets(pair: &Pair, file: &Path) {
         .map(|replica| format!("\"{}\"", replica.address()))
         .collect();
     let new = file.with_extension("new");
-    fs::write(&new, format!("[{{\"targets\": [{}]}}]", addresses.join(", "))).unwrap();
+    let targets = addresses.join(", ");
+    let group = format!("[{{\"targets\": [{targets}], \"labels\": {{\"exporter\": \"both\"}}}}]");
+    fs::write(&new, group).unwrap();
     fs::rename(new, file).unwrap();
 }
 
