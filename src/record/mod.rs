@@ -112,7 +112,11 @@ impl Record {
             ..
         } = self;
         tallies.has_looked = !ledger.needs_baseline();
-        tallies.begin_at(at_zero(ledger.baseline.recorded_at, findings.began, now));
+        let last = ledger.baseline.recorded_at;
+        if now.wall < last {
+            tallies.forget_starts_after(now.wall);
+        }
+        tallies.begin_at(at_zero(last, findings.began, now));
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });

@@ -103,26 +103,25 @@ impl Counts {
             .as_ref()
             .map(|commands| {
                 let schedules = ledger.live_schedules();
-                commands.shown(&settings.duration_buckets, ledger.baseline.recorded_at, schedules)
+                commands.shown(&settings.duration_buckets, schedules)
             })
             .map(|shown| ShownCommands {
                 overflow: if is_held { 0 } else { shown.overflow },
                 ..shown
             });
         let has_listed = tallies.has_begun();
-        let recorded_at = ledger.baseline.recorded_at;
         let work = if is_held { Work::default() } else { tallies.work };
         Self {
             labels: Arc::clone(labels),
             has_listed,
             recent: recent(labels, has_listed, tallies.window.counts()),
-            start: tallies.totals.start(labels, recorded_at),
-            totals: tallies.totals.shown(recorded_at),
+            start: tallies.totals.start(labels),
+            totals: tallies.totals.shown(),
             duration_buckets: Arc::clone(&settings.duration_buckets),
-            durations: tallies.durations.shown(recorded_at),
+            durations: tallies.durations.shown(),
             oldest_open: oldest_open(ledger),
             newest: tallies.newest.shown(),
-            deliveries: tallies.deliveries.shown(recorded_at),
+            deliveries: tallies.deliveries.shown(),
             dropped_bytes: work.dropped_bytes,
             lost: work.lost,
             late: work.late,

@@ -1,6 +1,6 @@
 //! What a replica is among others.
 
-use crate::expose::point::{Family, Sink};
+use crate::expose::point::{Family, Sink, Start, Value};
 use crate::view::Replica;
 
 const LEADER: Family<'_> = Family::gauge(
@@ -38,10 +38,10 @@ pub(in crate::expose) const OF_STANDBY: [&str; 3] = [
 
 /// Gives what a replica is; nothing where there are no others.
 pub(in crate::expose) fn of_replica(replica: &Replica, to: &mut dyn Sink) {
-    let mut one = |family: &Family<'_>, value: u64| {
+    let mut one = |family: &Family<'_>, value: Value<'_>| {
         to.family(family);
         to.of(&[]);
-        to.point(&[], value.into());
+        to.point(&[], value);
     };
     match replica {
         Replica::Alone => {}
@@ -50,15 +50,16 @@ pub(in crate::expose) fn of_replica(replica: &Replica, to: &mut dyn Sink) {
             revision,
             lost_saves,
         } => {
-            one(&LEADER, 1);
-            one(&CHANGES, *epoch);
-            one(&REVISION, *revision);
-            one(&LOST, *lost_saves);
-            one(&STATE_UP, 1);
+            one(&LEADER, 1u64.into());
+            // It is older than this process: nobody knows when it was 0.
+            one(&CHANGES, Value::counted(*epoch, Start::Unknown));
+            one(&REVISION, (*revision).into());
+            one(&LOST, (*lost_saves).into());
+            one(&STATE_UP, 1u64.into());
         }
         Replica::Standby(standby) => {
-            one(&LEADER, 0);
-            one(&STATE_UP, u64::from(standby.trouble.is_none()));
+            one(&LEADER, 0u64.into());
+            one(&STATE_UP, u64::from(standby.trouble.is_none()).into());
         }
     }
 }

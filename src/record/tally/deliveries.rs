@@ -1,9 +1,8 @@
 //! `cloud_assistant_output_deliveries_total`: deliveries of output to OSS that have ended.
 
-use super::hold::{Beginning, Counter, OnHold, Start};
+use super::hold::{Beginning, Counter, OnBeginning, Start};
 use crate::record::fact::Fact;
 use crate::record::table::{Table, decode};
-use crate::result::Seconds;
 
 /// Whether finished (or failed), and the number of the error code.
 type Outcome = (bool, u16);
@@ -39,15 +38,15 @@ impl Deliveries {
         }
     }
 
-    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.counters.each(|counter| on_hold(&mut counter.beginning.hold));
+    pub(super) fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
+        self.counters.each(|counter| on_beginning(&mut counter.beginning));
     }
 
     /// Whether finished, the number of the error code, since when, and how many.
-    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<(bool, u16, Start, u64)> {
+    pub(in crate::record) fn shown(&self) -> Vec<(bool, u16, Start, u64)> {
         let counters = self.counters.iter();
         let shown = counters.map(|((finished, error_code), counter)| {
-            let start = counter.beginning.start_until(recorded_at);
+            let start = counter.beginning.start;
             (*finished, *error_code, start, counter.shown())
         });
         shown.collect()

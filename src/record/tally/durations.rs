@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Beginning, MOST, OnHold, Start};
+use super::hold::{Beginning, MOST, OnBeginning, Start};
 use super::native::{Native, ShownNative};
 use super::totals::Exemplar;
 use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{KNOWN_SETTLED, StatusNumber};
 use crate::record::settings::Settings;
 use crate::record::table::{Table, decode};
-use crate::result::Seconds;
 
 /// Histograms by InvocationStatus.
 #[derive(Debug)]
@@ -111,9 +110,9 @@ impl Durations {
         }
     }
 
-    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+    pub(super) fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
         self.histograms
-            .each(|histogram| on_hold(&mut histogram.beginning.hold));
+            .each(|histogram| on_beginning(&mut histogram.beginning));
     }
 
     pub(in crate::record) fn restore(&mut self, status: StatusNumber, bytes: &[u8]) -> bool {
@@ -132,11 +131,11 @@ impl Durations {
         native.is_some_and(|native| self.natives.restore_value(status, native))
     }
 
-    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<ShownDurations> {
+    pub(in crate::record) fn shown(&self) -> Vec<ShownDurations> {
         let histograms = self.histograms.iter();
         let shown = histograms.map(|(status, histogram)| ShownDurations {
             status: *status,
-            histogram: histogram.shown(&self.bounds, recorded_at, self.shown_native(*status)),
+            histogram: histogram.shown(&self.bounds, self.shown_native(*status)),
             exemplars: match histogram.beginning.hold.is_on() {
                 true => Vec::new(),
                 false => self.exemplars.get(status).cloned().unwrap_or_default(),
@@ -268,13 +267,8 @@ impl Histogram {
     }
 
     /// What is shown of it by these bounds, which are among its own.
-    pub(super) fn shown(
-        &self,
-        bounds: &[f64],
-        recorded_at: Seconds,
-        native: Option<&Native>,
-    ) -> ShownHistogram {
-        let start = self.beginning.start_until(recorded_at);
+    pub(super) fn shown(&self, bounds: &[f64], native: Option<&Native>) -> ShownHistogram {
+        let start = self.beginning.start;
         match self.beginning.hold.is_on() {
             true => ShownHistogram {
                 buckets: vec![0; bounds.len()],

@@ -78,9 +78,14 @@ impl Beginning {
         }
     }
 
-    /// The start as it is shown: one that lies ahead of the last poll is of a clock that was wrong.
-    pub(in crate::record) fn start_until(self, recorded_at: Seconds) -> Start {
-        self.start.filter(|start| start.get() <= recorded_at)
+    /// A start that lies ahead is of a clock that was wrong: it is none, for good. Where it were only hidden until its
+    /// time has come, it would then be behind the first increment. Returns whether there is anything to save.
+    pub(super) fn forget_start_after(&mut self, wall: Seconds) -> bool {
+        let is_ahead = self.start.is_some_and(|start| start.get() > wall);
+        if is_ahead {
+            self.start = None;
+        }
+        is_ahead
     }
 }
 
@@ -181,8 +186,8 @@ impl Counter {
     }
 }
 
-/// Something that is done to every hold; it says which ones are to be saved.
-pub(super) type OnHold<'a> = &'a mut dyn FnMut(&mut Hold) -> bool;
+/// Something that is done to every beginning; it says which ones are to be saved.
+pub(super) type OnBeginning<'a> = &'a mut dyn FnMut(&mut Beginning) -> bool;
 
 pub(super) fn milliseconds(steady: Duration) -> u64 {
     u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
@@ -245,9 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn a_start_ahead_of_the_clock_is_not_shown() {
-        let beginning = Beginning::held(NonZeroU32::new(300));
-        assert_eq!(beginning.start_until(299), None);
-        assert_eq!(beginning.start_until(300), NonZeroU32::new(300));
+    fn a_start_ahead_of_the_clock_is_forgotten() {
+        let mut beginning = Beginning::held(NonZeroU32::new(300));
+        assert!(!beginning.forget_start_after(300));
+        assert_eq!(beginning.start, NonZeroU32::new(300));
+        assert!(beginning.forget_start_after(299));
+        assert_eq!(beginning.start, None);
     }
 }

@@ -24,7 +24,7 @@ use deliveries::Deliveries;
 use durations::Durations;
 use failures::Failures;
 use failures::shown::ShownFailures;
-use hold::{Beginning, OnHold, Start, milliseconds};
+use hold::{Beginning, OnBeginning, Start, milliseconds};
 use newest::Newest;
 use past::PastResults;
 use timeline::Timeline;
@@ -165,7 +165,7 @@ impl Tallies {
         let length = self.hold.saturating_mul(1000);
         let steady = milliseconds(steady);
         let mut has_released = false;
-        self.each_hold(&mut |hold| {
+        self.each_beginning(&mut |Beginning { hold, .. }| {
             let has_passed = hold.pass(steady, length);
             has_released |= has_passed && !hold.is_on();
             has_passed
@@ -177,7 +177,7 @@ impl Tallies {
     pub(super) fn see_holds(&mut self, steady: Duration) -> Option<Duration> {
         let length = Duration::from_secs(u64::from(self.hold));
         let mut next: Option<Duration> = None;
-        self.each_hold(&mut |hold| {
+        self.each_beginning(&mut |Beginning { hold, .. }| {
             let over = hold.seen(steady, length);
             next = next.into_iter().chain(over).min();
             false
@@ -185,12 +185,17 @@ impl Tallies {
         next
     }
 
-    fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.totals.each_hold(on_hold);
-        self.durations.each_hold(on_hold);
-        self.deliveries.each_hold(on_hold);
+    /// The clock was ahead: what has begun by it has no start.
+    pub(super) fn forget_starts_after(&mut self, wall: Seconds) {
+        self.each_beginning(&mut |beginning| beginning.forget_start_after(wall));
+    }
+
+    fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
+        self.totals.each_beginning(on_beginning);
+        self.durations.each_beginning(on_beginning);
+        self.deliveries.each_beginning(on_beginning);
         if let Some(commands) = &mut self.commands {
-            commands.each_hold(on_hold);
+            commands.each_beginning(on_beginning);
         }
     }
 
@@ -376,11 +381,11 @@ mod tests {
         assert_eq!((applied.reclassified, applied.late, applied.lost), (0, 1, 1));
         let work = tallies.work;
         assert_eq!((work.old, work.dropped_bytes, work.overflow), (1, 7, [0, 1, 1]));
-        let totals = tallies.totals.shown(NOW);
+        let totals = tallies.totals.shown();
         let total = totals.iter().find(|total| total.labels == combination).unwrap();
         assert!(total.value == 1 && total.exemplar.as_ref().unwrap().time == NOW - 10);
         assert_eq!(tallies.window.counts().get(&combination), Some(&1));
-        let deliveries = tallies.deliveries.shown(NOW);
+        let deliveries = tallies.deliveries.shown();
         assert_eq!(deliveries, [(false, 0, None, 0), (true, 0, None, 1)]);
         let failed = StatusNumber::of(KnownStatus::Failed);
         assert_eq!(tallies.newest.shown(), [(failed, NOW - 20)]);

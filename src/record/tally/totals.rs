@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Beginning, Counter, OnHold, Start};
+use super::hold::{Beginning, Counter, OnBeginning, Start};
 use crate::record::fact::{Fact, How, Settled};
 use crate::record::labels::{LabelTexts, ResultLabels};
 use crate::record::table::{Table, decode};
@@ -49,9 +49,9 @@ impl Totals {
         zeros.any(|total| total.counter.beginning.hold.is_on())
     }
 
-    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+    pub(super) fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
         self.counters
-            .each(|total| on_hold(&mut total.counter.beginning.hold));
+            .each(|total| on_beginning(&mut total.counter.beginning));
     }
 
     pub(super) fn restore(&mut self, of: ResultLabels, bytes: &[u8]) -> bool {
@@ -60,15 +60,15 @@ impl Totals {
     }
 
     /// When the zero combinations were at 0, and with them whatever else begins with the first result.
-    pub(in crate::record) fn start(&self, labels: &LabelTexts, recorded_at: Seconds) -> Start {
+    pub(in crate::record) fn start(&self, labels: &LabelTexts) -> Start {
         let zeros = labels.zeros().map(|combination| {
             let total = self.counters.get(combination)?;
-            total.counter.beginning.start_until(recorded_at)
+            total.counter.beginning.start
         });
         zeros.min().flatten()
     }
 
-    pub(in crate::record) fn shown(&self, recorded_at: Seconds) -> Vec<CountedTotal> {
+    pub(in crate::record) fn shown(&self) -> Vec<CountedTotal> {
         let totals = self.counters.iter();
         let shown = totals.map(|(labels, total)| {
             let value = total.counter.shown();
@@ -76,7 +76,7 @@ impl Totals {
             CountedTotal {
                 labels: *labels,
                 value,
-                start: total.counter.beginning.start_until(recorded_at),
+                start: total.counter.beginning.start,
                 exemplar: exemplar.cloned(),
             }
         });

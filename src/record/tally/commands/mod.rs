@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{OnHold, Start};
+use super::hold::{OnBeginning, Start};
 use super::window::Window;
 use crate::record::fact::{Context, Fact, Settled};
 use crate::record::findings::{NamesUnavailable, Naming};
@@ -342,8 +342,8 @@ impl Commands {
         self.series.start = start;
     }
 
-    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
-        self.series.each_hold(on_hold);
+    pub(super) fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
+        self.series.each_beginning(on_beginning);
     }
 
     /// What has changed since the last call.

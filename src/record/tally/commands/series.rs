@@ -10,7 +10,7 @@ use crate::record::labels::{OTHER, StatusNumber};
 use crate::record::settings::{CommandSettings, Settings};
 use crate::record::table::{Table, decode};
 use crate::record::tally::durations::Histogram;
-use crate::record::tally::hold::{Beginning, Counter, Hold, OnHold, Start};
+use crate::record::tally::hold::{Beginning, Counter, OnBeginning, Start};
 use crate::record::tally::native::Native;
 use crate::record::tally::newest::Stale;
 use crate::result::{KnownStatus, Seconds, label_text};
@@ -178,13 +178,13 @@ impl AllSeries {
         }
     }
 
-    pub(super) fn each_hold(&mut self, on_hold: OnHold<'_>) {
+    pub(super) fn each_beginning(&mut self, on_beginning: OnBeginning<'_>) {
         self.series.each(|series| {
-            let mut has_passed = false;
-            for hold in series.holds() {
-                has_passed |= on_hold(hold);
+            let mut is_to_be_saved = false;
+            for beginning in series.beginnings() {
+                is_to_be_saved |= on_beginning(beginning);
             }
-            has_passed
+            is_to_be_saved
         });
     }
 
@@ -277,15 +277,12 @@ impl AllSeries {
 
 impl Series {
     /// Whether each of its series is still shown at 0.
-    pub(super) fn holds(&mut self) -> impl Iterator<Item = &mut Hold> {
-        let counters = self
-            .counted
-            .values_mut()
-            .map(|counter| &mut counter.beginning.hold);
+    pub(super) fn beginnings(&mut self) -> impl Iterator<Item = &mut Beginning> {
+        let counters = self.counted.values_mut().map(|counter| &mut counter.beginning);
         let durations = self
             .durations
             .iter_mut()
-            .map(|durations| &mut durations.beginning.hold);
+            .map(|durations| &mut durations.beginning);
         counters.chain(durations)
     }
 

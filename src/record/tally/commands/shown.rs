@@ -58,7 +58,6 @@ impl Commands {
     pub(in crate::record) fn shown<'a>(
         &self,
         duration_buckets: &[f64],
-        recorded_at: Seconds,
         schedules: impl Iterator<Item = (EntryId, &'a Ids)>,
     ) -> ShownCommands {
         let schedules = self.live_schedules(schedules);
@@ -80,7 +79,7 @@ impl Commands {
                 .natives
                 .get(number)
                 .filter(|_| self.series.shows_native);
-            shown(series, recent, schedules, (buckets, native, recorded_at))
+            shown(series, recent, schedules, (buckets, native))
         });
         ShownCommands {
             commands: shown.collect(),
@@ -110,17 +109,17 @@ fn shown(
     series: &Series,
     recent: Vec<(StatusNumber, u64)>,
     schedules: Vec<ShownSchedule>,
-    (buckets, native, recorded_at): (Option<&[f64]>, Option<&Native>, Seconds),
+    (buckets, native): (Option<&[f64]>, Option<&Native>),
 ) -> ShownCommand {
     let counted = series.counted.iter();
     let counted = counted
         .map(|(status, counter)| {
-            let start = counter.beginning.start_until(recorded_at);
+            let start = counter.beginning.start;
             (*status, start, counter.shown())
         })
         .collect();
     let durations = series.durations.as_ref().zip(buckets);
-    let durations = durations.map(|(durations, buckets)| durations.shown(buckets, recorded_at, native));
+    let durations = durations.map(|(durations, buckets)| durations.shown(buckets, native));
     ShownCommand {
         command: series.label.clone(),
         counted,
