@@ -4,6 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// A format that is asked for.
+#[derive(Clone, Copy)]
+pub struct Accept(&'static str);
+
+impl Accept {
+    pub const TEXT: Self = Self("text/plain");
+    pub const OPEN_METRICS: Self = Self("application/openmetrics-text;version=1.0.0");
+    pub const PROTOBUF: Self =
+        Self("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited");
+}
+
 /// A connection that is kept.
 pub struct Scraper {
     stream: BufReader<TcpStream>,
@@ -14,11 +25,15 @@ pub struct Scraper {
 
 impl Scraper {
     pub fn connect(address: SocketAddr, path: &str, gzip: bool) -> Self {
+        Self::asking(address, path, Accept::TEXT, gzip)
+    }
+
+    pub fn asking(address: SocketAddr, path: &str, Accept(accept): Accept, gzip: bool) -> Self {
         let encoding = if gzip { "Accept-Encoding: gzip\r\n" } else { "" };
         Self {
             stream: connection(address),
             address,
-            request: format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: text/plain\r\n{encoding}\r\n"),
+            request: format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: {accept}\r\n{encoding}\r\n"),
             buffer: vec![0; 256 * 1024],
         }
     }

@@ -13,6 +13,7 @@
 
 mod decode;
 mod forgetting;
+mod formats;
 mod http;
 mod measure;
 mod peers;
@@ -47,12 +48,13 @@ use table::Targets;
 type Subject = fn(&mut Targets);
 
 /// In the order they are run.
-const SUBJECTS: [(&str, Subject); 7] = [
+const SUBJECTS: [(&str, Subject); 8] = [
     ("decode", decode::run),
     ("record", record::run),
     ("forgetting", forgetting::run),
     ("process", process::run),
     ("scrape", scrapes::run),
+    ("formats", formats::run),
     ("scopes", scopes::run),
     ("empty", scopes::run_empty),
 ];

@@ -163,12 +163,12 @@ impl Server {
 }
 
 /// An exporter with so many series, and the cloud that it polls.
-struct Served {
-    exporter: Exporter,
+pub struct Served {
+    pub exporter: Exporter,
     simulator: Simulator,
     directory: TempDir,
     regions: &'static [&'static str],
-    series: usize,
+    pub series: usize,
 }
 
 fn series(text: &str) -> usize {
@@ -176,7 +176,7 @@ fn series(text: &str) -> usize {
 }
 
 impl Served {
-    fn new(wanted: usize, regions: usize) -> Self {
+    pub fn new(wanted: usize, regions: usize) -> Self {
         let regions = &ALL_REGIONS[..regions];
         let directory = tempdir().unwrap();
         let simulator = cloud(regions);
@@ -247,7 +247,7 @@ impl Served {
     }
 
     /// While `run` goes on, a result settles in every region ten times a second.
-    fn busy<T>(&self, run: impl FnOnce() -> T) -> T {
+    pub fn busy<T>(&self, run: impl FnOnce() -> T) -> T {
         let over = AtomicBool::new(false);
         thread::scope(|threads| {
             threads.spawn(|| {
