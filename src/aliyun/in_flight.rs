@@ -1,9 +1,10 @@
 //! How many requests are in flight at once: of the process, of an account, and of the accounts that do not answer.
 
-use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::sleep;
 
 use crate::lease::Lease;
 
@@ -19,6 +20,9 @@ const OF_ACCOUNT: usize = 32;
 
 /// But not fewer, however many accounts there are.
 const LEAST_OF_ACCOUNT: usize = 4;
+
+/// How often it is looked whether a lease is held again.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The places of the whole process.
 #[derive(Debug, Clone)]
@@ -89,9 +93,9 @@ impl InFlight {
             place = self.places.unanswered.acquire() => place.ok(),
         };
         let all = self.places.all.acquire().await.ok();
-        // Another replica asks from now on. Whoever waits here is about to be stopped.
-        if self.places.lease.as_ref().is_some_and(|lease| !lease.is_held()) {
-            pending::<()>().await;
+        // Another replica may ask meanwhile. Whoever waits here is about to be stopped, unless the database answers yet.
+        while self.places.lease.as_ref().is_some_and(|lease| !lease.is_held()) {
+            sleep(LOOK_EVERY).await;
         }
         Place {
             of: self,
@@ -117,9 +121,9 @@ fn of_one(accounts: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::future::pending;
 
-    use tokio::time::{Instant, sleep, timeout};
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
@@ -141,6 +145,19 @@ mod tests {
         assert!(enters().await);
         lease.end();
         assert!(!enters().await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_lease_is_asked_when_it_is_held_again() {
+        let lease = Lease::default();
+        lease.extend(Duration::from_nanos(1));
+        let account = Arc::new(InFlight::new(Places::default().under(lease.clone()), 1));
+        let waiting = tokio::spawn(async move { account.enter().await.leave(true) });
+        sleep(Duration::from_secs(60)).await;
+        assert!(!waiting.is_finished(), "it has lapsed");
+        lease.extend(crate::lease::now() + Duration::from_secs(3600));
+        let went_on = timeout(Duration::from_secs(1), waiting).await;
+        assert!(went_on.is_ok_and(|task| task.is_ok()));
     }
 
     #[tokio::test(start_paused = true)]

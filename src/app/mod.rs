@@ -182,6 +182,7 @@ impl App {
         let stop = self.stop;
         let mut parts = JoinSet::new();
         let board = self.board.clone();
+        let leadership = board.leadership().clone();
         parts.spawn(named("rendering", {
             let following = self.exposition.follow(self.board, stop.clone());
             async move {
@@ -218,7 +219,7 @@ impl App {
                 Ok(())
             }
         }));
-        notify::ready("polling").await;
+        notify::ready(leadership.doing()).await;
         let first = tokio::select! {
             () = stop.cancelled() => None,
             ended = parts.join_next() => ended,

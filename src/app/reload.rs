@@ -103,7 +103,7 @@ impl Reloader {
                 tracing::error!(reason, "the configuration was not reloaded; the one before stays")
             }
         }
-        notify::ready("polling").await;
+        notify::ready(self.inner.board.leadership().doing()).await;
         done.map(|_| ())
     }
 

@@ -112,6 +112,14 @@ impl Leadership {
         }
     }
 
+    /// What it does, in words.
+    pub fn doing(&self) -> &'static str {
+        match self.shows() {
+            true => "polling",
+            false => "standing by",
+        }
+    }
+
     /// Whether it may show what it has.
     pub fn shows(&self) -> bool {
         !matches!(self.now(), Replica::Standby(_))
@@ -145,7 +153,9 @@ mod tests {
             lost_saves: 1,
         };
         assert_eq!(leadership.now(), leader);
+        assert_eq!(leadership.doing(), "polling");
         lease.end();
         assert!(!leadership.shows(), "whatever was said last");
+        assert_eq!(leadership.doing(), "standing by");
     }
 }

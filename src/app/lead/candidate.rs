@@ -1,5 +1,6 @@
 //! A replica that does not lead: it tries to, once a second.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// When the database comes back, whoever led before goes first, for so long: it alone knows what it has shown last, and
-/// so what the database may have lost. Longer than it pauses between two tries.
-const LEADER_FIRST: Duration = Duration::from_secs(4);
-
 /// A replica's tries to lead.
 #[derive(Debug)]
 pub(super) struct Candidate {
@@ -31,12 +28,18 @@ pub(super) struct Candidate {
     pause: Duration,
     /// What was last said of the database, so that it is said once.
     trouble: Option<String>,
+    /// Whether that was why it could not begin to lead, which a mere answer does not end.
+    is_hindered: bool,
     /// Who was last seen to lead.
     led: Option<Led>,
-    /// Whether this replica was the last to lead, as far as it knows.
-    led_last: bool,
-    /// Until when it leaves the lock to whoever led last.
+    /// The term in which this replica was the last to lead, as far as it knows.
+    led_last: Option<u64>,
+    /// Until when it leaves the lock to whoever led last: a lease, unless this session shows that nobody leads by another
+    /// lock. After a failover of the database nobody has the lock in the new one, although a leader that still waits for
+    /// the old one shows counts until its lease ends. And it alone knows what it has shown last, and so what was lost.
     yields_until: Option<Instant>,
+    /// Whether it is known that no pooler is in between.
+    is_checked: bool,
     /// The highest number of a save that was ever seen: what was shown may be of it.
     highest: u64,
     /// The highest number for which a loss was counted: what is lost is counted once.
@@ -50,18 +53,32 @@ impl Candidate {
         first: Option<Arc<Replica>>,
     ) -> Self {
         Self {
+            is_checked: first.is_some(),
+            yields_until: first.is_some().then(|| Instant::now() + postgres.lease),
             postgres,
             leadership,
             replica: first,
             next: Instant::now(),
             pause: FIRST_PAUSE,
             trouble: None,
+            is_hindered: false,
             led: None,
-            led_last: false,
-            yields_until: None,
+            led_last: None,
             highest: 0,
             counted: 0,
         }
+    }
+
+    /// It begins to lead, in this term.
+    pub(super) fn began(&mut self, epoch: u64) {
+        self.led_last = Some(epoch);
+    }
+
+    /// It leads.
+    pub(super) fn leads(&mut self) {
+        self.is_hindered = false;
+        self.answers();
+        self.pause = FIRST_PAUSE;
     }
 
     /// There has been a save of this number.
@@ -93,15 +110,14 @@ impl Candidate {
         sleep_until(self.next).await;
         match self.try_to_lead().await {
             Ok(leads) => {
-                self.answers();
-                self.pause = FIRST_PAUSE;
                 // Replicas that were started together need not try at the same instant.
                 self.next = Instant::now() + TRY_EVERY.mul_f64(0.9 + fastrand::f64() / 10.0);
-                if !leads {
-                    return None;
+                if leads {
+                    self.stands_by();
+                    return self.replica.take();
                 }
-                self.led_last = true;
-                self.replica.take()
+                self.pause = FIRST_PAUSE;
+                None
             }
             Err(error) => {
                 self.failed(&error);
@@ -114,22 +130,27 @@ impl Candidate {
         let replica = match &self.replica {
             Some(replica) => Arc::clone(replica),
             None => {
-                let replica = Arc::new(Replica::connect(&self.postgres).await?);
-                let knows = self.led_last || self.trouble.is_none();
-                self.yields_until = (!knows).then(|| Instant::now() + LEADER_FIRST);
-                Arc::clone(self.replica.insert(replica))
+                let replica = match self.is_checked {
+                    true => Replica::connect(&self.postgres).await?,
+                    false => Replica::connect_to_database(&self.postgres).await?,
+                };
+                self.is_checked = true;
+                self.yields_until = Some(Instant::now() + self.postgres.lease);
+                Arc::clone(self.replica.insert(Arc::new(replica)))
             }
         };
-        let yields = self.yields_until.is_some_and(|until| Instant::now() < until);
-        if !yields && replica.try_lock().await? {
-            return Ok(true);
+        if !self.yields(&replica).await? {
+            if replica.try_lock().await? {
+                return Ok(true);
+            }
+            // Somebody else has the lock.
+            self.led_last = None;
+            self.is_hindered = false;
         }
         let known = replica.known().await?;
         if let Some(known) = &known {
             self.saw(known.revision);
         }
-        // Where it was tried, somebody else has the lock.
-        self.led_last &= yields;
         let led = known.map(|known| Led {
             by: known.leader,
             since: known.since,
@@ -140,10 +161,31 @@ impl Candidate {
             tracing::info!(leader = led.by, "standing by");
         }
         self.led = led;
-        self.answers();
+        if !self.is_hindered {
+            self.answers();
+        }
         self.stands_by();
         replica.break_stuck().await?;
         Ok(false)
+    }
+
+    /// Whether it leaves the lock to whoever led last.
+    async fn yields(&mut self, replica: &Replica) -> Result<bool, DatabaseError> {
+        let Some(until) = self.yields_until else {
+            return Ok(false);
+        };
+        let led_last = match replica.known().await? {
+            // Nobody ever led.
+            None => true,
+            Some(known) => {
+                self.led_last = self.led_last.filter(|mine| known.epoch <= *mine);
+                self.led_last.is_some()
+            }
+        };
+        if led_last || Instant::now() >= until || replica.is_locked().await? {
+            self.yields_until = None;
+        }
+        Ok(self.yields_until.is_some())
     }
 
     fn answers(&mut self) {
@@ -152,7 +194,14 @@ impl Candidate {
         }
     }
 
-    fn failed(&mut self, error: &DatabaseError) {
+    /// It had the lock, and cannot lead.
+    pub(super) fn could_not_begin(&mut self, error: &impl Display) {
+        self.is_hindered = true;
+        self.failed(error);
+    }
+
+    /// The next try is later.
+    fn failed(&mut self, error: &impl Display) {
         let trouble = error.to_string();
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(error = trouble, "the database of the record cannot be had");

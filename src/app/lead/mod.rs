@@ -23,6 +23,7 @@ use crate::expose::Exposition;
 use crate::lease::Lease;
 use crate::state::{DatabaseError, Postgres, Replica, StateError, Store, Term};
 use crate::view::{Board, Leader, Role, Standby};
+use crate::web::notify;
 use candidate::Candidate;
 
 /// So often the database is asked whether it still answers.
@@ -161,13 +162,14 @@ impl Replicated {
                         error: DatabaseError::Gone(_) | DatabaseError::Failed(_),
                         ..
                     } => {
-                        tracing::warn!(%error, "this replica could not begin to lead");
+                        self.candidate.could_not_begin(&error);
                         Ok(())
                     }
                     lasting => Err(lasting.into()),
                 };
             }
         };
+        self.candidate.leads();
         let (epoch, revision) = (leader.epoch, Arc::clone(&leader.revision));
         self.board.leadership().set(Role::Leader(leader));
         tracing::info!(
@@ -175,6 +177,7 @@ impl Replicated {
             scopes = self.board.view().scopes.len(),
             "this replica leads"
         );
+        notify::status(self.board.leadership().doing()).await;
         let stop_polls = stop.child_token();
         let mut polling = pin!(fleet.run(stop_polls.clone(), reloads));
         let is_over = tokio::select! {
@@ -203,12 +206,14 @@ impl Replicated {
             self.candidate.recovered(revision);
         }
         self.leave();
+        notify::status(self.board.leadership().doing()).await;
         Ok(())
     }
 
     /// Takes the record over, and begins to poll. Nothing is shown yet.
     async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
         let Term { epoch, revision } = replica.begin_term(&self.name).await?;
+        self.candidate.began(epoch);
         let lacking = self.candidate.lacking(revision);
         if lacking > 0 {
             self.lost_saves += self.candidate.newly_lost(revision);

@@ -1,11 +1,16 @@
 //! Which databases are refused, and why.
 
+use tokio_postgres::SimpleQueryMessage;
+
 use super::failure::POOLER;
 use super::session::Session;
 use crate::state::DatabaseError;
 
 /// `idle_session_timeout`, on which the lease rests, is of this version.
 const OLDEST: i32 = 140_000;
+
+/// How often a pooler has the occasion to show itself.
+const ROUNDS: u32 = 3;
 
 impl Session {
     /// Refuses what the protocol cannot rest on.
@@ -55,18 +60,29 @@ impl Session {
     /// a transaction, this session must be what it was. `other` is a further session like this one.
     pub(super) async fn refuse_pooler(&self, other: &Self) -> Result<(), DatabaseError> {
         let mine = self.process().await?;
-        other.batch("begin").await?;
-        let others = other.process().await;
-        let again = self.process().await;
-        other.batch("rollback").await?;
-        if mine != others? && mine == again? {
-            return Ok(());
+        for _ in 0..ROUNDS {
+            // A pooler that takes its sessions in turn gives another one now, one that takes the last gives it to `other`.
+            let before = self.process().await?;
+            other.batch("begin").await?;
+            let others = other.process().await;
+            let again = self.process().await;
+            other.batch("rollback").await?;
+            if mine == others? || mine != before || mine != again? {
+                return Err(DatabaseError::Refused(POOLER.to_owned()));
+            }
         }
-        Err(DatabaseError::Refused(POOLER.to_owned()))
+        Ok(())
     }
 
     /// Which process of the server this session is.
     pub(super) async fn process(&self) -> Result<i32, DatabaseError> {
-        Ok(self.one("select pg_backend_pid()", &[]).await?.get(0))
+        // Nothing is prepared, which would be closed when this has its answer, and keep the session from being given away.
+        let asked = self.client.simple_query("select pg_backend_pid()");
+        let answer = self.run(asked).await?;
+        let process = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+            _ => None,
+        });
+        process.ok_or_else(|| DatabaseError::Failed("the process of the session was not told".to_owned()))
     }
 }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
+use tokio::sync::Mutex as AsyncMutex;
 
 pub use replica::{Known, Replica, Term};
 pub use session::Session;
@@ -46,6 +47,8 @@ pub struct Postgres {
     statements: Statements,
     /// Only the leader writes, so that what it knows is what is there; read anew after a failure.
     scopes: Mutex<Option<Scopes>>,
+    /// One at a time uses the session: a transaction is the session's, and takes in whatever is sent meanwhile.
+    turn: AsyncMutex<()>,
     runtime: Handle,
 }
 
@@ -71,6 +74,7 @@ impl Postgres {
             epoch: term.epoch.cast_signed(),
             revision: Arc::new(AtomicU64::new(term.revision)),
             scopes: Mutex::default(),
+            turn: AsyncMutex::default(),
             runtime: Handle::current(),
         })
     }
@@ -80,13 +84,18 @@ impl Postgres {
         Arc::clone(&self.revision)
     }
 
+    /// Waits for its turn, which comes: each statement of the others has a deadline.
     fn wait_for<T>(
         &self,
         doing: &'static str,
         work: impl Future<Output = Result<T, DatabaseError>>,
     ) -> Result<T, StateError> {
+        let in_turn = async {
+            let _alone = self.turn.lock().await;
+            work.await
+        };
         self.runtime
-            .block_on(work)
+            .block_on(in_turn)
             .map_err(|error| error.while_being(doing))
     }
 

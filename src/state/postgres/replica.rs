@@ -25,6 +25,8 @@ pub struct Replica {
 /// What the database says of who leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
+    /// How often a leader was made.
+    pub epoch: u64,
     /// The number of the last save.
     pub revision: u64,
     /// Who leads, or led last.
@@ -127,14 +129,15 @@ impl Replica {
             return Ok(None);
         }
         let known = format!(
-            "select revision, leader, extract(epoch from since)::bigint from {}.leadership where epoch > 0",
+            "select epoch, revision, leader, extract(epoch from since)::bigint from {}.leadership where epoch > 0",
             self.schema
         );
         let row = self.session.row(&known, &[]).await?;
         Ok(row.map(|row| Known {
-            revision: row.get::<_, i64>(0).cast_unsigned(),
-            leader: row.get(1),
-            since: Seconds::try_from(row.get::<_, i64>(2)).unwrap_or_default(),
+            epoch: row.get::<_, i64>(0).cast_unsigned(),
+            revision: row.get::<_, i64>(1).cast_unsigned(),
+            leader: row.get(2),
+            since: Seconds::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
         }))
     }
 
@@ -160,6 +163,14 @@ impl Replica {
             .one("select pg_terminate_backend($1, $2)", &[&holder.process, &wait])
             .await?;
         Ok(())
+    }
+
+    /// Whether somebody has the lock.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_locked(&self) -> Result<bool, DatabaseError> {
+        Ok(self.holder().await?.is_some())
     }
 
     async fn holder(&self) -> Result<Option<Holder>, DatabaseError> {

@@ -15,10 +15,13 @@ pub(super) fn number(stored: i64) -> u64 {
     stored.cast_unsigned() ^ (1 << 63)
 }
 
-/// Makes the tables. Done by whoever has the lock.
+/// Makes the tables. Done by whoever has the lock. `create schema if not exists` wants the right to make schemas also
+/// where there is one.
 pub(super) fn create(schema: &str) -> String {
     format!(
-        "create schema if not exists {schema};
+        "do $$ begin
+           if to_regnamespace('{schema}') is null then create schema {schema}; end if;
+         end $$;
          create table {schema}.format (
            only_row boolean primary key default true check (only_row), version bigint not null);
          insert into {schema}.format (version) values ({VERSION});

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Error, Row, Statement, ToStatement};
@@ -175,11 +175,16 @@ impl Session {
         Ok(())
     }
 
-    /// Commits. A warning on the way says that the standby of the database may lack it: then nobody knows whether it
-    /// is saved, and the session is over.
+    /// Commits. A transaction in which something has failed is refused: a bare commit would roll it back, and be answered
+    /// as if it were done. A warning on the way says that the standby of the database may lack it: then nobody knows
+    /// whether it is saved, and the session is over.
     pub(super) async fn commit(&self) -> Result<(), DatabaseError> {
         let before = self.ending.warnings.load(Ordering::Acquire);
-        self.batch("commit").await?;
+        // Where something has failed, the first of both fails, and the second is not done.
+        if let Err(error) = self.batch("select 1; commit").await {
+            let _ = self.batch("rollback").await;
+            return Err(error);
+        }
         if self.ending.warnings.load(Ordering::Acquire) == before {
             return Ok(());
         }
@@ -263,7 +268,11 @@ async fn prepared(postgres: Postgres) -> Result<(tokio_postgres::Config, Tls), D
                 Secret::new(text.trim())
             }
         };
-        let database = config::database(&url).map_err(|wrong| format!("state.postgres.url {wrong}"))?;
+        let mut database = config::database(&url).map_err(|wrong| format!("state.postgres.url {wrong}"))?;
+        // Who names the authority of the server's certificate wants it verified, which plain text has none of.
+        if postgres.ca_file.is_some() && database.get_ssl_mode() == SslMode::Prefer {
+            database.ssl_mode(SslMode::Require);
+        }
         Ok((database, Tls::new(postgres.ca_file.as_deref())?))
     };
     match regular_file::in_time(&path, read).await {

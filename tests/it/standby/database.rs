@@ -131,12 +131,17 @@ impl Database {
         self.psql("exporter", statements).unwrap()
     }
 
-    fn psql(&self, database: &str, statements: &str) -> Result<String, String> {
-        let output = Command::new(tool("psql"))
+    /// What does something as the superuser in a database.
+    pub fn asking(&self, database: &str, statements: &str) -> Command {
+        let mut command = Command::new(tool("psql"));
+        command
             .args(["-X", "-q", "-At", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(["-U", "postgres", "-d", database, "-c", statements])
-            .output()
-            .unwrap();
+            .args(["-U", "postgres", "-d", database, "-c", statements]);
+        command
+    }
+
+    fn psql(&self, database: &str, statements: &str) -> Result<String, String> {
+        let output = self.asking(database, statements).output().unwrap();
         match output.status.success() {
             true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
             false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),

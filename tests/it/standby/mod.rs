@@ -10,6 +10,7 @@ mod proxy;
 mod refusals;
 mod replication;
 mod serving;
+mod session;
 mod takeover;
 mod tls;
 

@@ -50,6 +50,28 @@ fn a_leader_that_is_cut_off_is_silent_before_the_other_shows() {
     }
 }
 
+/// In a database that has failed over nobody has the lock, although the leader goes on until its lease ends.
+#[test]
+fn a_failover_that_the_leader_does_not_see_makes_no_second_one() {
+    let (mut pair, proxy) = pair();
+    pair.region(|region| region.add_settled(30, Outcome::failed(4)));
+    pair.until_exact(0);
+    pair.replica(1).logged("standing by");
+    proxy.set(Network::Cut);
+    pair.database.end("QUIT");
+    pair.database.run();
+    pair.region(|region| region.add_settled(30, Outcome::failed(4)));
+    let took = is_followed(&mut pair, LEASE + 2 * SOON);
+    println!("failover: the other led {took:.1?} later");
+    pair.until_exact(1);
+    proxy.set(Network::Sound);
+    pair.until("it stands by", |pair| {
+        pair.replica(0).get("/-/ready").status == 200
+    });
+    pair.until_exact(1);
+    assert_eq!(pair.askers(), [0, 1], "only the leader asks");
+}
+
 /// The server does not end a session that waits for the rest of a message: the standby does.
 #[test]
 fn a_leader_that_hangs_within_a_message_is_ended_by_the_standby() {

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use tempfile::tempdir;
 
 use super::database::{Database, as_server, free_port};
-use crate::exporter::{Exporter, wait_until};
+use crate::exporter::{Exporter, eventually, wait_until};
 
 /// What the exporter says of a database at its start.
 fn refusal(url: &str) -> String {
@@ -81,7 +81,7 @@ impl PgBouncer {
         let child = as_server("pgbouncer")
             .arg(Path::new(&path))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(database.directory().join("pooler")).unwrap())
             .spawn()
             .unwrap();
         wait_until("PgBouncer answers", || {
@@ -108,4 +108,44 @@ fn a_pooler_that_gives_sessions_away_is_refused() {
     let _pooler = PgBouncer::start(&database, "transaction", port);
     let said = refusal(&url);
     assert!(said.contains("leads to a pooler"), "{said}");
+}
+
+/// One that is not there at the start is not told from a database before it answers.
+#[test]
+fn a_pooler_that_answers_later_is_not_led_through() {
+    let database = Database::start();
+    let port = free_port();
+    let url = database.url_through(port);
+    let directory = tempdir().unwrap();
+    let config = format!("state: {{postgres: {{url: '{url}'}}}}\n");
+    let exporter = Exporter::start(directory.path(), &config);
+    exporter.logged("does not answer");
+    let _pooler = PgBouncer::start(&database, "transaction", port);
+    exporter.logged("leads to a pooler");
+    // Nor at a later try, when the pooler has sessions in store.
+    let logins = || {
+        fs::read_to_string(database.directory().join("pooler"))
+            .unwrap()
+            .matches("login attempt")
+            .count()
+    };
+    wait_until("it is tried again and again", || logins() >= 10);
+    assert_eq!(exporter.get("/-/ready").status, 503);
+    assert_eq!(exporter.get("/-/leader").status, 503);
+}
+
+#[test]
+fn a_schema_of_its_own_in_the_database_of_another_will_do() {
+    let database = Database::start();
+    database.sql("alter database exporter owner to postgres");
+    database.ask("create schema cloud_assistant_exporter authorization exporter");
+    let directory = tempdir().unwrap();
+    let config = format!(
+        "accounts: [{{name: a, regions: [r], endpoint: 'http://127.0.0.1:1'}}]\nstate: {{postgres: {{url: '{}'}}}}\n",
+        database.url()
+    );
+    let exporter = Exporter::start(directory.path(), &config);
+    eventually("it leads", || {
+        (exporter.get("/-/leader").status == 200).then_some(())
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 use simulator::Outcome;
@@ -123,6 +124,47 @@ fn whoever_ends_the_session_of_the_leader_costs_no_count() {
         });
     }
     pair.until_one_is_exact();
+}
+
+#[test]
+fn a_replica_that_cannot_begin_to_lead_tells_it_once() {
+    const TIMED_OUT: &str = "canceling statement due to lock timeout";
+    let mut pair = Pair::start();
+    something_happens(&pair);
+    pair.until_exact(0);
+    pair.replica(1).logged("standing by");
+    let hinder =
+        "begin; lock table cloud_assistant_exporter.leadership in exclusive mode; select pg_sleep(600)";
+    let mut hindrance = pair.database.asking("exporter", hinder);
+    let mut hindrance = hindrance.stderr(Stdio::null()).spawn().unwrap();
+    pair.until("it is locked", |pair| {
+        let locks = "select count(*) from pg_locks where mode = 'ExclusiveLock' and granted \
+                     and relation = 'cloud_assistant_exporter.leadership'::regclass";
+        pair.database.ask(locks) == "1"
+    });
+    pair.kill(0);
+    let trouble = pair.replica(1).logged("of the record cannot be had");
+    assert!(trouble.contains(TIMED_OUT), "{trouble}");
+    pair.until("it is not ready", |pair| {
+        pair.replica(1).get("/-/ready").status == 503
+    });
+    let log = pair.database.directory().join("log");
+    let tries = || std::fs::read_to_string(&log).unwrap().matches(TIMED_OUT).count();
+    let before = tries();
+    pair.until("it has tried again", |pair| {
+        let ready = pair.replica(1).get("/-/ready");
+        assert_eq!(ready.status, 503, "while it cannot lead");
+        assert!(ready.text().contains(TIMED_OUT), "{}", ready.text());
+        tries() >= before + 2
+    });
+    pair.database
+        .sql("select pg_terminate_backend(pid) from pg_stat_activity where query like 'begin; lock table%'");
+    hindrance.wait().unwrap();
+    pair.until_leads(1);
+    pair.until_exact(1);
+    let log = pair.replica(1).log();
+    assert_eq!(log.matches("of the record cannot be had").count(), 1, "{log}");
+    assert_eq!(log.matches("database answers again").count(), 1, "{log}");
 }
 
 #[test]

@@ -49,6 +49,13 @@ fn a_certificate_is_verified_with_its_name() {
     elsewhere.logged("not valid for name");
     assert_eq!(elsewhere.get("/-/ready").status, 503);
 
+    // Who names an authority is not content with plain text.
+    let plain = Database::start();
+    let undecided = plain.url().replace("?sslmode=disable", "");
+    let unencrypted = start(directory.path(), &undecided, &ours);
+    unencrypted.logged("does not support TLS");
+    assert_eq!(unencrypted.get("/-/leader").status, 503);
+
     let exporter = start(directory.path(), &url, &ours);
     eventually("it leads", || {
         (exporter.get("/-/leader").status == 200).then_some(())

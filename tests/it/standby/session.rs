@@ -1,0 +1,101 @@
+//! What is done in the one session that a leader has: one thing at a time, and what failed is not taken for done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cloud_assistant_exporter::config::{self, State};
+use cloud_assistant_exporter::scope::Scope;
+use cloud_assistant_exporter::state::{Pairs, Postgres, Replica, Store};
+
+use super::database::Database;
+
+const ROUNDS: u32 = 200;
+
+async fn connect(database: &Database) -> Arc<Replica> {
+    let url = "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL".to_owned();
+    let config = config::load(None, [(url, database.url())]).unwrap();
+    let State::Postgres(postgres) = config.state else {
+        panic!("{:?}", config.state);
+    };
+    Arc::new(Replica::connect(&postgres).await.unwrap())
+}
+
+fn only_value(pairs: &Pairs) -> Result<Vec<u8>, String> {
+    Ok(pairs.iter().flat_map(|(_, value)| value.to_vec()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saves_and_housekeeping_at_once_are_done_in_turn() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    let term = replica.begin_term("test").await.unwrap();
+    let postgres = Postgres::new(Arc::clone(&replica), term).await.unwrap();
+    let revision = postgres.revision();
+    let store = Arc::new(Store::new(postgres));
+    let scope = Scope::new("production", "cn-hangzhou");
+    store.save(&scope, [((0, 0), Some(vec![0]))], 0).await.unwrap();
+
+    let housekeeping = {
+        let (store, scope) = (Arc::clone(&store), scope.clone());
+        tokio::task::spawn_blocking(move || {
+            for round in 1..=ROUNDS {
+                // An hour later each time, so that there is something to write.
+                let forgotten = store.forget_unused(std::slice::from_ref(&scope), round * 3600);
+                assert_eq!(forgotten.unwrap(), []);
+            }
+        })
+    };
+    for round in 1..=ROUNDS {
+        let value = round.to_le_bytes().to_vec();
+        store
+            .save(&scope, [((0, 0), Some(value.clone()))], 0)
+            .await
+            .unwrap();
+        let (store, scope) = (Arc::clone(&store), scope.clone());
+        let loaded = tokio::task::spawn_blocking(move || store.load(&scope, only_value));
+        assert_eq!(loaded.await.unwrap().unwrap(), value);
+    }
+    housekeeping.await.unwrap();
+    assert!(!replica.session().is_over(), "{}", replica.session().why());
+    let saved = database.ask("select revision from cloud_assistant_exporter.leadership");
+    assert_eq!(saved, revision.load(Ordering::Acquire).to_string());
+    assert_eq!(saved, (1 + 2 * ROUNDS).to_string());
+}
+
+/// PostgreSQL answers the commit of a transaction in which something has failed by rolling it back, which is no error.
+#[tokio::test]
+async fn a_transaction_that_has_failed_is_not_taken_for_a_commit() {
+    let database = Database::start();
+    connect(&database).await.begin_term("test").await.unwrap();
+    // So that this fails whenever it is asked.
+    database.ask("revoke select on cloud_assistant_exporter.scopes from exporter");
+    let mut refused = 0;
+    for round in 0..80 {
+        let replica = connect(&database).await;
+        let disturbing = async {
+            loop {
+                assert!(replica.is_empty().await.is_err());
+            }
+        };
+        let beginning = async {
+            // At another point of what disturbs each time.
+            for _ in 0..round % 8 {
+                replica.beat().await.unwrap();
+            }
+            replica.begin_term("test").await
+        };
+        let begun = tokio::select! {
+            begun = beginning => begun,
+            () = disturbing => unreachable!(),
+        };
+        match begun {
+            Ok(term) => {
+                let saved = database.ask("select epoch from cloud_assistant_exporter.leadership");
+                assert_eq!(saved, term.epoch.to_string());
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "nothing came in between");
+}
