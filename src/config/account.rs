@@ -26,7 +26,7 @@ pub struct Account {
     /// region asked. Without a slash at its end.
     pub endpoint: Option<String>,
     /// `console`: where links to the console of Alibaba Cloud lead: `http(s)://host[:port]`, without a slash at its end.
-    /// Default: https://ecs.console.aliyun.com.
+    /// Default: `https://ecs.console.aliyun.com`.
     pub console: Option<String>,
     /// `resource_group_id`: only results of this resource group (request parameter ResourceGroupId).
     pub resource_group_id: Option<String>,

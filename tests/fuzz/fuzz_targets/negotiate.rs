@@ -77,10 +77,7 @@ fn types(choices: &mut Unstructured<'_>) -> Result<()> {
         if let Some(version) = version {
             let name = if is_protobuf { "encoding" } else { "version" };
             let quote = if choices.ratio(1_u8, 8)? { "\"" } else { "" };
-            parameters.push(format!(
-                "{}={quote}{version}{quote}",
-                any_case(choices, name)?
-            ));
+            parameters.push(format!("{}={quote}{version}{quote}", any_case(choices, name)?));
         }
         let of_ours = *choices.choose(&["", "allow-utf-8", "underscores", "dots", "values", "nonsense"])?;
         if !of_ours.is_empty() {

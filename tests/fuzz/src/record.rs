@@ -99,7 +99,12 @@ impl Picture {
             if let Some(native) = &durations.native {
                 let all: u64 = native.buckets.iter().map(|(_, count)| count).sum();
                 assert_eq!(native.zero + all, durations.count, "{native:?}");
-                counters.extend(native.buckets.iter().map(|(index, count)| (format!("native {status} {index}"), *count)));
+                counters.extend(
+                    native
+                        .buckets
+                        .iter()
+                        .map(|(index, count)| (format!("native {status} {index}"), *count)),
+                );
             }
             for (place, bucket) in durations.buckets.iter().enumerate() {
                 counters.insert(format!("durations {status} {place}"), *bucket);
@@ -167,7 +172,10 @@ impl Picture {
         for (name, before) in &earlier.starts {
             let now = self.starts.get(name);
             // One ahead of the clock is not shown.
-            assert!(now.is_none_or(|now| now == before), "{name}: {before}, then {now:?}: {told:?}");
+            assert!(
+                now.is_none_or(|now| now == before),
+                "{name}: {before}, then {now:?}: {told:?}"
+            );
         }
     }
 
