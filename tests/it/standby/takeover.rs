@@ -62,7 +62,12 @@ fn a_leader_that_hangs_is_followed_when_its_lease_is_over_and_shows_nothing_old(
     let mut pair = Pair::start();
     something_happens(&pair);
     pair.until_exact(0);
+    // It hangs while it waits for an answer: no request is half on its way then, to arrive when it goes on.
+    pair.simulator.set_latency(Duration::from_millis(300));
+    let asked = pair.simulator.requests().len();
+    pair.until("it asks", |pair| pair.simulator.requests().len() > asked + 1);
     pair.replica(0).signal("STOP");
+    pair.simulator.set_latency(Duration::ZERO);
     let status = format!("/proc/{}/status", pair.replica(0).process_id());
     pair.until("it hangs", |_| {
         std::fs::read_to_string(&status).unwrap().contains("State:\tT")
