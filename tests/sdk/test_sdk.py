@@ -14,6 +14,8 @@ from alibabacloud_tea_openapi import exceptions
 from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
 from darabonba.runtime import RuntimeOptions
 
+from harness import run
+
 CREATED = "2026-01-02T03:04:05Z"
 REGION = "cn-hangzhou"
 ROWS = 120 + 1 + 5 + 1 + 1
