@@ -5,6 +5,7 @@
 
 mod error;
 mod group_commit;
+mod last_use;
 mod pairs;
 mod postgres;
 mod redb;

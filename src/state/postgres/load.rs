@@ -1,6 +1,7 @@
 //! Reading the record.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 
@@ -12,9 +13,9 @@ use crate::state::{DatabaseError, Pairs};
 
 impl Postgres {
     /// The scopes that have something saved.
-    pub(super) async fn read_scopes(&self) -> Result<Scopes, DatabaseError> {
+    pub(super) async fn read_scopes(&self) -> Result<Arc<Scopes>, DatabaseError> {
         if let Some(scopes) = &*self.known_scopes() {
-            return Ok(scopes.clone());
+            return Ok(Arc::clone(scopes));
         }
         let session = self.replica.session();
         let rows = session
@@ -30,7 +31,8 @@ impl Postgres {
                 (Scope::new(row.get(1), row.get(2)), numbered)
             })
             .collect();
-        *self.known_scopes() = Some(scopes.clone());
+        let scopes = Arc::new(scopes);
+        *self.known_scopes() = Some(Arc::clone(&scopes));
         Ok(scopes)
     }
 

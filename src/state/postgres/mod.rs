@@ -31,12 +31,6 @@ use crate::result::Seconds;
 use crate::scope::Scope;
 use schema::Statements;
 
-/// How long the state of a scope that is no longer configured is kept, as in the embedded store.
-const KEPT: Seconds = 30 * 86_400;
-
-/// When a scope was last in use is known to the hour.
-const USE_KNOWN_TO: Seconds = 3600;
-
 /// The record, for as long as this replica leads.
 #[derive(Debug)]
 pub struct Postgres {
@@ -46,7 +40,7 @@ pub struct Postgres {
     revision: Arc<AtomicU64>,
     statements: Statements,
     /// Only the leader writes, so that what it knows is what is there; read anew after a failure.
-    scopes: Mutex<Option<Scopes>>,
+    scopes: Mutex<Option<Arc<Scopes>>>,
     /// One at a time uses the session: a transaction is the session's, and takes in whatever is sent meanwhile.
     turn: AsyncMutex<()>,
     runtime: Handle,
@@ -100,11 +94,11 @@ impl Postgres {
     }
 
     /// What is behind the lock is whole between any two statements.
-    fn known_scopes(&self) -> MutexGuard<'_, Option<Scopes>> {
+    fn known_scopes(&self) -> MutexGuard<'_, Option<Arc<Scopes>>> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn saved(&self, revision: u64, scopes: Scopes) {
+    fn saved(&self, revision: u64, scopes: Arc<Scopes>) {
         self.revision.store(revision, Ordering::Release);
         *self.known_scopes() = Some(scopes);
     }
@@ -113,7 +107,7 @@ impl Postgres {
 impl Backend for Postgres {
     fn scopes(&self) -> Result<Vec<Scope>, StateError> {
         let scopes = self.wait_for("read", self.read_scopes())?;
-        Ok(scopes.into_keys().collect())
+        Ok(scopes.keys().cloned().collect())
     }
 
     fn load(&self, scope: &Scope) -> Result<Pairs, StateError> {

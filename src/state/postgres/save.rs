@@ -1,12 +1,15 @@
 //! Saving: one transaction for the saves that are committed together, fenced by the epoch.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use tokio_postgres::types::ToSql;
 
 use super::schema::stored;
-use super::{KEPT, Numbered, Postgres, Scopes, USE_KNOWN_TO};
+use super::{Numbered, Postgres, Scopes};
 use crate::result::Seconds;
 use crate::scope::Scope;
-use crate::state::{Change, DatabaseError, Save};
+use crate::state::{Change, DatabaseError, Save, last_use};
 
 /// So many changes are sent with one statement: within its time limit, and far below the largest message.
 const AT_ONCE: usize = 20_000;
@@ -15,7 +18,10 @@ impl Postgres {
     /// Saves all of it or nothing.
     pub(super) async fn write(&self, saves: &[Save]) -> Result<(), DatabaseError> {
         let mut scopes = self.read_scopes().await?;
-        let used = numbered(&mut scopes, saves);
+        let used = numbered(&scopes, saves);
+        if !used.is_empty() {
+            Arc::make_mut(&mut scopes).extend(used.iter().cloned());
+        }
         let transaction = async {
             let revision = self.begin().await?;
             self.set_scopes(&used).await?;
@@ -36,22 +42,30 @@ impl Postgres {
     /// Forgets what has not been configured for long.
     pub(super) async fn forget(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, DatabaseError> {
         let mut scopes = self.read_scopes().await?;
+        let in_use: HashSet<&Scope> = in_use.iter().collect();
         let (mut used, mut gone) = (Vec::new(), Vec::new());
-        scopes.retain(|scope, numbered| {
-            let since = now.saturating_sub(numbered.used);
-            let is_in_use = in_use.contains(scope);
-            if is_in_use && since >= USE_KNOWN_TO {
-                numbered.used = now;
-                used.push((scope.clone(), *numbered));
-            }
-            let stays = is_in_use || since <= KEPT;
-            if !stays {
+        for (scope, numbered) in &*scopes {
+            if in_use.contains(scope) {
+                if last_use::is_to_be_noted(numbered.used, now) {
+                    used.push((
+                        scope.clone(),
+                        Numbered {
+                            used: now,
+                            ..*numbered
+                        },
+                    ));
+                }
+            } else if last_use::is_over(numbered.used, now) {
                 gone.push((scope.clone(), numbered.number));
             }
-            stays
-        });
+        }
         if used.is_empty() && gone.is_empty() {
             return Ok(Vec::new());
+        }
+        let known = Arc::make_mut(&mut scopes);
+        known.extend(used.iter().cloned());
+        for (scope, _) in &gone {
+            known.remove(scope);
         }
         let numbers: Vec<i32> = gone.iter().map(|(_, number)| *number).collect();
         let transaction = async {
@@ -171,7 +185,7 @@ impl Columns {
 }
 
 /// Gives new scopes their numbers; says which scopes are to be written.
-fn numbered(scopes: &mut Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
+fn numbered(scopes: &Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
     let mut next = scopes
         .values()
         .map(|numbered| numbered.number + 1)
@@ -179,18 +193,16 @@ fn numbered(scopes: &mut Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
         .unwrap_or_default();
     let mut written = Scopes::new();
     for Save { scope, now, .. } in saves {
-        let known = scopes.get(scope).copied();
+        let known = written.get(scope).or_else(|| scopes.get(scope)).copied();
         let number = match known {
-            Some(Numbered { used, .. }) if now.saturating_sub(used) < USE_KNOWN_TO => continue,
+            Some(Numbered { used, .. }) if !last_use::is_to_be_noted(used, *now) => continue,
             Some(Numbered { number, .. }) => number,
             None => {
                 next += 1;
                 next - 1
             }
         };
-        let numbered = Numbered { number, used: *now };
-        scopes.insert(scope.clone(), numbered);
-        written.insert(scope.clone(), numbered);
+        written.insert(scope.clone(), Numbered { number, used: *now });
     }
     written.into_iter().collect()
 }

@@ -15,6 +15,7 @@ mod revision;
 mod tests;
 mod upgrade;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -26,7 +27,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageError, Wri
 
 pub use upgrade::FromVersion1;
 
-use super::{Backend, Pairs, Save, StateError};
+use super::{Backend, Pairs, Save, StateError, last_use};
 use crate::file_lock::{FileLock, LockError};
 use crate::result::Seconds;
 use crate::scope::Scope;
@@ -37,12 +38,6 @@ use revision::LastRevision;
 
 /// The file that is locked.
 const LOCK: &str = "lock";
-
-/// How long the state of a scope that is no longer configured is kept: a mistake in a configuration costs nothing.
-const KEPT: Seconds = 30 * 86_400;
-
-/// When a scope was last in use is known to the hour: a write less in nearly every save.
-const USE_KNOWN_TO: Seconds = 3600;
 
 /// The state in one file, or in memory. One call at a time is served.
 #[derive(Debug)]
@@ -212,6 +207,7 @@ impl Backend for Redb {
     }
 
     fn forget_unused(&self, in_use: &[Scope], now: Seconds) -> Result<Vec<Scope>, StateError> {
+        let in_use: HashSet<&Scope> = in_use.iter().collect();
         self.write(|transaction| {
             let mut forgotten = Vec::new();
             let mut scopes = transaction.open_table(SCOPES)?;
@@ -225,10 +221,10 @@ impl Backend for Redb {
             for (scope, (number, used)) in known {
                 let key = (&*scope.account, &*scope.region_id);
                 if in_use.contains(&scope) {
-                    if now.saturating_sub(used) >= USE_KNOWN_TO {
+                    if last_use::is_to_be_noted(used, now) {
                         scopes.insert(key, (number, now))?;
                     }
-                } else if now.saturating_sub(used) > KEPT {
+                } else if last_use::is_over(used, now) {
                     scopes.remove(key)?;
                     pairs.retain_in((number, 0, 0)..=(number, u8::MAX, u64::MAX), |_, _| false)?;
                     forgotten.push(scope);
@@ -281,7 +277,7 @@ fn write_changes(transaction: &WriteTransaction, save: &Save) -> Result<(), redb
     let key = (&*scope.account, &*scope.region_id);
     let known = scopes.get(key)?.map(|found| found.value());
     let number = match known {
-        Some((number, used)) if now.saturating_sub(used) < USE_KNOWN_TO => number,
+        Some((number, used)) if !last_use::is_to_be_noted(used, *now) => number,
         Some((number, _)) => {
             scopes.insert(key, (number, *now))?;
             number
