@@ -253,35 +253,14 @@ impl Discovery {
         let action = "ecs:DescribeRegions";
         let (reason, code) = (failed.reason.as_str(), failed.code.as_deref());
         let (request_id, error) = (failed.request_id.as_deref(), &failed.what);
+        let span = tracing::error_span!("discovery", account, reason, code, request_id, error, action);
+        let _of_all = span.enter();
         match self.telling.failed(failed, Instant::now()) {
-            News::Fails => tracing::warn!(
-                account,
-                reason,
-                code,
-                request_id,
-                error,
-                action,
-                "the account's regions could not be discovered"
-            ),
-            News::StillFails(tries) => tracing::warn!(
-                account,
-                reason,
-                code,
-                request_id,
-                error,
-                action,
-                tries,
-                "the account's regions still cannot be discovered"
-            ),
-            News::None => tracing::debug!(
-                account,
-                reason,
-                code,
-                request_id,
-                error,
-                action,
-                "the regions cannot be discovered, as before"
-            ),
+            News::Fails => tracing::warn!("the account's regions could not be discovered"),
+            News::StillFails(tries) => {
+                tracing::warn!(tries, "the account's regions still cannot be discovered");
+            }
+            News::None => tracing::debug!("the regions cannot be discovered, as before"),
         }
     }
 }

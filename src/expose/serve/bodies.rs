@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::deflate::{Joined, Part};
+use super::deflate::{Deflater, Joined, Part};
 use crate::expose::encode::Format;
 use crate::expose::point::{Family, Sink};
 
@@ -53,6 +53,56 @@ pub(in crate::expose) trait Writer {
         before: &Pieces<Self::Piece>,
         families: impl FnOnce(&mut dyn Sink),
     ) -> Pieces<Self::Piece>;
+}
+
+/// The pieces that a writer has made so far, beside what was written of the same before.
+pub(super) struct Made<'a, P> {
+    pub(super) pieces: Vec<P>,
+    pub(super) before: Pieces<P>,
+    /// Whether everything has been the same so far.
+    pub(super) is_as_before: bool,
+    deflater: &'a mut Deflater,
+}
+
+impl<'a, P> Made<'a, P> {
+    /// Nothing yet.
+    pub(super) fn new(deflater: &'a mut Deflater) -> Self {
+        Self {
+            pieces: Vec::new(),
+            before: Pieces::default(),
+            is_as_before: true,
+            deflater,
+        }
+    }
+
+    /// These bytes, compressed anew only where they are others than before.
+    pub(super) fn part(&mut self, plain: &[u8], before: Option<&Part>) -> Part {
+        match before {
+            Some(before) if before.is(plain) => before.clone(),
+            _ => {
+                self.is_as_before = false;
+                self.deflater.part(plain)
+            }
+        }
+    }
+
+    /// What comes now was written like this before.
+    pub(super) fn begin(&mut self, before: &Pieces<P>) {
+        self.before = Arc::clone(before);
+        self.is_as_before = true;
+    }
+
+    /// All pieces; those of before where nothing has changed.
+    pub(super) fn end(&mut self) -> Pieces<P> {
+        let before = std::mem::take(&mut self.before);
+        match self.is_as_before && self.pieces.len() == before.len() {
+            true => {
+                self.pieces.clear();
+                before
+            }
+            false => self.pieces.drain(..).collect(),
+        }
+    }
 }
 
 /// A family as it is served: of each block of scopes its pieces.

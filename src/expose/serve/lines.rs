@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::bodies::{self, PIECE_BYTES, Pieces};
+use super::bodies::{self, Made, PIECE_BYTES, Pieces};
 use super::deflate::{Deflater, Part};
 use crate::expose::encode::{Encoder, Format, OpenMetrics, Text};
 use crate::expose::point::{Family, Label, Sink, Value};
@@ -31,11 +31,7 @@ pub(in crate::expose) struct Lines<'a> {
     open_metrics: OpenMetrics,
     /// Whether they are: the piece under way has an exemplar or a header.
     differs: bool,
-    pieces: Vec<Piece>,
-    /// What was written of the same before, and whether everything has been the same so far.
-    before: Pieces<Piece>,
-    is_as_before: bool,
-    deflater: &'a mut Deflater,
+    made: Made<'a, Piece>,
 }
 
 impl<'a> Lines<'a> {
@@ -45,10 +41,7 @@ impl<'a> Lines<'a> {
             text: Text::default(),
             open_metrics: OpenMetrics::default(),
             differs: false,
-            pieces: Vec::new(),
-            before: Pieces::default(),
-            is_as_before: true,
-            deflater,
+            made: Made::new(deflater),
         }
     }
 }
@@ -76,18 +69,10 @@ impl bodies::Writer for Lines<'_> {
     }
 
     fn section(&mut self, before: &Pieces<Piece>, families: impl FnOnce(&mut dyn Sink)) -> Pieces<Piece> {
-        self.before = Arc::clone(before);
-        self.is_as_before = true;
+        self.made.begin(before);
         families(self);
         self.end_piece();
-        let before = std::mem::take(&mut self.before);
-        match self.is_as_before && self.pieces.len() == before.len() {
-            true => {
-                self.pieces.clear();
-                before
-            }
-            false => self.pieces.drain(..).collect(),
-        }
+        self.made.end()
     }
 }
 
@@ -97,36 +82,27 @@ impl Lines<'_> {
         let Self {
             text,
             open_metrics,
-            pieces,
-            before,
-            deflater,
-            ..
+            differs,
+            made,
         } = self;
         if text.written().is_empty() {
             return;
         }
-        let before = before.get(pieces.len());
-        let mut is_as_before = true;
-        let mut part = |plain: &str, before: Option<&Part>| match before {
-            Some(before) if before.is(plain.as_bytes()) => before.clone(),
-            _ => {
-                is_as_before = false;
-                deflater.part(plain.as_bytes())
-            }
+        let all_before = Arc::clone(&made.before);
+        let (text_before, other_before) = match all_before.get(made.pieces.len()) {
+            Some(before) => (Some(&before.text), before.open_metrics.as_ref()),
+            None => (None, None),
         };
+        let has_other = *differs && open_metrics.written() != text.written();
+        made.is_as_before &= other_before.is_some() == has_other;
         let piece = Piece {
-            text: part(text.written(), before.map(|before| &before.text)),
-            open_metrics: (self.differs && open_metrics.written() != text.written()).then(|| {
-                let before = before.and_then(|before| before.open_metrics.as_ref());
-                part(open_metrics.written(), before)
-            }),
+            text: made.part(text.written().as_bytes(), text_before),
+            open_metrics: has_other.then(|| made.part(open_metrics.written().as_bytes(), other_before)),
         };
-        let had_other = before.is_some_and(|before| before.open_metrics.is_some());
-        self.is_as_before &= is_as_before && had_other == piece.open_metrics.is_some();
-        pieces.push(piece);
+        made.pieces.push(piece);
         text.clear();
         open_metrics.clear();
-        self.differs = false;
+        *differs = false;
     }
 
     fn end_piece_if_full(&mut self) {

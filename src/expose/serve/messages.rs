@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::bodies::{PIECE_BYTES, Pieces, Writer};
+use super::bodies::{Made, PIECE_BYTES, Pieces, Writer};
 use super::deflate::{Deflater, Part};
 use crate::expose::encode::Protobuf;
 use crate::expose::point::{Family, Label, Sink, Value};
@@ -13,7 +13,7 @@ pub(in crate::expose) struct Messages<'a> {
     protobuf: Protobuf,
     /// How the family under way is cut; none where it is still short.
     cut: Option<Cut>,
-    made: Made<'a>,
+    made: Made<'a, Part>,
 }
 
 /// A family whose metrics are in pieces of their own.
@@ -24,27 +24,13 @@ struct Cut {
     bytes: usize,
 }
 
-/// The pieces that are there.
-struct Made<'a> {
-    pieces: Vec<Part>,
-    /// What was written of the same before, and whether everything has been the same so far.
-    before: Pieces<Part>,
-    is_as_before: bool,
-    deflater: &'a mut Deflater,
-}
-
 impl<'a> Messages<'a> {
     /// Nothing yet.
     pub(in crate::expose) fn new(protobuf: Protobuf, deflater: &'a mut Deflater) -> Self {
         Self {
             protobuf,
             cut: None,
-            made: Made {
-                pieces: Vec::new(),
-                before: Pieces::default(),
-                is_as_before: true,
-                deflater,
-            },
+            made: Made::new(deflater),
         }
     }
 
@@ -72,7 +58,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-impl Made<'_> {
+impl Made<'_, Part> {
     /// Adds a piece, unless it is empty.
     fn push(&mut self, plain: &[u8]) {
         if !plain.is_empty() {
@@ -88,29 +74,8 @@ impl Made<'_> {
     }
 
     fn replace(&mut self, place: usize, plain: &[u8]) {
-        self.pieces[place] = match self.before.get(place) {
-            Some(before) if before.is(plain) => before.clone(),
-            _ => {
-                self.is_as_before = false;
-                self.deflater.part(plain)
-            }
-        };
-    }
-
-    fn begin(&mut self, before: &Pieces<Part>) {
-        self.before = Arc::clone(before);
-        self.is_as_before = true;
-    }
-
-    fn end(&mut self) -> Pieces<Part> {
-        let before = std::mem::take(&mut self.before);
-        match self.is_as_before && self.pieces.len() == before.len() {
-            true => {
-                self.pieces.clear();
-                before
-            }
-            false => self.pieces.drain(..).collect(),
-        }
+        let before = Arc::clone(&self.before);
+        self.pieces[place] = self.part(plain, before.get(place));
     }
 }
 
@@ -127,8 +92,7 @@ impl Writer for Messages<'_> {
         let metrics: usize = parts.map(|part| part.plain().len()).sum();
         self.protobuf.family(family);
         let head = self.protobuf.head(metrics);
-        let before = before.filter(|before| before.is(&head)).cloned();
-        Some(before.unwrap_or_else(|| self.made.deflater.part(&head)))
+        Some(self.made.part(&head, before))
     }
 
     fn points(
