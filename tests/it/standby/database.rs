@@ -19,17 +19,21 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new one, with the database and the ordinary role `exporter`.
-    pub fn start() -> Self {
+    fn empty() -> Self {
         let directory = tempdir().unwrap();
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(directory.path()));
         }
-        let mut database = Self {
+        Self {
             server: None,
             directory,
             port: free_port(),
-        };
+        }
+    }
+
+    /// A new one, with the database and the ordinary role `exporter`.
+    pub fn start() -> Self {
+        let mut database = Self::empty();
         let made = as_server("initdb")
             .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
             .args(["--username=postgres", "-D"])
@@ -65,6 +69,57 @@ impl Database {
     /// A directory that the server's user may write to.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// A standby of this one, which streams what it writes.
+    pub fn follower(&self) -> Self {
+        let follower = Self::empty();
+        let copied = as_server("pg_basebackup")
+            .args(["--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf"])
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-D"])
+            .arg(follower.data())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        // How often one that receives nothing looks whether it may.
+        follower.write("postgresql.auto.conf", "wal_retrieve_retry_interval = '100ms'\n");
+        let mut follower = follower;
+        follower.run();
+        follower
+    }
+
+    /// A standby receives from another server, or from none.
+    pub fn follow(&self, primary: Option<&Self>) {
+        let from = primary.map(|primary| format!("host=127.0.0.1 port={} user=postgres", primary.port));
+        let from = from.unwrap_or_default();
+        self.sql(&format!("alter system set primary_conninfo = '{from}'"));
+        self.sql("select pg_reload_conf()");
+        let receives = if primary.is_some() { "1" } else { "0" };
+        wait_until("it receives, or does not", || {
+            self.sql("select count(*) from pg_stat_wal_receiver where status = 'streaming'") == receives
+        });
+    }
+
+    /// Commits wait for a standby, whichever, or for none.
+    pub fn wait_for_standby(&self, waits: bool) {
+        let names = if waits { "*" } else { "" };
+        self.sql(&format!("alter system set synchronous_standby_names = '{names}'"));
+        self.sql("select pg_reload_conf()");
+        let synchronous = if waits { "1" } else { "0" };
+        wait_until("the standby is one that is waited for, or not", || {
+            self.sql("select count(*) from pg_stat_replication where sync_state = 'sync'") == synchronous
+        });
+    }
+
+    /// A standby becomes a primary, with what it has received.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("select pg_promote()"), "t");
+    }
+
+    /// The number of the last save.
+    pub fn revision(&self) -> u64 {
+        let revision = "select revision from cloud_assistant_exporter.leadership";
+        self.ask(revision).parse().unwrap()
     }
 
     /// Starts the server on what is there.

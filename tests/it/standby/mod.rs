@@ -2,9 +2,11 @@
 
 mod copy;
 mod database;
+mod failover;
 mod lost;
 mod many;
 mod network;
+mod observer;
 mod pair;
 mod proxy;
 mod refusals;
