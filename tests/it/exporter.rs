@@ -80,7 +80,13 @@ impl Exporter {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Self, (ExitStatus, String)> {
-        Self::launch(command(), "127.0.0.1:0", (directory, config), arguments, variables)
+        Self::launch(
+            command(),
+            "127.0.0.1:0",
+            (directory, config),
+            arguments,
+            variables,
+        )
     }
 
     /// The same by a command that ends with the binary, and on another address.

@@ -91,6 +91,11 @@ impl Candidate {
         self.highest = revision;
     }
 
+    /// The highest number of a save that was ever seen.
+    pub(super) fn seen(&self) -> u64 {
+        self.highest
+    }
+
     /// How many of the saves that were seen a record lacks whose last one has this number.
     pub(super) fn lacking(&self, revision: u64) -> u64 {
         self.highest.saturating_sub(revision)

@@ -5,9 +5,11 @@
 
 mod candidate;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -22,7 +24,7 @@ use crate::config::{self, Config};
 use crate::expose::Exposition;
 use crate::lease::Lease;
 use crate::state::{DatabaseError, Postgres, Replica, StateError, Store, Term};
-use crate::view::{Board, Leader, Role, Standby};
+use crate::view::{Board, Leader, Role, Standby, View};
 use crate::web::notify;
 use candidate::Candidate;
 
@@ -52,8 +54,8 @@ pub(super) struct Replicated {
 struct Begun {
     fleet: Fleet<Shared, Arc<Store>>,
     leader: Leader,
-    /// Whether the record lacks saves that were seen.
-    lacks_saves: bool,
+    /// Where the record lacks saves that were seen: whether what they held was found again.
+    is_found_again: Option<Arc<AtomicBool>>,
 }
 
 /// The first connection: what can never work is said before anything is served.
@@ -151,7 +153,7 @@ impl Replicated {
         let Begun {
             fleet,
             leader,
-            lacks_saves,
+            is_found_again,
         } = match begun {
             Ok(begun) => begun,
             Err(error) => {
@@ -186,6 +188,7 @@ impl Replicated {
                 false
             }
             () = kept(replica) => true,
+            never = finding_again(&self.board, is_found_again.as_deref()) => match never {},
         };
         // First of all: whatever is rendered is another replica's to show from now on.
         self.board.leadership().set(Role::Standby(Standby {
@@ -201,8 +204,7 @@ impl Replicated {
         }
         let revision = revision.load(Ordering::Acquire);
         self.candidate.saw(revision);
-        let view = self.board.view();
-        if lacks_saves && view.scopes.values().all(|scope| scope.work.sweeps > 0) {
+        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
             self.candidate.recovered(revision);
         }
         self.leave();
@@ -212,7 +214,12 @@ impl Replicated {
 
     /// Takes the record over, and begins to poll. Nothing is shown yet.
     async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
-        let Term { epoch, revision } = replica.begin_term(&self.name).await?;
+        let term = replica.begin_term(&self.name, self.candidate.seen()).await?;
+        let Term {
+            epoch,
+            revision,
+            lacks_saves,
+        } = term;
         self.candidate.began(epoch);
         let lacking = self.candidate.lacking(revision);
         if lacking > 0 {
@@ -223,9 +230,16 @@ impl Replicated {
                 "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
                  its API lists was read again, so that what was lost is found; use synchronous replication"
             );
+        } else if lacks_saves {
+            tracing::warn!(
+                revision,
+                "what the database has lost was not found again by whoever led before: no counts are shown of a region before \
+                 everything that its API lists was read again"
+            );
         }
         tracing::info!(epoch, revision, "reading the record");
-        let postgres = Postgres::new(Arc::clone(replica), Term { epoch, revision }).await?;
+        let postgres = Postgres::new(Arc::clone(replica), term).await?;
+        let is_found_again = lacks_saves.then(|| postgres.is_complete());
         let lease = replica.session().lease().clone();
         let leader = Leader {
             lease: lease.clone(),
@@ -239,12 +253,12 @@ impl Replicated {
         };
         let seen = (self.board.clone(), self.events.clone());
         let store = Arc::new(Store::new(postgres));
-        let fleet = Fleet::start(self.config.clone(), shared, store, seen, lacking > 0).await?;
+        let fleet = Fleet::start(self.config.clone(), shared, store, seen, lacks_saves).await?;
         self.render().await;
         Ok(Begun {
             fleet,
             leader,
-            lacks_saves: lacking > 0,
+            is_found_again,
         })
     }
 
@@ -276,6 +290,20 @@ async fn kept(replica: &Replica) {
             }
         }
     }
+}
+
+/// Notes when what the record lacks was found again: each scope was read whole since.
+async fn finding_again(board: &Board, is_found_again: Option<&AtomicBool>) -> Infallible {
+    if let Some(is_found_again) = is_found_again {
+        let is_read = |view: &Arc<View>| view.scopes.values().all(|scope| scope.work.sweeps > 0);
+        // A board does not go away while somebody has it.
+        let _ = board.subscribe().wait_for(is_read).await;
+        is_found_again.store(true, Ordering::Release);
+        tracing::info!(
+            "everything that the API lists was read again, and with it what the database had lost"
+        );
+    }
+    pending().await
 }
 
 /// Asks for an answer, again and again; ends where there is none.

@@ -75,8 +75,21 @@ impl Database {
     pub fn follower(&self) -> Self {
         let follower = Self::empty();
         let copied = as_server("pg_basebackup")
-            .args(["--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf"])
-            .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-D"])
+            .args([
+                "--no-sync",
+                "--checkpoint=fast",
+                "--wal-method=stream",
+                "--write-recovery-conf",
+            ])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "postgres",
+                "-p",
+                &self.port.to_string(),
+                "-D",
+            ])
             .arg(follower.data())
             .status()
             .unwrap();

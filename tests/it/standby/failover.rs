@@ -52,7 +52,8 @@ impl Cluster {
     /// The standby has everything that the primary has.
     fn until_streamed(&mut self) {
         let standby = &self.standby;
-        self.pair.until("it is streamed", |pair| standby.revision() == pair.revision());
+        self.pair
+            .until("it is streamed", |pair| standby.revision() == pair.revision());
     }
 
     /// The primary dies, and the standby takes its place.
@@ -67,7 +68,9 @@ impl Cluster {
 /// Each counter of results, by its labels.
 fn counts(pair: &Pair, replica: usize) -> Option<BTreeMap<String, u64>> {
     let scrape = pair.replica(replica).scrape();
-    let counts = scrape.all(RESULTS).map(|(labels, value)| (format!("{labels:?}"), value as u64));
+    let counts = scrape
+        .all(RESULTS)
+        .map(|(labels, value)| (format!("{labels:?}"), value as u64));
     let counts: BTreeMap<_, _> = counts.collect();
     (!counts.is_empty()).then_some(counts)
 }
@@ -85,13 +88,19 @@ fn a_failover_that_loses_saves_takes_back_no_count() {
     let received = cluster.standby.revision();
     assert!(shown >= received + 6, "{received} of {shown} are streamed");
     // So that there is a while in which not everything has been read again.
-    cluster.pair.simulator.set_latency(std::time::Duration::from_millis(100));
+    cluster
+        .pair
+        .simulator
+        .set_latency(std::time::Duration::from_millis(100));
     cluster.fails_over();
     cluster.settle(20, 2);
     let (leader, scrape) = cluster.pair.until_all_is_shown();
     let lost = scrape.value(LOST, &[]) as u64;
     println!("{received} of {shown} saves were streamed, {lost} are told as lost");
-    assert!(lost >= shown - received, "{lost}: {received} of {shown} are streamed");
+    assert!(
+        lost >= shown - received,
+        "{lost}: {received} of {shown} are streamed"
+    );
     cluster.pair.replica(leader).logged("the database has lost saves");
     cluster.saves(leader, 1, 30);
     // Whoever comes next misses nothing, or hides what it has until it knows.
@@ -99,7 +108,10 @@ fn a_failover_that_loses_saves_takes_back_no_count() {
     cluster.settle(10, 1);
     cluster.pair.until_all_is_shown();
     let seen = observer.seen();
-    assert!(seen.without_counts > 0, "it showed counts before it had read everything: {seen:?}");
+    assert!(
+        seen.without_counts > 0,
+        "it showed counts before it had read everything: {seen:?}"
+    );
 }
 
 #[test]
@@ -113,7 +125,9 @@ fn a_synchronous_failover_loses_nothing_and_a_standby_that_is_away_shows_nothing
     // Away.
     cluster.standby.follow(None);
     cluster.settle(30, 1);
-    cluster.pair.until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
+    cluster
+        .pair
+        .until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
     let waited = cluster.pair.until("its lease is over", |pair| {
         let counts = [0, 1].map(|replica| counts(pair, replica));
         for counts in counts.iter().flatten() {
@@ -135,7 +149,11 @@ fn a_synchronous_failover_loses_nothing_and_a_standby_that_is_away_shows_nothing
     let (_, scrape) = cluster.pair.until_all_is_shown();
     assert_eq!(scrape.value(LEADER, &[]), 1.0);
     assert_eq!(scrape.value(LOST, &[]), 0.0, "{}", cluster.pair.logs());
-    assert!(!cluster.pair.logs().contains("has lost saves"), "{}", cluster.pair.logs());
+    assert!(
+        !cluster.pair.logs().contains("has lost saves"),
+        "{}",
+        cluster.pair.logs()
+    );
     let seen = observer.seen();
     assert_eq!(seen.without_counts, 0, "{seen:?}");
 }
@@ -150,10 +168,15 @@ fn a_cancelled_wait_for_the_standby_is_no_success_to_a_failover() {
     let before = counts(&cluster.pair, 0).unwrap();
     cluster.standby.follow(None);
     cluster.settle(30, 1);
-    cluster.pair.until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
+    cluster
+        .pair
+        .until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
     let cancelled = format!("select count(pg_cancel_backend(pid)) from ({WAITING}) waiting");
     assert_eq!(cluster.pair.database.ask(&cancelled), "1");
-    cluster.pair.replica(0).logged("the database warned while it committed");
+    cluster
+        .pair
+        .replica(0)
+        .logged("the database warned while it committed");
     // Whoever leads next waits for the standby too before it shows anything.
     cluster.pair.until("another commit waits", |pair| {
         let counts = [0, 1].map(|replica| counts(pair, replica));

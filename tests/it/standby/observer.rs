@@ -44,7 +44,9 @@ impl Observer {
                 // Who does not run does not answer.
                 let answer = request(*address, "GET", "/metrics", "");
                 let scrape = answer.map(|answer| Scrape::parse(&answer.text())).ok();
-                let leads = scrape.as_ref().is_some_and(|scrape| scrape.value(LEADER, &[]) == 1.0);
+                let leads = scrape
+                    .as_ref()
+                    .is_some_and(|scrape| scrape.value(LEADER, &[]) == 1.0);
                 led.push(leads);
                 // One that led before and after another has led at the same time.
                 assert!(!led.ends_with(&[true, true, true]), "both lead");
@@ -64,7 +66,10 @@ impl Observer {
 
     pub fn seen(self) -> Seen {
         self.is_asked.store(true, Ordering::Release);
-        let seen = self.observing.join().unwrap_or_else(|lower| std::panic::resume_unwind(lower));
+        let seen = self
+            .observing
+            .join()
+            .unwrap_or_else(|lower| std::panic::resume_unwind(lower));
         println!("{seen:?}");
         seen
     }

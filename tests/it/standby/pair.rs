@@ -30,6 +30,7 @@ pub struct Pair {
     directories: [TempDir; 2],
     /// Where each replica finds the database.
     ports: [u16; 2],
+    regions: &'static [&'static str],
     watch: Watch,
 }
 
@@ -47,19 +48,22 @@ impl Pair {
             database,
             simulator,
             directories: [tempdir().unwrap(), tempdir().unwrap()],
+            regions: &[REGION],
             watch: Watch::default(),
         }
     }
 
     /// No replica yet, an empty database, and a cloud in which something has happened.
-    pub fn begin_unstarted() -> Self {
-        let simulator = remembering_cloud(&[REGION], unix_now());
-        {
+    pub fn begin_unstarted(regions: &'static [&'static str]) -> Self {
+        let simulator = remembering_cloud(regions, unix_now());
+        for region in regions {
             let mut cloud = simulator.cloud();
-            let region = cloud.region(ACCOUNT, REGION);
+            let region = cloud.region(ACCOUNT, region);
             region.add_settled(7, simulator::Outcome::success());
         }
-        Self::begin_empty(simulator)
+        let mut pair = Self::begin_empty(simulator);
+        pair.regions = regions;
+        pair
     }
 
     /// Two replicas that stand on nothing; the first one leads, and has looked.
@@ -69,13 +73,18 @@ impl Pair {
 
     /// The same, where each has its own way to the port of the database.
     pub fn start_through(ways: impl FnOnce(u16) -> [u16; 2]) -> Self {
-        let mut pair = Self::begin_unstarted();
+        let mut pair = Self::begin_unstarted(&[REGION]);
         pair.ports = ways(pair.database.port());
-        pair.begin(0);
-        pair.replica(0).looked();
-        pair.simulator.cloud().mark_baseline();
-        pair.begin(1);
+        pair.begin_both();
         pair
+    }
+
+    /// Starts both, of which the first one leads, and has looked.
+    pub fn begin_both(&mut self) {
+        self.begin(0);
+        self.replica(0).looked();
+        self.simulator.cloud().mark_baseline();
+        self.begin(1);
     }
 
     /// The configuration of a replica.
@@ -86,7 +95,7 @@ impl Pair {
             self.database.url_through(self.ports[replica])
         );
         let directory = self.directories[replica].path();
-        config(&self.simulator, directory, &[REGION], &more).replace("test-key", &key(replica))
+        config(&self.simulator, directory, self.regions, &more).replace("test-key", &key(replica))
     }
 
     /// What a replica has for itself.
