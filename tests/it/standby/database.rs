@@ -15,6 +15,8 @@ use crate::exporter::wait_until;
 pub struct Database {
     server: Option<Child>,
     directory: TempDir,
+    /// Where it listens.
+    addresses: String,
     port: u16,
 }
 
@@ -27,6 +29,7 @@ impl Database {
         Self {
             server: None,
             directory,
+            addresses: "127.0.0.1".to_owned(),
             port: free_port(),
         }
     }
@@ -36,7 +39,8 @@ impl Database {
         let mut database = Self::empty();
         let made = as_server("initdb")
             .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
-            .args(["--username=postgres", "-D"])
+            // Small files of its log: a limit of the size of files is then one of tables.
+            .args(["--username=postgres", "--wal-segsize=1", "-D"])
             .arg(database.data())
             .stdout(Stdio::null())
             .status()
@@ -135,12 +139,43 @@ impl Database {
         self.ask(revision).parse().unwrap()
     }
 
+    /// It listens at a further address too, for whoever comes from there.
+    pub fn listen_too(&mut self, address: &str, from: &str) {
+        self.write("pg_hba.conf", &format!("host all exporter {from}/32 trust\n"));
+        self.addresses = format!("127.0.0.1,{address}");
+        self.end("INT");
+        self.run();
+    }
+
+    /// None of its files may grow beyond this from now on.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let server = self.server.as_ref().unwrap().id();
+        let soft = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let limited = |process: &str| {
+            let mut limit = as_server("prlimit");
+            limit.args([&format!("--fsize={soft}:"), "--pid", process]);
+            limit.status().unwrap().success()
+        };
+        // First the one that the others come of.
+        assert!(limited(&server.to_string()));
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        for child in children.split_whitespace() {
+            // It may have ended.
+            limited(child);
+        }
+    }
+
     /// Starts the server on what is there.
     pub fn run(&mut self) {
         // What a process has written survives its end without being flushed; these tests end no machine.
         let mut server = as_server("postgres");
         server
-            .args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"])
+            .args([
+                "-c",
+                "fsync=off",
+                "-c",
+                &format!("listen_addresses={}", self.addresses),
+            ])
             .args(["-c", "max_connections=40", "-p", &self.port.to_string(), "-D"])
             .arg(self.data())
             .arg("-k")
@@ -197,6 +232,11 @@ impl Database {
     /// The same in the database of the exporters.
     pub fn ask(&self, statements: &str) -> String {
         self.psql("exporter", statements).unwrap()
+    }
+
+    /// The same, where it may fail: with what it said.
+    pub fn try_ask(&self, statements: &str) -> Result<String, String> {
+        self.psql("exporter", statements)
     }
 
     /// What does something as the superuser in a database.

@@ -3,8 +3,11 @@
 mod copy;
 mod database;
 mod failover;
+mod figures;
+mod full;
 mod lost;
 mod many;
+mod namespaces;
 mod network;
 mod observer;
 mod pair;
@@ -15,5 +18,6 @@ mod serving;
 mod session;
 mod takeover;
 mod tls;
+mod versions;
 
 pub use pair::Pair;

@@ -31,6 +31,8 @@ pub struct Pair {
     /// Where each replica finds the database.
     ports: [u16; 2],
     regions: &'static [&'static str],
+    /// What else is configured.
+    pub more: &'static str,
     watch: Watch,
 }
 
@@ -49,6 +51,7 @@ impl Pair {
             simulator,
             directories: [tempdir().unwrap(), tempdir().unwrap()],
             regions: &[REGION],
+            more: "",
             watch: Watch::default(),
         }
     }
@@ -91,8 +94,9 @@ impl Pair {
     pub fn config(&self, replica: usize) -> String {
         let more = format!(
             "poll: {{interval: 100ms, sweep_interval: 2s, request_timeout: 2s}}\nevents: {{http: true}}\n\
-             state: {{postgres: {{url: '{}', lease: 10s}}}}\n",
-            self.database.url_through(self.ports[replica])
+             state: {{postgres: {{url: '{}', lease: 10s}}}}\n{}",
+            self.database.url_through(self.ports[replica]),
+            self.more
         );
         let directory = self.directories[replica].path();
         config(&self.simulator, directory, self.regions, &more).replace("test-key", &key(replica))
