@@ -158,17 +158,20 @@ impl Replicated {
             Ok(begun) => begun,
             Err(error) => {
                 self.leave();
-                session.end(error.to_string());
-                return match error {
-                    StateError::Database {
-                        error: DatabaseError::Gone(_) | DatabaseError::Failed(_),
-                        ..
-                    } => {
-                        self.candidate.could_not_begin(&error);
-                        Ok(())
-                    }
-                    lasting => Err(lasting.into()),
+                let StateError::Database { error: cause, .. } = &error else {
+                    return Err(error.into());
                 };
+                // Whoever keeps its session need not look anew whether somebody leads.
+                let kept = match cause {
+                    DatabaseError::Gone(_) => None,
+                    DatabaseError::Failed(_) => replica.give_lock_back().await.then_some(replica),
+                    DatabaseError::Refused(_) => return Err(error.into()),
+                };
+                if kept.is_none() {
+                    session.end(error.to_string());
+                }
+                self.candidate.could_not_begin(&error, kept);
+                return Ok(());
             }
         };
         self.candidate.leads();

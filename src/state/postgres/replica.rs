@@ -115,9 +115,17 @@ impl Replica {
         self.session.batch("select 1").await
     }
 
+    /// Gives the lock back, and keeps the session; whether that could be done.
+    pub async fn give_lock_back(&self) -> bool {
+        self.session
+            .batch("select pg_advisory_unlock_all()")
+            .await
+            .is_ok()
+    }
+
     /// Gives the lock back, so that another replica leads at once.
     pub async fn unlock(&self) {
-        let _ = self.session.batch("select pg_advisory_unlock_all()").await;
+        self.give_lock_back().await;
         self.session
             .end("this replica has given the leadership up".to_owned());
     }
@@ -244,8 +252,14 @@ impl Replica {
         );
         // A transaction of its own, whose end is a commit like others.
         self.session.batch("begin").await.map_err(failed)?;
-        let row = self.session.row(&begin, &[&name, &seen.cast_signed()]).await;
-        let Some(row) = row.map_err(failed)? else {
+        let row = match self.session.row(&begin, &[&name, &seen.cast_signed()]).await {
+            Ok(row) => row,
+            Err(error) => {
+                let _ = self.session.batch("rollback").await;
+                return Err(failed(error));
+            }
+        };
+        let Some(row) = row else {
             return Err(self.damaged("its table leadership is empty".to_owned()));
         };
         self.session.commit().await.map_err(failed)?;
