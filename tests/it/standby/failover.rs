@@ -1,6 +1,7 @@
 //! A database of two servers, of which the second takes the place of the first: what was shown stays, whatever is lost.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use simulator::Outcome;
 
@@ -88,10 +89,7 @@ fn a_failover_that_loses_saves_takes_back_no_count() {
     let received = cluster.standby.revision();
     assert!(shown >= received + 6, "{received} of {shown} are streamed");
     // So that there is a while in which not everything has been read again.
-    cluster
-        .pair
-        .simulator
-        .set_latency(std::time::Duration::from_millis(100));
+    cluster.pair.simulator.set_latency(Duration::from_millis(100));
     cluster.fails_over();
     cluster.settle(20, 2);
     let (leader, scrape) = cluster.pair.until_all_is_shown();
@@ -135,7 +133,8 @@ fn a_synchronous_failover_loses_nothing_and_a_standby_that_is_away_shows_nothing
         }
         counts == [None, None]
     });
-    assert!(waited < LEASE, "{waited:?}");
+    // Well before the server would end its session.
+    assert!(waited + Duration::from_secs(1) < LEASE, "{waited:?}");
     println!("a commit that waits for a standby: silent after {waited:.1?}");
     // And back: the session that waited ends, and somebody leads.
     cluster.standby.follow(Some(&cluster.pair.database));

@@ -191,12 +191,13 @@ fn a_leader_whose_packets_are_lost_is_silent_before_the_other_shows() {
         let observer = Observer::of(&pair);
         namespace.lose(requests, replies);
         let began = Instant::now();
-        pair.region(|region| region.add_settled(30, Outcome::failed(4)));
+        // Nothing happens before, so that the last thing that the server has heard is as old as it may be.
         pair.until_leads(1);
         let took = began.elapsed();
         assert!(took < LEASE + SOON, "{took:?}");
         println!("requests lost: {requests}, replies lost: {replies}: the other led {took:.1?} later");
         assert_eq!(pair.replica(0).get("/-/ready").status, 503);
+        pair.region(|region| region.add_settled(30, Outcome::failed(4)));
         pair.until_exact(1);
         namespace.heal();
         pair.until("it stands by again", |pair| {
