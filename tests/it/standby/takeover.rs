@@ -153,12 +153,13 @@ fn a_replica_that_cannot_begin_to_lead_tells_it_once() {
     let log = pair.database.directory().join("log");
     let tries = || std::fs::read_to_string(&log).unwrap().matches(TIMED_OUT).count();
     let before = tries();
-    pair.until("it has tried again", |pair| {
+    let took = pair.until("it has tried again", |pair| {
         let ready = pair.replica(1).get("/-/ready");
         assert_eq!(ready.status, 503, "while it cannot lead");
         assert!(ready.text().contains(TIMED_OUT), "{}", ready.text());
         tries() >= before + 2
     });
+    assert!(took < LEASE * 2, "it waits for a lease before each try: {took:?}");
     pair.database
         .sql("select pg_terminate_backend(pid) from pg_stat_activity where query like 'begin; lock table%'");
     hindrance.wait().unwrap();
