@@ -150,7 +150,7 @@ impl Database {
     /// None of its files may grow beyond this from now on.
     pub fn limit_files(&self, bytes: Option<u64>) {
         let server = self.server.as_ref().unwrap().id();
-        let soft = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
         let limited = |process: &str| {
             let mut limit = as_server("prlimit");
             limit.args([&format!("--fsize={soft}:"), "--pid", process]);

@@ -43,7 +43,7 @@ fn a_full_disk_of_the_database_stops_polls_and_takes_back_no_count() {
     let observer = Observer::of(&pair);
     fill(&pair);
     // More than what was saved has free room for.
-    pair.region(|region| region.add_settled(2000, Outcome::failed(4)));
+    pair.region(|region| region.add_settled(600, Outcome::failed(4)));
     let fails = |pair: &mut Pair, replica: usize| {
         pair.until("polls fail", |pair| {
             let shown = pair.replica(replica).scrape();
