@@ -16,7 +16,10 @@ use serde_json::Value;
 /// MaxResults of every request: a page with more is not the API's.
 const ROWS_OF_A_PAGE: usize = 50;
 
-const FIELDS: [&str; 18] = [
+/// So much is kept of a text that may have any length.
+const SHORT: usize = 512;
+
+const FIELDS: [&str; 20] = [
     "InvokeId",
     "InstanceId",
     "InvokeId",
@@ -33,6 +36,8 @@ const FIELDS: [&str; 18] = [
     "Dropped",
     "OssOutputStatus",
     "OssOutputErrorCode",
+    "OssOutputUri",
+    "ErrorInfo",
     "Output",
     "Tags",
 ];
@@ -166,6 +171,11 @@ fn without(page: &Page, mut change: impl FnMut(&mut Row)) -> Page {
 fn naive(row: &Value) -> Option<Row> {
     let text = |name: &str| row[name].as_str().unwrap_or_default();
     let code = |name: &str| -> Box<str> { label(text(name)).into() };
+    let short = |name: &str| -> Box<str> {
+        let ends = text(name).char_indices().map(|(at, char)| at + char.len_utf8());
+        let end = ends.take_while(|end| *end <= SHORT).last().unwrap_or(0);
+        text(name)[..end].into()
+    };
     let number = |name: &str| match &row[name] {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.trim().parse().ok(),
@@ -179,13 +189,14 @@ fn naive(row: &Value) -> Option<Row> {
     let repeats = number("Repeats").filter(|repeats| (0..=i64::from(i32::MAX)).contains(repeats));
     let repeats = repeats.unwrap_or(0) as u32;
     let delivery = text("OssOutputStatus").to_ascii_lowercase();
+    let has_failed = !matches!(status, Status::Known(KnownStatus::Success)) && !status.is_open();
     Some(Row {
         identity: Identity::of_row(invoke_id, instance_id, container_id),
         scheduled: repeats > 1 || status == Status::Known(KnownStatus::Scheduled),
         status,
         error_code: code("ErrorCode"),
         exit_code: number("ExitCode"),
-        error_info: None,
+        error_info: Some(short("ErrorInfo")).filter(|text| has_failed && !text.is_empty()),
         repeats,
         times: Times {
             started: timestamp::parse(text("StartTime")),
@@ -199,7 +210,7 @@ fn naive(row: &Value) -> Option<Row> {
             Box::new(Delivery {
                 finished: delivery == "finished",
                 error_code: code("OssOutputErrorCode"),
-                uri: "".into(),
+                uri: short("OssOutputUri"),
             })
         }),
         ids: Some(Box::new(Ids {

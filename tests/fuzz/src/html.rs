@@ -42,10 +42,10 @@ pub fn check(page: &str) {
                 break true;
             }
             let after = rest.strip_prefix(' ').unwrap_or_else(|| panic!("{}", near(rest)));
-            let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit()));
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
             let (attribute, after) = after.split_at(end.unwrap_or(after.len()));
             assert!(
-                !attribute.is_empty() && !attribute.starts_with("on"),
+                !attribute.is_empty() && !attribute.to_ascii_lowercase().starts_with("on"),
                 "{attribute:?} in {}",
                 near(rest)
             );
