@@ -25,13 +25,23 @@ impl Postgres {
         let transaction = async {
             let revision = self.begin().await?;
             self.set_scopes(&used).await?;
+            let mut batch = Batch::default();
             for save in saves {
-                if let Some(Numbered { number, .. }) = scopes.get(&save.scope) {
-                    for changes in save.changes.chunks(AT_ONCE) {
-                        self.change(*number, changes).await?;
+                let Some(Numbered { number, .. }) = scopes.get(&save.scope) else {
+                    continue;
+                };
+                // Each place at most once: what is saved twice is saved in its order.
+                if batch.has(*number) {
+                    self.change(std::mem::take(&mut batch)).await?;
+                }
+                for change in &save.changes {
+                    if batch.len() == AT_ONCE {
+                        self.change(std::mem::take(&mut batch)).await?;
                     }
+                    batch.push(*number, change);
                 }
             }
+            self.change(batch).await?;
             Ok(revision)
         };
         let revision = self.committed(transaction.await).await?;
@@ -130,41 +140,58 @@ impl Postgres {
             .await
     }
 
-    async fn change(&self, scope: i32, changes: &[Change]) -> Result<(), DatabaseError> {
+    async fn change(&self, batch: Batch<'_>) -> Result<(), DatabaseError> {
         let session = self.replica.session();
-        let mut set = Columns::default();
-        let mut values: Vec<&[u8]> = Vec::new();
-        let mut removed = Columns::default();
-        for (place, value) in changes {
-            match value {
-                Some(value) => {
-                    set.push(scope, *place);
-                    values.push(value);
-                }
-                None => removed.push(scope, *place),
-            }
-        }
+        let Batch {
+            set, values, removed, ..
+        } = &batch;
         if !values.is_empty() {
-            let Columns {
-                scopes,
-                kinds,
-                numbers,
-            } = &set;
             session
-                .execute(&self.statements.set, &[scopes, kinds, numbers, &values])
+                .execute(
+                    &self.statements.set,
+                    &[&set.scopes, &set.kinds, &set.numbers, values],
+                )
                 .await?;
         }
         if !removed.scopes.is_empty() {
-            let Columns {
-                scopes,
-                kinds,
-                numbers,
-            } = &removed;
             session
-                .execute(&self.statements.remove, &[scopes, kinds, numbers])
+                .execute(
+                    &self.statements.remove,
+                    &[&removed.scopes, &removed.kinds, &removed.numbers],
+                )
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// Changes that are sent together, of however many scopes; each place at most once.
+#[derive(Debug, Default)]
+struct Batch<'a> {
+    of: HashSet<i32>,
+    set: Columns,
+    values: Vec<&'a [u8]>,
+    removed: Columns,
+}
+
+impl<'a> Batch<'a> {
+    fn has(&self, scope: i32) -> bool {
+        self.of.contains(&scope)
+    }
+
+    fn len(&self) -> usize {
+        self.values.len() + self.removed.scopes.len()
+    }
+
+    fn push(&mut self, scope: i32, (place, value): &'a Change) {
+        self.of.insert(scope);
+        match value {
+            Some(value) => {
+                self.set.push(scope, *place);
+                self.values.push(value);
+            }
+            None => self.removed.push(scope, *place),
+        }
     }
 }
 
