@@ -14,6 +14,7 @@ use crate::exporter::wait_until;
 /// A server. It is stopped when dropped.
 pub struct Database {
     server: Option<Child>,
+    fsync: &'static str,
     directory: TempDir,
     port: u16,
 }
@@ -21,12 +22,19 @@ pub struct Database {
 impl Database {
     /// A new one, with the database and the ordinary role `exporter`.
     pub fn start() -> Self {
+        // What a process has written survives its end without being flushed; tests end no machine.
+        Self::start_with("off")
+    }
+
+    /// The same, with `fsync` on or off.
+    pub fn start_with(fsync: &'static str) -> Self {
         let directory = tempdir().unwrap();
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(directory.path()));
         }
         let mut database = Self {
             server: None,
+            fsync,
             directory,
             port: free_port(),
         };
@@ -69,10 +77,10 @@ impl Database {
 
     /// Starts the server on what is there.
     pub fn run(&mut self) {
-        // What a process has written survives its end without being flushed; these tests end no machine.
+        let fsync = format!("fsync={}", self.fsync);
         let mut server = as_server("postgres");
         server
-            .args(["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", &fsync, "-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "max_connections=40", "-p", &self.port.to_string(), "-D"])
             .arg(self.data())
             .arg("-k")
