@@ -100,7 +100,7 @@ async fn lead(url: &str) -> (Arc<Replica>, Store) {
         assert!(Instant::now() < deadline, "somebody else leads");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let term = replica.begin_term("bench").await.unwrap();
+    let term = replica.begin_term("bench", 0).await.unwrap();
     let store = Store::new(Postgres::new(Arc::clone(&replica), term).await.unwrap());
     (replica, store)
 }

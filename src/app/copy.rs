@@ -77,7 +77,7 @@ async fn to_replica(embedded: Redb, replica: Arc<Replica>, schema: String) -> an
             "there is a record in the schema {schema} already; drop that schema, or give state.postgres.name another name"
         );
     }
-    let term = replica.begin_term("a copy of an embedded record").await?;
+    let term = replica.begin_term("a copy of an embedded record", 0).await?;
     let database = Postgres::new(Arc::clone(&replica), term).await?;
     let now = timestamp::seconds(SystemTime::now());
     let copied = spawn_blocking(move || {

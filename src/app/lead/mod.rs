@@ -4,10 +4,15 @@
 //! of the record at once, stops polling, and stands by; the process goes on.
 
 mod candidate;
+#[cfg(test)]
+mod model;
+mod succession;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -21,8 +26,8 @@ use super::fleet::{Fleet, Reload};
 use crate::config::{self, Config};
 use crate::expose::Exposition;
 use crate::lease::Lease;
-use crate::state::{DatabaseError, Postgres, Replica, StateError, Store, Term};
-use crate::view::{Board, Leader, Role, Standby};
+use crate::state::{DatabaseError, Postgres, Replica, StateError, Store};
+use crate::view::{Board, Leader, Role, Standby, View};
 use crate::web::notify;
 use candidate::Candidate;
 
@@ -52,8 +57,8 @@ pub(super) struct Replicated {
 struct Begun {
     fleet: Fleet<Shared, Arc<Store>>,
     leader: Leader,
-    /// Whether the record lacks saves that were seen.
-    lacks_saves: bool,
+    /// Whether the record lacks saves that were shown.
+    lacks_saves: Arc<AtomicBool>,
 }
 
 /// The first connection: what can never work is said before anything is served.
@@ -186,6 +191,7 @@ impl Replicated {
                 false
             }
             () = kept(replica) => true,
+            never = recovers(&self.board, &lacks_saves) => match never {},
         };
         // First of all: whatever is rendered is another replica's to show from now on.
         self.board.leadership().set(Role::Standby(Standby {
@@ -199,12 +205,7 @@ impl Replicated {
         } else {
             replica.unlock().await;
         }
-        let revision = revision.load(Ordering::Acquire);
-        self.candidate.saw(revision);
-        let view = self.board.view();
-        if lacks_saves && view.scopes.values().all(|scope| scope.work.sweeps > 0) {
-            self.candidate.recovered(revision);
-        }
+        self.candidate.succession.saw(revision.load(Ordering::Acquire));
         self.leave();
         notify::status(self.board.leadership().doing()).await;
         Ok(())
@@ -212,24 +213,35 @@ impl Replicated {
 
     /// Takes the record over, and begins to poll. Nothing is shown yet.
     async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
-        let Term { epoch, revision } = replica.begin_term(&self.name).await?;
-        self.candidate.began(epoch);
-        let lacking = self.candidate.lacking(revision);
+        let succession = &mut self.candidate.succession;
+        let known = replica.known().await.map_err(|error| StateError::Database {
+            doing: "opened",
+            error,
+        })?;
+        let revision = known.map_or(0, |known| known.revision);
+        let lacking = succession.lacking(revision);
+        self.lost_saves += succession.newly_lost(revision);
+        let term = replica.begin_term(&self.name, succession.highest()).await?;
+        succession.began(term.epoch);
         if lacking > 0 {
-            self.lost_saves += self.candidate.newly_lost(revision);
             tracing::error!(
                 saves = lacking,
                 revision,
                 "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
                  its API lists was read again, so that what was lost is found; use synchronous replication"
             );
+        } else if term.lacks_saves {
+            tracing::warn!(
+                "the database has lost saves before, and what was lost is not found again yet: no counts are shown of a region \
+                 before everything that its API lists was read again"
+            );
         }
-        tracing::info!(epoch, revision, "reading the record");
-        let postgres = Postgres::new(Arc::clone(replica), Term { epoch, revision }).await?;
+        tracing::info!(epoch = term.epoch, revision = term.revision, "reading the record");
+        let postgres = Postgres::new(Arc::clone(replica), term).await?;
         let lease = replica.session().lease().clone();
         let leader = Leader {
             lease: lease.clone(),
-            epoch,
+            epoch: term.epoch,
             revision: postgres.revision(),
             lost_saves: self.lost_saves,
         };
@@ -238,13 +250,14 @@ impl Replicated {
             ..self.shared.clone()
         };
         let seen = (self.board.clone(), self.events.clone());
+        let lacks_saves = postgres.lacks_saves();
         let store = Arc::new(Store::new(postgres));
-        let fleet = Fleet::start(self.config.clone(), shared, store, seen, lacking > 0).await?;
+        let fleet = Fleet::start(self.config.clone(), shared, store, seen, term.lacks_saves).await?;
         self.render().await;
         Ok(Begun {
             fleet,
             leader,
-            lacks_saves: lacking > 0,
+            lacks_saves,
         })
     }
 
@@ -260,6 +273,20 @@ impl Replicated {
         let (exposition, board) = (Arc::clone(&self.exposition), self.board.clone());
         let _ = spawn_blocking(move || exposition.render(&board)).await;
     }
+}
+
+/// Waits until everything that was lost is found again, and has the next save note it.
+async fn recovers(board: &Board, lacks_saves: &AtomicBool) -> Infallible {
+    if lacks_saves.load(Ordering::Acquire) {
+        let is_found = |view: &Arc<View>| {
+            !view.scopes.is_empty() && view.scopes.values().all(|scope| scope.work.sweeps > 0)
+        };
+        // The board is there for as long as this waits.
+        let _ = board.subscribe().wait_for(is_found).await;
+        tracing::info!("what the database had lost is found again, as far as the API lists it");
+        lacks_saves.store(false, Ordering::Release);
+    }
+    pending().await
 }
 
 /// Ends when the session of the one that leads is over: it is ended where the database does not answer for as long as

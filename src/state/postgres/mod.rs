@@ -17,7 +17,7 @@ mod session;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -38,6 +38,8 @@ pub struct Postgres {
     epoch: i64,
     /// The number of the last save; read where it is shown.
     revision: Arc<AtomicU64>,
+    /// Noted with each save.
+    lacks_saves: Arc<AtomicBool>,
     statements: Statements,
     /// Only the leader writes, so that what it knows is what is there; read anew after a failure.
     scopes: Mutex<Option<Arc<Scopes>>>,
@@ -67,6 +69,7 @@ impl Postgres {
             replica,
             epoch: term.epoch.cast_signed(),
             revision: Arc::new(AtomicU64::new(term.revision)),
+            lacks_saves: Arc::new(AtomicBool::new(term.lacks_saves)),
             scopes: Mutex::default(),
             turn: AsyncMutex::default(),
             runtime: Handle::current(),
@@ -76,6 +79,11 @@ impl Postgres {
     /// The number of the last save, as it rises.
     pub fn revision(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.revision)
+    }
+
+    /// Whether the record lacks what was shown of it. Once it is set to false, the next save notes that.
+    pub fn lacks_saves(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lacks_saves)
     }
 
     /// Waits for its turn, which comes: each statement of the others has a deadline.

@@ -50,8 +50,11 @@ struct Holder {
 pub struct Term {
     /// How often a leader was made.
     pub epoch: u64,
-    /// The number of the last save, when it began.
+    /// The number of the last save, when it began; at least that of any that was seen.
     pub revision: u64,
+    /// Whether the record lacks what was shown of it, by this or an earlier failover of the database, and nobody has found
+    /// it again so far.
+    pub lacks_saves: bool,
 }
 
 impl Replica {
@@ -209,11 +212,12 @@ impl Replica {
         Ok(self.session.one(&is_empty, &[]).await?.get(0))
     }
 
-    /// Begins to lead: makes the tables where there are none, and notes who leads. It must have the lock.
+    /// Begins to lead: makes the tables where there are none, and notes who leads, and whether saves are lost: those up to
+    /// the number `seen`. It must have the lock.
     ///
     /// # Errors
     /// When the tables are of a later version, or the database does not answer.
-    pub async fn begin_term(&self, name: &str) -> Result<Term, StateError> {
+    pub async fn begin_term(&self, name: &str, seen: u64) -> Result<Term, StateError> {
         let failed = |error: DatabaseError| error.while_being("opened");
         let version = version(&self.session, &self.schema).await.map_err(failed)?;
         match version {
@@ -234,12 +238,14 @@ impl Replica {
             Some(version) => return Err(self.damaged(format!("it has format {version}, which never was"))),
         }
         let begin = format!(
-            "update {}.leadership set epoch = epoch + 1, leader = $1, since = now() returning epoch, revision",
+            "update {}.leadership set epoch = epoch + 1, leader = $1, since = now(), \
+             lacks_saves = lacks_saves or revision < $2, revision = greatest(revision, $2) \
+             returning epoch, revision, lacks_saves",
             self.schema
         );
         // A transaction of its own, whose end is a commit like others.
         self.session.batch("begin").await.map_err(failed)?;
-        let row = self.session.row(&begin, &[&name]).await;
+        let row = self.session.row(&begin, &[&name, &seen.cast_signed()]).await;
         let Some(row) = row.map_err(failed)? else {
             return Err(self.damaged("its table leadership is empty".to_owned()));
         };
@@ -247,6 +253,7 @@ impl Replica {
         Ok(Term {
             epoch: row.get::<_, i64>(0).cast_unsigned(),
             revision: row.get::<_, i64>(1).cast_unsigned(),
+            lacks_saves: row.get(2),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio_postgres::types::ToSql;
 
@@ -96,8 +97,9 @@ impl Postgres {
     async fn begin(&self) -> Result<u64, DatabaseError> {
         let session = self.replica.session();
         session.batch("begin").await?;
+        let lacks_saves = self.lacks_saves.load(Ordering::Acquire);
         let numbered = session
-            .row(&self.statements.next_revision, &[&self.epoch])
+            .row(&self.statements.next_revision, &[&self.epoch, &lacks_saves])
             .await?;
         match numbered {
             Some(row) => Ok(row.get::<_, i64>(0).cast_unsigned()),

@@ -29,7 +29,7 @@ async fn saves_and_housekeeping_at_once_are_done_in_turn() {
     let database = Database::start();
     let replica = connect(&database).await;
     assert!(replica.try_lock().await.unwrap());
-    let term = replica.begin_term("test").await.unwrap();
+    let term = replica.begin_term("test", 0).await.unwrap();
     let postgres = Postgres::new(Arc::clone(&replica), term).await.unwrap();
     let revision = postgres.revision();
     let store = Arc::new(Store::new(postgres));
@@ -69,7 +69,7 @@ async fn saves_of_one_scope_that_are_committed_together_are_done_in_their_order(
     let database = Database::start();
     let replica = connect(&database).await;
     assert!(replica.try_lock().await.unwrap());
-    let term = replica.begin_term("test").await.unwrap();
+    let term = replica.begin_term("test", 0).await.unwrap();
     let postgres = Postgres::new(Arc::clone(&replica), term).await.unwrap();
     let save = |region_id: &str, changes: &[Change]| Save {
         scope: Scope::new("production", region_id),
@@ -103,7 +103,7 @@ async fn saves_of_one_scope_that_are_committed_together_are_done_in_their_order(
 #[tokio::test]
 async fn a_transaction_that_has_failed_is_not_taken_for_a_commit() {
     let database = Database::start();
-    connect(&database).await.begin_term("test").await.unwrap();
+    connect(&database).await.begin_term("test", 0).await.unwrap();
     // So that this fails whenever it is asked.
     database.ask("revoke select on cloud_assistant_exporter.scopes from exporter");
     let mut refused = 0;
@@ -119,7 +119,7 @@ async fn a_transaction_that_has_failed_is_not_taken_for_a_commit() {
             for _ in 0..round % 8 {
                 replica.beat().await.unwrap();
             }
-            replica.begin_term("test").await
+            replica.begin_term("test", 0).await
         };
         let begun = tokio::select! {
             begun = beginning => begun,
