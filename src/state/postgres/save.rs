@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio_postgres::types::ToSql;
 
 use super::schema::stored;
-use super::{Numbered, Postgres, Scopes};
+use super::{NUMBERS, Numbered, Postgres, Scopes};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::state::{Change, DatabaseError, Save, last_use};
@@ -19,7 +19,8 @@ impl Postgres {
     /// Saves all of it or nothing.
     pub(super) async fn write(&self, saves: &[Save]) -> Result<(), DatabaseError> {
         let mut scopes = self.read_scopes().await?;
-        let used = numbered(&scopes, saves);
+        let used = numbered(&scopes, saves)
+            .ok_or_else(|| self.damaged_by("table scopes has no number left for a new scope".to_owned()))?;
         if !used.is_empty() {
             Arc::make_mut(&mut scopes).extend(used.iter().cloned());
         }
@@ -213,25 +214,19 @@ impl Columns {
     }
 }
 
-/// Gives new scopes their numbers; says which scopes are to be written.
-fn numbered(scopes: &Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
-    let mut next = scopes
-        .values()
-        .map(|numbered| numbered.number + 1)
-        .max()
-        .unwrap_or_default();
+/// Gives new scopes their numbers; says which scopes are to be written. None where there is no number left.
+fn numbered(scopes: &Scopes, saves: &[Save]) -> Option<Vec<(Scope, Numbered)>> {
+    let highest = scopes.values().map(|numbered| numbered.number).max();
+    let mut free = highest.map_or(NUMBERS.start, |highest| highest.saturating_add(1))..NUMBERS.end;
     let mut written = Scopes::new();
     for Save { scope, now, .. } in saves {
         let known = written.get(scope).or_else(|| scopes.get(scope)).copied();
         let number = match known {
             Some(Numbered { used, .. }) if !last_use::is_to_be_noted(used, *now) => continue,
             Some(Numbered { number, .. }) => number,
-            None => {
-                next += 1;
-                next - 1
-            }
+            None => free.next()?,
         };
         written.insert(scope.clone(), Numbered { number, used: *now });
     }
-    written.into_iter().collect()
+    Some(written.into_iter().collect())
 }

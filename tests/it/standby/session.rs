@@ -11,7 +11,7 @@ use super::database::Database;
 
 const ROUNDS: u32 = 200;
 
-async fn connect(database: &Database) -> Arc<Replica> {
+pub async fn connect(database: &Database) -> Arc<Replica> {
     let url = "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL".to_owned();
     let config = config::load(None, [(url, database.url())]).unwrap();
     let State::Postgres(postgres) = config.state else {
