@@ -13,7 +13,7 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task::spawn_blocking;
@@ -236,6 +236,8 @@ impl Replicated {
                  before everything that its API lists was read again"
             );
         }
+        // What counts for the process alone begins with this term: another replica has shown its own meanwhile.
+        self.shared.requests.begin_anew(SystemTime::now());
         tracing::info!(epoch = term.epoch, revision = term.revision, "reading the record");
         let postgres = Postgres::new(Arc::clone(replica), term).await?;
         let lease = replica.session().lease().clone();
@@ -265,7 +267,6 @@ impl Replicated {
     fn leave(&self) {
         self.events.end();
         self.board.clear();
-        self.shared.requests.begin_anew();
     }
 
     /// Before the first scrape: what was rendered last is of another time.
