@@ -219,13 +219,20 @@ def network_policy_of(account, **values):
 
 @check
 def network_policy():
-    """the network policy lets in who scrapes and who sends events, and out to queues over plain HTTP"""
+    """the network policy lets in who scrapes, who sends events and `helm test`, and out to queues over plain HTTP"""
+    documents = rendered({"networkPolicy": {"enabled": True}})
+    (test,) = (d["metadata"]["labels"] for d in documents if d["kind"] == "Pod")
+    for kind, path in (("Service", "selector"), ("NetworkPolicy", "podSelector")):
+        (spec,) = (d["spec"] for d in documents if d["kind"] == kind)
+        selector = spec[path].get("matchLabels", spec[path])
+        assert not selector.items() <= test.items(), f"{kind} takes the pod of helm test for an exporter"
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    testing = {"podSelector": {"matchLabels": test}}
     senders = {"ipBlock": {"cidr": "192.0.2.0/24"}}
     for events, policy, wanted in (
-        (False, {}, [[monitoring]]),
+        (False, {}, [[monitoring, testing]]),
         (False, {"allowMonitoringNamespace": ""}, [None]),
-        (True, {"allowEventsFrom": [senders]}, [[monitoring], [senders]]),
+        (True, {"allowEventsFrom": [senders]}, [[monitoring, testing], [senders]]),
         (True, {"allowMonitoringNamespace": ""}, [None]),
     ):
         rules = network_policy_of({}, policy=policy, events={"http": events})["ingress"]

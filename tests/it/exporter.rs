@@ -80,14 +80,31 @@ impl Exporter {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Self, (ExitStatus, String)> {
+        Self::launch(
+            command(),
+            "127.0.0.1:0",
+            (directory, config),
+            arguments,
+            variables,
+        )
+    }
+
+    /// The same by a command that ends with the binary, and on another address.
+    pub fn launch(
+        mut command: Command,
+        address: &str,
+        (directory, config): (&Path, &str),
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, (ExitStatus, String)> {
         let path = config_path(directory);
         fs::write(&path, config).unwrap();
         let has_level = arguments
             .iter()
             .any(|argument| argument.starts_with("--log.level"));
-        let mut child = command()
+        let mut child = command
             .arg(format!("--config.file={}", path.display()))
-            .arg("--web.listen-address=127.0.0.1:0")
+            .arg(format!("--web.listen-address={address}"))
             .args((!has_level).then_some("--log.level=debug"))
             .args(arguments)
             .envs(variables.iter().copied())
@@ -175,30 +192,7 @@ impl Exporter {
     }
 
     pub fn try_request(&self, method: &str, path: &str, headers: &str) -> std::io::Result<Answer> {
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\n{headers}\r\n"
-        )?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        let broken = || std::io::Error::other("a broken answer");
-        let end = bytes
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .ok_or_else(broken)?;
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .ok_or_else(broken)?;
-        Ok(Answer {
-            status,
-            head,
-            body: bytes[end + 4..].to_vec(),
-        })
+        request(self.address, method, path, headers)
     }
 
     pub fn scrape(&self) -> Scrape {
@@ -318,9 +312,45 @@ impl Drop for Exporter {
     }
 }
 
+/// Asks whoever listens there.
+pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\n{headers}\r\n"
+    )?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let broken = || std::io::Error::other("a broken answer");
+    let end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .ok_or_else(broken)?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
+    Ok(Answer {
+        status,
+        head,
+        body: bytes[end + 4..].to_vec(),
+    })
+}
+
 /// The binary, without what the environment of the tests says of credentials and proxies.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cloud-assistant-exporter"));
+    command_by(&[])
+}
+
+/// The same, begun by another program.
+pub fn command_by(program: &[&str]) -> Command {
+    let binary = env!("CARGO_BIN_EXE_cloud-assistant-exporter");
+    let mut words = program.iter().copied().chain([binary]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
     for (name, _) in std::env::vars() {
         if ["ALIBABA_CLOUD_", "CLOUD_ASSISTANT_EXPORTER"]
             .iter()

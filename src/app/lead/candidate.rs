@@ -137,10 +137,11 @@ impl Candidate {
         }
     }
 
-    /// It had the lock, and cannot lead.
-    pub(super) fn could_not_begin(&mut self, error: &impl Display) {
+    /// It had the lock, and cannot lead; it has its session still, or not.
+    pub(super) fn could_not_begin(&mut self, error: &impl Display, kept: Option<&Arc<Replica>>) {
         self.is_hindered = true;
         self.failed(error);
+        self.replica = kept.map(Arc::clone);
     }
 
     /// The next try is later.

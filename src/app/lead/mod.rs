@@ -26,7 +26,7 @@ use super::fleet::{Fleet, Reload};
 use crate::config::{self, Config};
 use crate::expose::Exposition;
 use crate::lease::Lease;
-use crate::state::{DatabaseError, Postgres, Replica, StateError, Store};
+use crate::state::{DatabaseError, Postgres, Replica, StateError, Store, Term};
 use crate::view::{Board, Leader, Role, Standby, View};
 use crate::web::notify;
 use candidate::Candidate;
@@ -57,8 +57,8 @@ pub(super) struct Replicated {
 struct Begun {
     fleet: Fleet<Shared, Arc<Store>>,
     leader: Leader,
-    /// Whether the record lacks saves that were shown.
-    lacks_saves: Arc<AtomicBool>,
+    /// Where the record lacks saves that were seen: whether what they held was found again.
+    is_found_again: Option<Arc<AtomicBool>>,
 }
 
 /// The first connection: what can never work is said before anything is served.
@@ -156,22 +156,25 @@ impl Replicated {
         let Begun {
             fleet,
             leader,
-            lacks_saves,
+            is_found_again,
         } = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 self.leave();
-                session.end(error.to_string());
-                return match error {
-                    StateError::Database {
-                        error: DatabaseError::Gone(_) | DatabaseError::Failed(_),
-                        ..
-                    } => {
-                        self.candidate.could_not_begin(&error);
-                        Ok(())
-                    }
-                    lasting => Err(lasting.into()),
+                let StateError::Database { error: cause, .. } = &error else {
+                    return Err(error.into());
                 };
+                // Whoever keeps its session need not look anew whether somebody leads.
+                let kept = match cause {
+                    DatabaseError::Gone(_) => None,
+                    DatabaseError::Failed(_) => replica.give_lock_back().await.then_some(replica),
+                    DatabaseError::Refused(_) => return Err(error.into()),
+                };
+                if kept.is_none() {
+                    session.end(error.to_string());
+                }
+                self.candidate.could_not_begin(&error, kept);
+                return Ok(());
             }
         };
         self.candidate.leads();
@@ -191,7 +194,7 @@ impl Replicated {
                 false
             }
             () = kept(replica) => true,
-            never = recovers(&self.board, &lacks_saves) => match never {},
+            never = finding_again(&self.board, is_found_again.as_deref()) => match never {},
         };
         // First of all: whatever is rendered is another replica's to show from now on.
         self.board.leadership().set(Role::Standby(Standby {
@@ -205,7 +208,11 @@ impl Replicated {
         } else {
             replica.unlock().await;
         }
-        self.candidate.succession.saw(revision.load(Ordering::Acquire));
+        let revision = revision.load(Ordering::Acquire);
+        self.candidate.succession.saw(revision);
+        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
+            self.candidate.succession.recovered(revision);
+        }
         self.leave();
         notify::status(self.board.leadership().doing()).await;
         Ok(())
@@ -214,36 +221,38 @@ impl Replicated {
     /// Takes the record over, and begins to poll. Nothing is shown yet.
     async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
         let succession = &mut self.candidate.succession;
-        let known = replica.known().await.map_err(|error| StateError::Database {
-            doing: "opened",
-            error,
-        })?;
-        let revision = known.map_or(0, |known| known.revision);
+        let term = replica.begin_term(&self.name, succession.seen()).await?;
+        let Term {
+            epoch,
+            revision,
+            lacks_saves,
+        } = term;
+        succession.began(epoch);
         let lacking = succession.lacking(revision);
-        self.lost_saves += succession.newly_lost(revision);
-        let term = replica.begin_term(&self.name, succession.highest()).await?;
-        succession.began(term.epoch);
         if lacking > 0 {
+            self.lost_saves += succession.newly_lost(revision);
             tracing::error!(
                 saves = lacking,
                 revision,
                 "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
                  its API lists was read again, so that what was lost is found; use synchronous replication"
             );
-        } else if term.lacks_saves {
+        } else if lacks_saves {
             tracing::warn!(
-                "the database has lost saves before, and what was lost is not found again yet: no counts are shown of a region \
-                 before everything that its API lists was read again"
+                revision,
+                "what the database has lost was not found again by whoever led before: no counts are shown of a region before \
+                 everything that its API lists was read again"
             );
         }
         // What counts for the process alone begins with this term: another replica has shown its own meanwhile.
         self.shared.requests.begin_anew(SystemTime::now());
-        tracing::info!(epoch = term.epoch, revision = term.revision, "reading the record");
+        tracing::info!(epoch, revision, "reading the record");
         let postgres = Postgres::new(Arc::clone(replica), term).await?;
+        let is_found_again = lacks_saves.then(|| postgres.is_complete());
         let lease = replica.session().lease().clone();
         let leader = Leader {
             lease: lease.clone(),
-            epoch: term.epoch,
+            epoch,
             revision: postgres.revision(),
             lost_saves: self.lost_saves,
         };
@@ -252,14 +261,13 @@ impl Replicated {
             ..self.shared.clone()
         };
         let seen = (self.board.clone(), self.events.clone());
-        let lacks_saves = postgres.lacks_saves();
         let store = Arc::new(Store::new(postgres));
-        let fleet = Fleet::start(self.config.clone(), shared, store, seen, term.lacks_saves).await?;
+        let fleet = Fleet::start(self.config.clone(), shared, store, seen, lacks_saves).await?;
         self.render().await;
         Ok(Begun {
             fleet,
             leader,
-            lacks_saves,
+            is_found_again,
         })
     }
 
@@ -276,20 +284,6 @@ impl Replicated {
     }
 }
 
-/// Waits until everything that was lost is found again, and has the next save note it.
-async fn recovers(board: &Board, lacks_saves: &AtomicBool) -> Infallible {
-    if lacks_saves.load(Ordering::Acquire) {
-        let is_found = |view: &Arc<View>| {
-            !view.scopes.is_empty() && view.scopes.values().all(|scope| scope.work.sweeps > 0)
-        };
-        // The board is there for as long as this waits.
-        let _ = board.subscribe().wait_for(is_found).await;
-        tracing::info!("what the database had lost is found again, as far as the API lists it");
-        lacks_saves.store(false, Ordering::Release);
-    }
-    pending().await
-}
-
 /// Ends when the session of the one that leads is over: it is ended where the database does not answer for as long as
 /// the lease lasts.
 async fn kept(replica: &Replica) {
@@ -304,6 +298,23 @@ async fn kept(replica: &Replica) {
             }
         }
     }
+}
+
+/// Notes when what the record lacks was found again: each scope was read whole since.
+async fn finding_again(board: &Board, is_found_again: Option<&AtomicBool>) -> Infallible {
+    if let Some(is_found_again) = is_found_again {
+        // Before regions are found there is no scope, and nothing was read.
+        let is_read = |view: &Arc<View>| {
+            !view.scopes.is_empty() && view.scopes.values().all(|scope| scope.work.sweeps > 0)
+        };
+        // A board does not go away while somebody has it.
+        let _ = board.subscribe().wait_for(is_read).await;
+        is_found_again.store(true, Ordering::Release);
+        tracing::info!(
+            "everything that the API lists was read again, and with it what the database had lost"
+        );
+    }
+    pending().await
 }
 
 /// Asks for an answer, again and again; ends where there is none.

@@ -131,8 +131,13 @@ impl Succession {
         self.highest = self.highest.max(revision);
     }
 
-    /// The number of the last save that was seen.
-    pub(super) fn highest(&self) -> u64 {
+    /// Everything that was ever shown is in the record again, whose last save has this number.
+    pub(super) fn recovered(&mut self, revision: u64) {
+        self.highest = revision;
+    }
+
+    /// The highest number of a save that was ever seen.
+    pub(super) fn seen(&self) -> u64 {
         self.highest
     }
 

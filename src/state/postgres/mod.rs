@@ -39,8 +39,8 @@ pub struct Postgres {
     epoch: i64,
     /// The number of the last save; read where it is shown.
     revision: Arc<AtomicU64>,
-    /// Noted with each save.
-    lacks_saves: Arc<AtomicBool>,
+    /// Whether everything that was ever shown is in the record.
+    is_complete: Arc<AtomicBool>,
     statements: Statements,
     /// Only the leader writes, so that what it knows is what is there; read anew after a failure.
     scopes: Mutex<Option<Arc<Scopes>>>,
@@ -73,7 +73,7 @@ impl Postgres {
             replica,
             epoch: term.epoch.cast_signed(),
             revision: Arc::new(AtomicU64::new(term.revision)),
-            lacks_saves: Arc::new(AtomicBool::new(term.lacks_saves)),
+            is_complete: Arc::new(AtomicBool::new(!term.lacks_saves)),
             scopes: Mutex::default(),
             turn: AsyncMutex::default(),
             runtime: Handle::current(),
@@ -85,9 +85,9 @@ impl Postgres {
         Arc::clone(&self.revision)
     }
 
-    /// Whether the record lacks what was shown of it. Once it is set to false, the next save notes that.
-    pub fn lacks_saves(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.lacks_saves)
+    /// To be set once everything that was ever shown is in the record again. The next save notes it.
+    pub fn is_complete(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_complete)
     }
 
     /// Waits for its turn, which comes: each statement of the others has a deadline.

@@ -53,8 +53,7 @@ pub struct Term {
     pub epoch: u64,
     /// The number of the last save, when it began; at least that of any that was seen.
     pub revision: u64,
-    /// Whether the record lacks what was shown of it, by this or an earlier failover of the database, and nobody has found
-    /// it again so far.
+    /// Whether the record lacks saves that were seen, and not everything was read again since.
     pub lacks_saves: bool,
 }
 
@@ -117,9 +116,17 @@ impl Replica {
         self.session.batch("select 1").await
     }
 
+    /// Gives the lock back, and keeps the session; whether that could be done.
+    pub async fn give_lock_back(&self) -> bool {
+        self.session
+            .batch("select pg_advisory_unlock_all()")
+            .await
+            .is_ok()
+    }
+
     /// Gives the lock back, so that another replica leads at once.
     pub async fn unlock(&self) {
-        let _ = self.session.batch("select pg_advisory_unlock_all()").await;
+        self.give_lock_back().await;
         self.session
             .end("this replica has given the leadership up".to_owned());
     }
@@ -216,8 +223,9 @@ impl Replica {
         Ok(self.session.one(&is_empty, &[]).await?.get(0))
     }
 
-    /// Begins to lead: makes the tables where there are none, and notes who leads, and whether saves are lost: those up to
-    /// the number `seen`. It must have the lock.
+    /// Begins to lead: makes the tables where there are none, and notes who leads, and that the record lacks saves where
+    /// its last one is before `seen`. That is for whoever comes next: once as many saves have been made anew, numbers do
+    /// not tell. It must have the lock.
     ///
     /// # Errors
     /// When the tables are of a later version, or the database does not answer.
@@ -245,14 +253,19 @@ impl Replica {
         }
         let begin = format!(
             "update {}.leadership set epoch = epoch + 1, leader = $1, since = now(), \
-             lacks_saves = lacks_saves or revision < $2, revision = greatest(revision, $2) \
-             returning epoch, revision, lacks_saves",
+             lacks_saves = lacks_saves or revision < $2 returning epoch, revision, lacks_saves",
             self.schema
         );
         // A transaction of its own, whose end is a commit like others.
         self.session.batch("begin").await.map_err(failed)?;
-        let row = self.session.row(&begin, &[&name, &seen.cast_signed()]).await;
-        let Some(row) = row.map_err(failed)? else {
+        let row = match self.session.row(&begin, &[&name, &seen.cast_signed()]).await {
+            Ok(row) => row,
+            Err(error) => {
+                let _ = self.session.batch("rollback").await;
+                return Err(failed(error));
+            }
+        };
+        let Some(row) = row else {
             return Err(self.damaged("its table leadership is empty".to_owned()));
         };
         self.session.commit().await.map_err(failed)?;

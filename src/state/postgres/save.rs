@@ -98,9 +98,9 @@ impl Postgres {
     async fn begin(&self) -> Result<u64, DatabaseError> {
         let session = self.replica.session();
         session.batch("begin").await?;
-        let lacks_saves = self.lacks_saves.load(Ordering::Acquire);
+        let is_complete = self.is_complete.load(Ordering::Acquire);
         let numbered = session
-            .row(&self.statements.next_revision, &[&self.epoch, &lacks_saves])
+            .row(&self.statements.next_revision, &[&self.epoch, &is_complete])
             .await?;
         match numbered {
             Some(row) => Ok(row.get::<_, i64>(0).cast_unsigned()),

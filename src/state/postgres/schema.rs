@@ -27,9 +27,8 @@ pub(super) fn create(schema: &str) -> String {
          insert into {schema}.format (version) values ({VERSION});
          create table {schema}.leadership (
            only_row boolean primary key default true check (only_row), epoch bigint not null, revision bigint not null,
-           leader text not null, since timestamptz not null, lacks_saves boolean not null default false)
-           with (fillfactor = 50);
-         insert into {schema}.leadership (epoch, revision, leader, since) values (0, 0, '', now());
+           leader text not null, since timestamptz not null, lacks_saves boolean not null) with (fillfactor = 50);
+         insert into {schema}.leadership values (true, 0, 0, '', now(), false);
          create table {schema}.scopes (
            scope int primary key, account text not null, region_id text not null, last_used bigint not null,
            unique (account, region_id));
@@ -64,7 +63,7 @@ impl Statements {
         Ok(Self {
             // The fence: a session that is not the leader's of this epoch changes nothing.
             next_revision: prepare(
-                "update {schema}.leadership set revision = revision + 1, lacks_saves = lacks_saves and $2 \
+                "update {schema}.leadership set revision = revision + 1, lacks_saves = lacks_saves and not $2 \
                  where epoch = $1 returning revision",
             )
             .await?,

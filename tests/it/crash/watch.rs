@@ -52,6 +52,20 @@ impl Watch {
         self.highest = now;
     }
 
+    /// The same where a counter may not be shown for a while: it is not lower than it ever was when it is.
+    pub fn see_what_is_shown(&mut self, scrape: &Scrape) {
+        for name in COUNTERS {
+            for (labels, value) in scrape.all(name) {
+                let highest = self.highest.entry((name, labels.clone())).or_insert(value);
+                assert!(
+                    value >= *highest,
+                    "{name} {labels:?} went from {highest} to {value}"
+                );
+                *highest = value;
+            }
+        }
+    }
+
     /// Scrapes until every counter of these regions is what the truth says.
     pub fn until_exact(&mut self, exporter: &Exporter, truths: &[(&str, &Truth)]) -> Scrape {
         let deadline = Instant::now() + Duration::from_secs(120);

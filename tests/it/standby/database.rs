@@ -16,10 +16,26 @@ pub struct Database {
     server: Option<Child>,
     fsync: &'static str,
     directory: TempDir,
+    /// Where it listens.
+    addresses: String,
     port: u16,
 }
 
 impl Database {
+    fn empty(fsync: &'static str) -> Self {
+        let directory = tempdir().unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(directory.path()));
+        }
+        Self {
+            server: None,
+            fsync,
+            directory,
+            addresses: "127.0.0.1".to_owned(),
+            port: free_port(),
+        }
+    }
+
     /// A new one, with the database and the ordinary role `exporter`.
     pub fn start() -> Self {
         // What a process has written survives its end without being flushed; tests end no machine.
@@ -28,19 +44,11 @@ impl Database {
 
     /// The same, with `fsync` on or off.
     pub fn start_with(fsync: &'static str) -> Self {
-        let directory = tempdir().unwrap();
-        if is_root() {
-            run(Command::new("chown").arg("postgres").arg(directory.path()));
-        }
-        let mut database = Self {
-            server: None,
-            fsync,
-            directory,
-            port: free_port(),
-        };
+        let mut database = Self::empty(fsync);
         let made = as_server("initdb")
             .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
-            .args(["--username=postgres", "-D"])
+            // Small files of its log: a limit of the size of files is then one of tables.
+            .args(["--username=postgres", "--wal-segsize=1", "-D"])
             .arg(database.data())
             .stdout(Stdio::null())
             .status()
@@ -75,12 +83,103 @@ impl Database {
         self.directory.path()
     }
 
+    /// A standby of this one, which streams what it writes.
+    pub fn follower(&self) -> Self {
+        let follower = Self::empty(self.fsync);
+        let copied = as_server("pg_basebackup")
+            .args([
+                "--no-sync",
+                "--checkpoint=fast",
+                "--wal-method=stream",
+                "--write-recovery-conf",
+            ])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "postgres",
+                "-p",
+                &self.port.to_string(),
+                "-D",
+            ])
+            .arg(follower.data())
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        // How often one that receives nothing looks whether it may.
+        follower.write("postgresql.auto.conf", "wal_retrieve_retry_interval = '100ms'\n");
+        let mut follower = follower;
+        follower.run();
+        follower
+    }
+
+    /// A standby receives from another server, or from none.
+    pub fn follow(&self, primary: Option<&Self>) {
+        let from = primary.map(|primary| format!("host=127.0.0.1 port={} user=postgres", primary.port));
+        let from = from.unwrap_or_default();
+        self.sql(&format!("alter system set primary_conninfo = '{from}'"));
+        self.sql("select pg_reload_conf()");
+        let receives = if primary.is_some() { "1" } else { "0" };
+        wait_until("it receives, or does not", || {
+            self.sql("select count(*) from pg_stat_wal_receiver where status = 'streaming'") == receives
+        });
+    }
+
+    /// Commits wait for a standby, whichever, or for none.
+    pub fn wait_for_standby(&self, waits: bool) {
+        let names = if waits { "*" } else { "" };
+        self.sql(&format!("alter system set synchronous_standby_names = '{names}'"));
+        self.sql("select pg_reload_conf()");
+        let synchronous = if waits { "1" } else { "0" };
+        wait_until("the standby is one that is waited for, or not", || {
+            self.sql("select count(*) from pg_stat_replication where sync_state = 'sync'") == synchronous
+        });
+    }
+
+    /// A standby becomes a primary, with what it has received.
+    pub fn promote(&self) {
+        assert_eq!(self.sql("select pg_promote()"), "t");
+    }
+
+    /// The number of the last save.
+    pub fn revision(&self) -> u64 {
+        let revision = "select revision from cloud_assistant_exporter.leadership";
+        self.ask(revision).parse().unwrap()
+    }
+
+    /// It listens at a further address too, for whoever comes from there.
+    pub fn listen_too(&mut self, address: &str, from: &str) {
+        self.write("pg_hba.conf", &format!("host all exporter {from}/32 trust\n"));
+        self.addresses = format!("127.0.0.1,{address}");
+        self.end("INT");
+        self.run();
+    }
+
+    /// None of its files may grow beyond this from now on.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let server = self.server.as_ref().unwrap().id();
+        let soft = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let limited = |process: &str| {
+            let mut limit = as_server("prlimit");
+            limit.args([&format!("--fsize={soft}:"), "--pid", process]);
+            limit.status().unwrap().success()
+        };
+        // First the one that the others come of.
+        assert!(limited(&server.to_string()));
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        for child in children.split_whitespace() {
+            // It may have ended.
+            limited(child);
+        }
+    }
+
     /// Starts the server on what is there.
     pub fn run(&mut self) {
         let fsync = format!("fsync={}", self.fsync);
         let mut server = as_server("postgres");
         server
-            .args(["-c", &fsync, "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", &fsync])
+            .args(["-c", &format!("listen_addresses={}", self.addresses)])
             .args(["-c", "max_connections=40", "-p", &self.port.to_string(), "-D"])
             .arg(self.data())
             .arg("-k")
@@ -137,6 +236,11 @@ impl Database {
     /// The same in the database of the exporters.
     pub fn ask(&self, statements: &str) -> String {
         self.psql("exporter", statements).unwrap()
+    }
+
+    /// The same, where it may fail: with what it said.
+    pub fn try_ask(&self, statements: &str) -> Result<String, String> {
+        self.psql("exporter", statements)
     }
 
     /// What does something as the superuser in a database.

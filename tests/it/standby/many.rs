@@ -2,6 +2,7 @@
 //!
 //! `FAILOVERS` says how many.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -15,6 +16,9 @@ use crate::cloud::{ACCOUNT, REGION};
 use crate::crash::random;
 use crate::exporter::wait_until;
 use crate::exposition::prometheus::Prometheus;
+
+/// InvocationStatus, ErrorCode and ExitCode.
+type Class = (String, String, String);
 
 /// The rules that the documentation has, for a job.
 fn relabelling() -> String {
@@ -72,12 +76,46 @@ fn fail(pair: &mut Pair, leader: usize, random: &mut Rng) -> &'static str {
     }
 }
 
+/// What `increase()` says of the whole run, exactly.
+///
+/// It extrapolates: to where a counter would have been 0, which is where each began, and beyond the last sample, which is
+/// long before the end of the range, by half of the mean time between two. That is taken off again.
+fn increases(prometheus: &Prometheus) -> BTreeMap<Class, u64> {
+    let of = |query: &str| -> BTreeMap<Class, f64> {
+        let range = "cloud_assistant_results_total[1h] offset -10s";
+        let results = prometheus.query(&query.replace("range", range)).into_iter();
+        let by_class = results.map(|(labels, value)| {
+            let [status, error_code, exit_code] = ["invocation_status", "error_code", "exit_code"]
+                .map(|name| labels.get(name).cloned().unwrap_or_default());
+            ((status, error_code, exit_code), value)
+        });
+        by_class.collect()
+    };
+    let samples = of("count_over_time(range)");
+    for (class, first) in of("min_over_time(range)") {
+        assert_eq!(first, 0.0, "{class:?} was not seen at 0");
+    }
+    let increases = of("increase(range)")
+        .into_iter()
+        .filter(|(_, increase)| *increase > 0.0);
+    increases
+        .map(|(class, increase)| {
+            let exact = increase / (1.0 + 0.5 / (samples[&class] - 1.0));
+            assert!((exact - exact.round()).abs() < 1e-6, "{class:?}: {exact}");
+            (class, exact.round() as u64)
+        })
+        .collect()
+}
+
 #[test]
 fn failovers_of_every_kind_cost_no_count_in_a_real_prometheus() {
     let failovers: u64 = std::env::var("FAILOVERS").map_or(8, |number| number.parse().unwrap());
     let mut random = random("failovers");
     let began = Instant::now();
-    let mut pair = Pair::start();
+    let mut pair = Pair::begin_unstarted(&[REGION]);
+    // So that Prometheus sees each series at 0 first.
+    pair.more = "metrics: {new_series_hold: 5s}\n";
+    pair.begin_both();
     let directory = tempdir().unwrap();
     let file = directory.path().join("targets.json");
     targets(&pair, &file);
@@ -91,6 +129,14 @@ fn failovers_of_every_kind_cost_no_count_in_a_real_prometheus() {
         prometheus.query("cloud_assistant_exporter_leader").len() == 2
             && !prometheus.query("cloud_assistant_results_total").is_empty()
     });
+    {
+        let mut cloud = pair.simulator.cloud();
+        let region = cloud.region(ACCOUNT, REGION);
+        for outcome in Outcome::every_kind() {
+            region.add_settled(1, outcome);
+        }
+    }
+    pair.until_exact(0);
     let mut slowest = std::time::Duration::ZERO;
     for _ in 0..failovers {
         something_happens(&pair.simulator, &mut random);
@@ -131,6 +177,13 @@ fn failovers_of_every_kind_cost_no_count_in_a_real_prometheus() {
     let changes = pair.changes();
     assert!(changes > failovers, "{changes}");
     assert!(pair.askers().len() as u64 <= changes, "only the leader asks");
+    for replica in 0..2 {
+        pair.kill(replica);
+    }
+    wait_until("nothing is scraped any more", || {
+        prometheus.query("cloud_assistant_results_total").is_empty()
+    });
+    assert_eq!(increases(&prometheus), truth.results);
     println!(
         "{failovers} failovers, {} results: exact in Prometheus, no reset; the slowest took {slowest:.1?}; {:.0?}",
         truth.total(),

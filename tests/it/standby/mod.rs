@@ -3,9 +3,14 @@
 mod copy;
 mod damaged;
 mod database;
+mod failover;
+mod figures;
+mod full;
 mod lost;
 mod many;
+mod namespaces;
 mod network;
+mod observer;
 mod pair;
 mod proxy;
 mod refusals;
@@ -14,5 +19,6 @@ mod serving;
 mod session;
 mod takeover;
 mod tls;
+mod versions;
 
 pub use pair::Pair;

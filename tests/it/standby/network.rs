@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// The first replica, which leads, has its way to the database through a proxy.
 fn pair() -> (Pair, Proxy) {
     let mut proxy = None;
-    let pair = Pair::start_through(|port| proxy.insert(Proxy::to(port)).port());
+    let pair = Pair::start_through(|port| [proxy.insert(Proxy::to(port)).port(), port]);
     (pair, proxy.unwrap())
 }
 

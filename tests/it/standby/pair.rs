@@ -1,5 +1,6 @@
 //! Two replicas, one record, and one simulated cloud that tells them apart by their keys.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use simulator::{AccessKey, Region, Simulator, unix_now};
@@ -29,6 +30,9 @@ pub struct Pair {
     directories: [TempDir; 2],
     /// Where each replica finds the database.
     ports: [u16; 2],
+    regions: &'static [&'static str],
+    /// What else is configured.
+    pub more: &'static str,
     watch: Watch,
 }
 
@@ -46,47 +50,67 @@ impl Pair {
             database,
             simulator,
             directories: [tempdir().unwrap(), tempdir().unwrap()],
+            regions: &[REGION],
+            more: "",
             watch: Watch::default(),
         }
     }
 
-    /// Two replicas that stand on nothing; the first one leads, and has looked.
-    pub fn start() -> Self {
-        Self::start_through(|port| port)
-    }
-
-    /// The same, where the first one has its own way to the port of the database.
-    pub fn start_through(way: impl FnOnce(u16) -> u16) -> Self {
-        let simulator = remembering_cloud(&[REGION], unix_now());
-        {
+    /// No replica yet, an empty database, and a cloud in which something has happened.
+    pub fn begin_unstarted(regions: &'static [&'static str]) -> Self {
+        let simulator = remembering_cloud(regions, unix_now());
+        for region in regions {
             let mut cloud = simulator.cloud();
-            let region = cloud.region(ACCOUNT, REGION);
+            let region = cloud.region(ACCOUNT, region);
             region.add_settled(7, simulator::Outcome::success());
         }
         let mut pair = Self::begin_empty(simulator);
-        pair.ports[0] = way(pair.database.port());
-        pair.begin(0);
-        pair.replica(0).looked();
-        pair.simulator.cloud().mark_baseline();
-        pair.begin(1);
+        pair.regions = regions;
         pair
+    }
+
+    /// Two replicas that stand on nothing; the first one leads, and has looked.
+    pub fn start() -> Self {
+        Self::start_through(|port| [port; 2])
+    }
+
+    /// The same, where each has its own way to the port of the database.
+    pub fn start_through(ways: impl FnOnce(u16) -> [u16; 2]) -> Self {
+        let mut pair = Self::begin_unstarted(&[REGION]);
+        pair.ports = ways(pair.database.port());
+        pair.begin_both();
+        pair
+    }
+
+    /// Starts both, of which the first one leads, and has looked.
+    pub fn begin_both(&mut self) {
+        self.begin(0);
+        self.replica(0).looked();
+        self.simulator.cloud().mark_baseline();
+        self.begin(1);
     }
 
     /// The configuration of a replica.
     pub fn config(&self, replica: usize) -> String {
         let more = format!(
             "poll: {{interval: 100ms, sweep_interval: 2s, request_timeout: 2s}}\nevents: {{http: true}}\n\
-             state: {{postgres: {{url: '{}', lease: 10s}}}}\n",
-            self.database.url_through(self.ports[replica])
+             state: {{postgres: {{url: '{}', lease: 10s}}}}\n{}",
+            self.database.url_through(self.ports[replica]),
+            self.more
         );
         let directory = self.directories[replica].path();
-        config(&self.simulator, directory, &[REGION], &more).replace("test-key", &key(replica))
+        config(&self.simulator, directory, self.regions, &more).replace("test-key", &key(replica))
+    }
+
+    /// What a replica has for itself.
+    pub fn directory(&self, replica: usize) -> &Path {
+        self.directories[replica].path()
     }
 
     /// Starts a replica.
     pub fn begin(&mut self, replica: usize) {
         let config = self.config(replica);
-        self.replicas[replica] = Some(Exporter::start(self.directories[replica].path(), &config));
+        self.replicas[replica] = Some(Exporter::start(self.directory(replica), &config));
     }
 
     /// How often a replica has begun to lead.
@@ -176,6 +200,34 @@ impl Pair {
         let logs = self.replicas.iter().flatten().map(Exporter::log);
         let of_database = std::fs::read_to_string(self.database.directory().join("log"));
         logs.chain(of_database).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// Somebody with a right to it ends the session of whoever has the lock.
+    pub fn end_session_of_leader(&self) {
+        let ended = self.database.ask(
+            "select count(pg_terminate_backend(pid, 2000)) from pg_locks where locktype = 'advisory' and granted",
+        );
+        assert_eq!(ended, "1");
+    }
+
+    /// The number of the last save.
+    pub fn revision(&self) -> u64 {
+        self.database.revision()
+    }
+
+    /// Waits until the one that leads shows all counts, which it may not have shown at first, and each as it was run.
+    pub fn until_all_is_shown(&mut self) -> (usize, Scrape) {
+        let truth = self.simulator.cloud().truth_since_baseline(ACCOUNT, REGION);
+        let mut shown = None;
+        self.until("everything is shown", |pair| {
+            shown = (0..2).find_map(|replica| {
+                let scrape = pair.replicas[replica].as_ref()?.scrape();
+                let is_exact = differences(&scrape, ACCOUNT, REGION, &truth).is_empty();
+                is_exact.then_some((replica, scrape))
+            });
+            shown.is_some()
+        });
+        shown.unwrap()
     }
 
     /// Which replicas have asked the API, each time that it was another one.

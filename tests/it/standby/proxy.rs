@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub enum Network {
 #[derive(Clone)]
 pub struct Proxy {
     network: Arc<Mutex<Network>>,
+    /// The port that new connections lead to.
+    to: Arc<AtomicU16>,
     address: SocketAddr,
 }
 
@@ -36,15 +38,22 @@ const COMMIT: &[u8] = b"commit\0";
 
 impl Proxy {
     pub fn to(port: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1", port)
+    }
+
+    /// The same at another address of this machine.
+    pub fn at(address: &str, port: u16) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let proxy = Self {
             network: Arc::new(Mutex::new(Network::Sound)),
+            to: Arc::new(AtomicU16::new(port)),
             address: listener.local_addr().unwrap(),
         };
         let accepting = proxy.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 // Whatever is cut is cut for new connections too: they are taken, and nothing comes.
+                let port = accepting.to.load(Ordering::Acquire);
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
                     continue;
                 };
@@ -61,6 +70,11 @@ impl Proxy {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// New connections lead there, as with an endpoint that follows the primary.
+    pub fn lead_to(&self, port: u16) {
+        self.to.store(port, Ordering::Release);
     }
 
     pub fn set(&self, network: Network) {

@@ -4,7 +4,7 @@ use simulator::Outcome;
 
 use super::pair::Pair;
 
-const WAITING: &str =
+pub const WAITING: &str =
     "select pid from pg_stat_activity where usename = 'exporter' and wait_event = 'SyncRep'";
 
 #[test]

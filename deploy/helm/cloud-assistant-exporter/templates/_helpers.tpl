@@ -22,6 +22,12 @@ app.kubernetes.io/name: {{ include "cloud-assistant-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* Of the pod of `helm test`: not those by which the Service and the policy know an exporter. */ -}}
+{{- define "cloud-assistant-exporter.testLabels" -}}
+app.kubernetes.io/name: {{ include "cloud-assistant-exporter.name" . | trunc 58 }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "cloud-assistant-exporter.labels" -}}
 helm.sh/chart: {{ include "cloud-assistant-exporter.chart" . }}
 {{ include "cloud-assistant-exporter.selectorLabels" . }}

@@ -140,7 +140,6 @@ impl Server {
         assert_eq!(self.holder, Some(id), "whoever leads has the lock");
         self.stored.epoch += 1;
         self.stored.lacks_saves |= self.stored.revision < seen;
-        self.stored.revision = self.stored.revision.max(seen);
         self.keep();
         Term {
             epoch: self.stored.epoch,

@@ -19,7 +19,7 @@ use crate::aliyun::error::CallError;
 use crate::aliyun::limit::Priority;
 use crate::app::lead::candidate::{FIRST_PAUSE, LONGEST_PAUSE, TRY_EVERY};
 use crate::app::lead::succession::{Succession, Tried};
-use crate::app::lead::{HEARTBEAT, recovers};
+use crate::app::lead::{HEARTBEAT, finding_again};
 use crate::poll::cloud::{Cloud, Reply};
 use crate::poll::inbox::Inbox;
 use crate::poll::plan::PollPlan;
@@ -171,17 +171,21 @@ impl Life {
             session.end();
             return;
         };
-        let (revision, lacks_saves) = (Arc::clone(&leader.revision), session.lacks_saves());
+        let (revision, is_found_again) = (Arc::clone(&leader.revision), session.is_found_again());
         self.board.leadership().set(Role::Leader(leader));
         tokio::select! {
             () = kept(session) => {}
-            never = recovers(&self.board, &lacks_saves) => match never {},
+            never = finding_again(&self.board, is_found_again.as_deref()) => match never {},
         }
         self.machine.works().await;
         self.board.leadership().set(Role::Standby(Standby::default()));
         stop.cancel();
         while pollers.join_next().await.is_some() {}
-        self.succession.saw(revision.load(Ordering::Acquire));
+        let revision = revision.load(Ordering::Acquire);
+        self.succession.saw(revision);
+        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
+            self.succession.recovered(revision);
+        }
         self.board.clear();
     }
 
@@ -191,7 +195,7 @@ impl Life {
         pollers: &mut JoinSet<End>,
         stop: &CancellationToken,
     ) -> Result<Leader, DatabaseError> {
-        let term = session.begin_term(self.succession.highest()).await?;
+        let term = session.begin_term(self.succession.seen()).await?;
         self.succession.began(term.epoch);
         for number in 0..SCOPES {
             let record = session.load(&scope(number), &self.plan.settings, 0).await;

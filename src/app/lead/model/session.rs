@@ -33,7 +33,8 @@ struct Inner {
     loses_answer: Arc<AtomicBool>,
     epoch: AtomicU64,
     revision: Arc<AtomicU64>,
-    lacks_saves: Arc<AtomicBool>,
+    lacks_saves: AtomicBool,
+    is_complete: Arc<AtomicBool>,
     /// One save at a time.
     turn: Mutex<()>,
 }
@@ -58,7 +59,8 @@ impl Session {
             loses_answer: Arc::clone(loses_answer),
             epoch: AtomicU64::new(0),
             revision: Arc::default(),
-            lacks_saves: Arc::default(),
+            lacks_saves: AtomicBool::default(),
+            is_complete: Arc::default(),
             turn: Mutex::default(),
         })))
     }
@@ -76,9 +78,10 @@ impl Session {
         Arc::clone(&self.0.revision)
     }
 
-    /// Whether the record lacks what was shown of it; noted with each save.
-    pub(super) fn lacks_saves(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0.lacks_saves)
+    /// Where the record lacked saves as this term began: whether what they held was found again. Noted with each save.
+    pub(super) fn is_found_again(&self) -> Option<Arc<AtomicBool>> {
+        let lacks_saves = self.0.lacks_saves.load(Ordering::Acquire);
+        lacks_saves.then(|| Arc::clone(&self.0.is_complete))
     }
 
     /// Ends it here; the database ends it when it hears of that.
@@ -146,6 +149,7 @@ impl Session {
     pub(super) async fn begin_term(&self, seen: u64) -> Result<Term, DatabaseError> {
         let term = self.run(|server| server.begin_term(self.0.id, seen)).await?;
         self.0.lacks_saves.store(term.lacks_saves, Ordering::Release);
+        self.0.is_complete.store(!term.lacks_saves, Ordering::Release);
         self.0.epoch.store(term.epoch, Ordering::Release);
         self.0.revision.store(term.revision, Ordering::Release);
         Ok(term)
@@ -156,7 +160,7 @@ impl Session {
         let term = Term {
             epoch: self.0.epoch.load(Ordering::Acquire),
             revision: self.0.revision.load(Ordering::Acquire),
-            lacks_saves: self.0.lacks_saves.load(Ordering::Acquire),
+            lacks_saves: !self.0.is_complete.load(Ordering::Acquire),
         };
         let revision = self
             .run(|server| server.save(self.0.id, term, scope, changes))
