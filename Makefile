@@ -32,7 +32,7 @@ CLIENTS ?=
 clients: ## real scrapers and parsers on the demo's fleet, in every format; a table of what each has
 	tests/clients/run $(CLIENTS)
 
-# What make bench measures: decode, record, forgetting, process, scrape, formats, scopes, empty; all of them unless said.
+# What make bench measures: decode, record, forgetting, states, process, scrape, formats, scopes, empty; all of them unless said.
 SUBJECT ?=
 
 # So many times the release binary is killed; at least a hundred times as many results settle meanwhile.

@@ -21,12 +21,16 @@ mod process;
 mod record;
 mod scopes;
 mod scrapes;
+mod states;
 mod table;
 
 // The exporter as it is started by the tests, and the cloud that it is pointed at.
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/cloud.rs"]
 mod cloud;
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/standby/database.rs"]
+mod database;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/exporter.rs"]
 mod exporter;
@@ -48,10 +52,11 @@ use table::Targets;
 type Subject = fn(&mut Targets);
 
 /// In the order they are run.
-const SUBJECTS: [(&str, Subject); 8] = [
+const SUBJECTS: [(&str, Subject); 9] = [
     ("decode", decode::run),
     ("record", record::run),
     ("forgetting", forgetting::run),
+    ("states", states::run),
     ("process", process::run),
     ("scrape", scrapes::run),
     ("formats", formats::run),
@@ -78,6 +83,7 @@ fn main() {
         .collect();
     match arguments.first().map(String::as_str) {
         Some(record::HOLD) => return record::hold(&arguments[1..]),
+        Some(states::OPEN) => return states::open(&arguments[1..]),
         Some(forgetting::DAYS) => return forgetting::live(),
         Some("--profile") => {
             let piece = arguments.get(1).map_or("", String::as_str);

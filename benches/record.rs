@@ -108,7 +108,7 @@ fn with_exit(n: u32, exit_code: u32, time: Seconds) -> Row {
     }
 }
 
-fn first_look(rows: Vec<Row>) -> Findings {
+pub fn first_look(rows: Vec<Row>) -> Findings {
     Findings {
         sweep: Some(Sweep {
             front: 0,

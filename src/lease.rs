@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+/// By so much a lease ends here before it ends at the server: what their clocks may differ in meanwhile.
+const MARGIN: Duration = Duration::from_secs(2);
+
 /// A lease; clones are the same. It is not held before it is extended.
 #[derive(Debug, Clone, Default)]
 pub struct Lease(Arc<Inner>);
@@ -29,6 +32,11 @@ pub fn now() -> Duration {
 }
 
 impl Lease {
+    /// What was asked at that time, by [`now`], has been answered: whoever has answered waits for so long at least.
+    pub fn answered(&self, asked: Duration, length: Duration) {
+        self.extend((asked + length).saturating_sub(MARGIN));
+    }
+
     /// It is held until then at least.
     pub fn extend(&self, until: Duration) {
         let until = u64::try_from(until.as_nanos()).unwrap_or(u64::MAX);
@@ -42,16 +50,26 @@ impl Lease {
 
     /// How long it is held from now on, unless it is extended; nothing where it is not held.
     pub fn left(&self) -> Duration {
+        self.left_at(now())
+    }
+
+    /// The same, at that time.
+    pub fn left_at(&self, now: Duration) -> Duration {
         if self.0.is_over.load(Ordering::Acquire) {
             return Duration::ZERO;
         }
         let until = Duration::from_nanos(self.0.until.load(Ordering::Acquire));
-        until.saturating_sub(now())
+        until.saturating_sub(now)
     }
 
     /// Whether it is held.
     pub fn is_held(&self) -> bool {
-        !self.left().is_zero()
+        self.is_held_at(now())
+    }
+
+    /// Whether it is held at that time.
+    pub fn is_held_at(&self, now: Duration) -> bool {
+        !self.left_at(now).is_zero()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::backfill::{ScopeSeries, Spacing, Sums, TargetLabels, days, until};
 use crate::cli;
 use crate::config::{Config, State};
 use crate::file_lock::LockError;
+use crate::regular_file;
 use crate::requests::Requests;
 use crate::state::StateError;
 use all::{AllRead, read_all, readings};
@@ -79,6 +80,9 @@ pub async fn run(
 /// A change has so many samples on each side, at least: what is computed over a few is far off.
 const STEPS_NEAR: u32 = 10;
 
+/// Of an answer of `/api/v1/status`: many times what thousands of scopes take.
+const LONGEST_STATUS: u64 = 64 << 20;
+
 fn spacing(flags: &cli::Backfill) -> anyhow::Result<Spacing> {
     let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     let step = seconds(flags.step).max(1);
@@ -92,7 +96,8 @@ fn spacing(flags: &cli::Backfill) -> anyhow::Result<Spacing> {
 /// What says where the files end, and the state where it is that.
 fn join(flags: &cli::Backfill, config: &Config) -> anyhow::Result<(Join, Option<UsedState>)> {
     if let Some(path) = &flags.status {
-        let body = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let body = regular_file::read(path, LONGEST_STATUS)
+            .with_context(|| format!("--backfill.status, {}, cannot be read", path.display()))?;
         let looks = until::of_status(&body).map_err(|error| {
             anyhow::anyhow!(
                 "{} is not what /api/v1/status of an exporter answers: {error}",

@@ -70,6 +70,8 @@ struct Rendered {
     lines: Bodies<Piece>,
     /// Written when the view was rendered, or when it was first asked for.
     protobuf: OnceLock<Bodies<Part>>,
+    /// In Unix time, as it was written there.
+    work_start: f64,
 }
 
 impl Exposition {
@@ -111,9 +113,12 @@ impl Exposition {
             view,
             blocks,
             protobuf: OnceLock::new(),
+            work_start: self.work_start(),
         };
         if self.is_protobuf_asked(Instant::now()) {
-            let protobuf = self.protobuf(&rendered, &from, before.protobuf.get(), &mut deflater);
+            // What was written before the work began anew says when it began before.
+            let before = (before.work_start == rendered.work_start).then(|| before.protobuf.get());
+            let protobuf = self.protobuf(&rendered, &from, before.flatten(), &mut deflater);
             rendered.protobuf = protobuf.into();
         }
         let blocks = rendered.blocks.all.iter();
@@ -157,12 +162,18 @@ impl Exposition {
         before: Option<&Bodies<Part>>,
         deflater: &mut Deflater,
     ) -> Bodies<Part> {
-        let messages = Messages::new(self.messages(), deflater);
+        let messages = Messages::new(self.messages(rendered.work_start), deflater);
         self.write(messages, (&rendered.view, &rendered.blocks), from, before)
     }
 
-    fn messages(&self) -> Protobuf {
-        Protobuf::new(self.process.start_time())
+    fn messages(&self, work_start: f64) -> Protobuf {
+        Protobuf::new(self.process.start_time(), work_start)
+    }
+
+    /// When what the process counts of its work was 0, in Unix time.
+    fn work_start(&self) -> f64 {
+        let began = self.requests.began_anew();
+        began.map_or_else(|| self.process.start_time(), families::unix_time)
     }
 
     fn deflater(&self) -> MutexGuard<'_, Deflater> {
@@ -245,7 +256,9 @@ impl Exposition {
                 let lines = self.write_tail(replica, OpenMetrics::default()).into_written();
                 (lines + OpenMetrics::END).into_bytes()
             }
-            Format::Protobuf => self.write_tail(replica, self.messages()).into_written(),
+            Format::Protobuf => self
+                .write_tail(replica, self.messages(self.work_start()))
+                .into_written(),
         }
     }
 

@@ -86,8 +86,10 @@ impl From<f64> for Number {
 /// The value of a point, as its family's kind has it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
-    /// Of a gauge; or of a counter that began with the process.
+    /// Of a gauge; or of a counter that began with the work of the process.
     Number(Number),
+    /// Of a counter that began with the process, whatever that does.
+    OfProcess(f64),
     /// Of a counter that outlives the process.
     Counted(Counted<'a>),
     /// Of a histogram.
@@ -113,7 +115,7 @@ impl Value<'_> {
     /// Whether any of its increments can be looked at.
     pub(super) fn has_exemplars(&self) -> bool {
         match self {
-            Self::Number(_) => false,
+            Self::Number(_) | Self::OfProcess(_) => false,
             Self::Counted(counted) => counted.exemplar.is_some(),
             Self::Histogram(histogram) => !histogram.exemplars.is_empty(),
         }
@@ -123,8 +125,8 @@ impl Value<'_> {
 /// When a counter or a histogram was certainly at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// When the process began.
-    Process,
+    /// When the process began its work: as it began itself, or to lead.
+    Work,
     /// In Unix time.
     At(NonZeroU32),
     /// Nobody has noted it.

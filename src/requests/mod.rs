@@ -11,7 +11,7 @@ mod tally;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use prometheus::{HistogramOpts, HistogramVec, Registry};
 
@@ -35,6 +35,8 @@ pub struct Requests {
     hold: AtomicU64,
     /// The process's own time is since then.
     started: Instant,
+    /// When they were last 0 again.
+    began_anew: Mutex<Option<SystemTime>>,
 }
 
 impl Requests {
@@ -59,6 +61,7 @@ impl Requests {
             count: AtomicUsize::new(0),
             hold: AtomicU64::new(0),
             started: Instant::now(),
+            began_anew: Mutex::default(),
         })
     }
 
@@ -72,9 +75,10 @@ impl Requests {
         tally
     }
 
-    /// Counts from 0 again, since another replica has counted meanwhile. Whoever holds a tally goes on with one that
-    /// nobody sees.
-    pub fn begin_anew(&self) {
+    /// Counts from 0 again from `now` on, since another replica may have counted meanwhile. Whoever holds a tally goes on
+    /// with one that nobody sees.
+    pub fn begin_anew(&self, now: SystemTime) {
+        *self.began_anew.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let mut tallies = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
         tallies.clear();
         self.count.store(0, Ordering::Release);
@@ -82,6 +86,11 @@ impl Requests {
         for action in Action::ALL {
             self.duration.with_label_values(&[action.as_str()]);
         }
+    }
+
+    /// Since when they count, if that is not since the process began.
+    pub fn began_anew(&self) -> Option<SystemTime> {
+        *self.began_anew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many tallies there are; while anything is polled they only become more.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::result::Seconds;
 
 /// What this replica is among others; clones are the same.
@@ -94,12 +95,17 @@ impl Leadership {
 
     /// What it is now: to be asked when an answer is made, since a lease can end at any time.
     pub fn now(&self) -> Replica {
+        self.at(lease::now())
+    }
+
+    /// The same, at that time of [`lease::now`].
+    pub fn at(&self, now: Duration) -> Replica {
         let Some(role) = &self.role else {
             return Replica::Alone;
         };
         let role = Arc::clone(&role.borrow());
         match &*role {
-            Role::Leader(leader) if leader.lease.is_held() => Replica::Leader {
+            Role::Leader(leader) if leader.lease.is_held_at(now) => Replica::Leader {
                 epoch: leader.epoch,
                 revision: leader.revision.load(Ordering::Acquire),
                 lost_saves: leader.lost_saves,
@@ -128,10 +134,7 @@ impl Leadership {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::lease;
 
     #[test]
     fn a_leader_shows_what_it_has_for_as_long_as_its_lease_is_held() {

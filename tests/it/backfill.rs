@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 use simulator::{Fault, FaultKind, Outcome, Simulator};
 use tempfile::tempdir;
@@ -93,6 +94,28 @@ fn a_region_that_a_running_exporter_has_set_aside_is_left_out() {
         said.contains("no Cloud Assistant in production/me-east-1"),
         "{said}"
     );
+}
+
+#[test]
+fn a_status_is_read_from_a_file_alone_and_not_without_bound() {
+    let directory = tempdir().unwrap();
+    let config = config(&settled(3), directory.path(), &[REGION], "");
+    let [pipe, large] = ["pipe", "large"].map(|name| directory.path().join(name));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    File::create(&large).unwrap().set_len(1 << 30).unwrap();
+    for (path, why) in [
+        (pipe.as_path(), "not a regular file"),
+        (directory.path(), "not a regular file"),
+        (large.as_path(), "longer than 67108864 bytes"),
+    ] {
+        let argument = format!("--backfill.status={}", path.display());
+        let (is_done, said) = backfill(directory.path(), &config, &[&argument]);
+        let expected = format!("--backfill.status, {}, cannot be read", path.display());
+        assert!(
+            !is_done && said.contains(&expected) && said.contains(why),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::succession::{Succession, Tried};
 use crate::config;
+use crate::lease;
 use crate::state::{DatabaseError, Replica};
 use crate::view::{Leadership, Led, Role, Standby};
 
 /// How often a replica tries to lead: so soon one takes over from one that has died.
-const TRY_EVERY: Duration = Duration::from_secs(1);
+pub(super) const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Between the first two tries to connect; then longer and longer.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A replica's tries to lead.
 #[derive(Debug)]
@@ -32,18 +34,10 @@ pub(super) struct Candidate {
     is_hindered: bool,
     /// Who was last seen to lead.
     led: Option<Led>,
-    /// The term in which this replica was the last to lead, as far as it knows.
-    led_last: Option<u64>,
-    /// Until when it leaves the lock to whoever led last: a lease, unless this session shows that nobody leads by another
-    /// lock. After a failover of the database nobody has the lock in the new one, although a leader that still waits for
-    /// the old one shows counts until its lease ends. And it alone knows what it has shown last, and so what was lost.
-    yields_until: Option<Instant>,
     /// Whether it is known that no pooler is in between.
     is_checked: bool,
-    /// The highest number of a save that was ever seen: what was shown may be of it.
-    highest: u64,
-    /// The highest number for which a loss was counted: what is lost is counted once.
-    counted: u64,
+    /// When it may lead, and what it would lack.
+    pub(super) succession: Succession,
 }
 
 impl Candidate {
@@ -52,9 +46,13 @@ impl Candidate {
         leadership: Leadership,
         first: Option<Arc<Replica>>,
     ) -> Self {
+        let mut succession = Succession::new(postgres.lease);
+        if first.is_some() {
+            succession.connected(lease::now());
+        }
         Self {
             is_checked: first.is_some(),
-            yields_until: first.is_some().then(|| Instant::now() + postgres.lease),
+            succession,
             postgres,
             leadership,
             replica: first,
@@ -63,15 +61,7 @@ impl Candidate {
             trouble: None,
             is_hindered: false,
             led: None,
-            led_last: None,
-            highest: 0,
-            counted: 0,
         }
-    }
-
-    /// It begins to lead, in this term.
-    pub(super) fn began(&mut self, epoch: u64) {
-        self.led_last = Some(epoch);
     }
 
     /// It leads.
@@ -79,35 +69,6 @@ impl Candidate {
         self.is_hindered = false;
         self.answers();
         self.pause = FIRST_PAUSE;
-    }
-
-    /// There has been a save of this number.
-    pub(super) fn saw(&mut self, revision: u64) {
-        self.highest = self.highest.max(revision);
-    }
-
-    /// Everything that was ever shown is in the record again, whose last save has this number.
-    pub(super) fn recovered(&mut self, revision: u64) {
-        self.highest = revision;
-    }
-
-    /// The highest number of a save that was ever seen.
-    pub(super) fn seen(&self) -> u64 {
-        self.highest
-    }
-
-    /// How many of the saves that were seen a record lacks whose last one has this number.
-    pub(super) fn lacking(&self, revision: u64) -> u64 {
-        self.highest.saturating_sub(revision)
-    }
-
-    /// The same, of which nobody has been told yet.
-    pub(super) fn newly_lost(&mut self, revision: u64) -> u64 {
-        let is_known = std::mem::replace(&mut self.counted, self.highest) == self.highest;
-        match is_known {
-            true => 0,
-            false => self.lacking(revision),
-        }
     }
 
     /// Waits for the next try; gives the replica that has the lock. Whoever stops waiting may begin again.
@@ -140,22 +101,18 @@ impl Candidate {
                     false => Replica::connect_to_database(&self.postgres).await?,
                 };
                 self.is_checked = true;
-                self.yields_until = Some(Instant::now() + self.postgres.lease);
+                self.succession.connected(lease::now());
                 Arc::clone(self.replica.insert(Arc::new(replica)))
             }
         };
-        if !self.yields(&replica).await? {
-            if replica.try_lock().await? {
-                return Ok(true);
+        let known = match self.succession.try_to_lead(&*replica, lease::now).await? {
+            Tried::Leads => return Ok(true),
+            Tried::Follows(known) => {
+                self.is_hindered = false;
+                known
             }
-            // Somebody else has the lock.
-            self.led_last = None;
-            self.is_hindered = false;
-        }
-        let known = replica.known().await?;
-        if let Some(known) = &known {
-            self.saw(known.revision);
-        }
+            Tried::Yields(known) => known,
+        };
         let led = known.map(|known| Led {
             by: known.leader,
             since: known.since,
@@ -172,25 +129,6 @@ impl Candidate {
         self.stands_by();
         replica.break_stuck().await?;
         Ok(false)
-    }
-
-    /// Whether it leaves the lock to whoever led last.
-    async fn yields(&mut self, replica: &Replica) -> Result<bool, DatabaseError> {
-        let Some(until) = self.yields_until else {
-            return Ok(false);
-        };
-        let led_last = match replica.known().await? {
-            // Nobody ever led.
-            None => true,
-            Some(known) => {
-                self.led_last = self.led_last.filter(|mine| known.epoch <= *mine);
-                self.led_last.is_some()
-            }
-        };
-        if led_last || Instant::now() >= until || replica.is_locked().await? {
-            self.yields_until = None;
-        }
-        Ok(self.yields_until.is_some())
     }
 
     fn answers(&mut self) {

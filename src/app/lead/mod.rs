@@ -4,13 +4,16 @@
 //! of the record at once, stops polling, and stands by; the process goes on.
 
 mod candidate;
+#[cfg(test)]
+mod model;
+mod succession;
 
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::Receiver;
 use tokio::task::spawn_blocking;
@@ -206,9 +209,9 @@ impl Replicated {
             replica.unlock().await;
         }
         let revision = revision.load(Ordering::Acquire);
-        self.candidate.saw(revision);
+        self.candidate.succession.saw(revision);
         if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
-            self.candidate.recovered(revision);
+            self.candidate.succession.recovered(revision);
         }
         self.leave();
         notify::status(self.board.leadership().doing()).await;
@@ -217,16 +220,17 @@ impl Replicated {
 
     /// Takes the record over, and begins to poll. Nothing is shown yet.
     async fn begin(&mut self, replica: &Arc<Replica>) -> Result<Begun, StateError> {
-        let term = replica.begin_term(&self.name, self.candidate.seen()).await?;
+        let succession = &mut self.candidate.succession;
+        let term = replica.begin_term(&self.name, succession.seen()).await?;
         let Term {
             epoch,
             revision,
             lacks_saves,
         } = term;
-        self.candidate.began(epoch);
-        let lacking = self.candidate.lacking(revision);
+        succession.began(epoch);
+        let lacking = succession.lacking(revision);
         if lacking > 0 {
-            self.lost_saves += self.candidate.newly_lost(revision);
+            self.lost_saves += succession.newly_lost(revision);
             tracing::error!(
                 saves = lacking,
                 revision,
@@ -240,6 +244,8 @@ impl Replicated {
                  everything that its API lists was read again"
             );
         }
+        // What counts for the process alone begins with this term: another replica has shown its own meanwhile.
+        self.shared.requests.begin_anew(SystemTime::now());
         tracing::info!(epoch, revision, "reading the record");
         let postgres = Postgres::new(Arc::clone(replica), term).await?;
         let is_found_again = lacks_saves.then(|| postgres.is_complete());
@@ -269,7 +275,6 @@ impl Replicated {
     fn leave(&self) {
         self.events.end();
         self.board.clear();
-        self.shared.requests.begin_anew();
     }
 
     /// Before the first scrape: what was rendered last is of another time.
@@ -298,7 +303,10 @@ async fn kept(replica: &Replica) {
 /// Notes when what the record lacks was found again: each scope was read whole since.
 async fn finding_again(board: &Board, is_found_again: Option<&AtomicBool>) -> Infallible {
     if let Some(is_found_again) = is_found_again {
-        let is_read = |view: &Arc<View>| view.scopes.values().all(|scope| scope.work.sweeps > 0);
+        // Before regions are found there is no scope, and nothing was read.
+        let is_read = |view: &Arc<View>| {
+            !view.scopes.is_empty() && view.scopes.values().all(|scope| scope.work.sweeps > 0)
+        };
         // A board does not go away while somebody has it.
         let _ = board.subscribe().wait_for(is_read).await;
         is_found_again.store(true, Ordering::Release);

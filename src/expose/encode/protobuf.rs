@@ -53,6 +53,9 @@ const EXEMPLAR_TIME: u64 = 3;
 const TIMESTAMP_SECONDS: u64 = 1;
 const TIMESTAMP_NANOS: u64 = 2;
 
+/// Seconds and nanoseconds in Unix time.
+type Time = (u64, u64);
+
 /// How a field is written.
 const VARINT: u64 = 0;
 const FIXED_64: u64 = 1;
@@ -70,8 +73,8 @@ pub(in crate::expose) struct Protobuf {
     metrics: Vec<u8>,
     /// The labels of what the points are of, as they are written.
     labels: Vec<u8>,
-    /// Seconds and nanoseconds in Unix time.
-    process_start: (u64, u64),
+    process_start: Time,
+    work_start: Time,
 }
 
 impl Sink for Protobuf {
@@ -112,6 +115,7 @@ impl Sink for Protobuf {
             metrics,
             labels: of,
             process_start,
+            work_start,
             ..
         } = self;
         nested(metrics, FAMILY_METRIC, |to| {
@@ -120,19 +124,24 @@ impl Sink for Protobuf {
             match value {
                 Value::Histogram(histogram) => {
                     nested(to, METRIC_HISTOGRAM, |to| {
-                        write_histogram(to, histogram, *process_start)
+                        write_histogram(to, histogram, *work_start)
                     });
                 }
                 Value::Number(number) if *kind == Kind::Counter => nested(to, METRIC_COUNTER, |to| {
                     double(to, COUNTER_VALUE, as_double(number));
-                    write_start(to, COUNTER_START, Start::Process, *process_start);
+                    write_start(to, COUNTER_START, Start::Work, *work_start);
+                }),
+                Value::OfProcess(number) if *kind == Kind::Counter => nested(to, METRIC_COUNTER, |to| {
+                    double(to, COUNTER_VALUE, number);
+                    write_time(to, COUNTER_START, *process_start);
                 }),
                 Value::Counted(counted) if *kind == Kind::Counter => nested(to, METRIC_COUNTER, |to| {
                     double(to, COUNTER_VALUE, counted.value as f64);
                     write_exemplar(to, COUNTER_EXEMPLAR, counted.exemplar.as_ref());
-                    write_start(to, COUNTER_START, counted.start, *process_start);
+                    write_start(to, COUNTER_START, counted.start, *work_start);
                 }),
                 Value::Number(number) => write_gauge(to, as_double(number)),
+                Value::OfProcess(number) => write_gauge(to, number),
                 Value::Counted(counted) => write_gauge(to, counted.value as f64),
             }
         });
@@ -140,16 +149,17 @@ impl Sink for Protobuf {
 }
 
 impl Protobuf {
-    /// What counts for the process alone began at `process_start`, in Unix time.
-    pub(in crate::expose) fn new(process_start: f64) -> Self {
-        let nanos = (process_start.fract() * 1e9) as u64;
+    /// What counts for the process began at `process_start`, and what counts for its work at `work_start`, in Unix time.
+    pub(in crate::expose) fn new(process_start: f64, work_start: f64) -> Self {
+        let time = |start: f64| (start as u64, (start.fract() * 1e9) as u64);
         Self {
             written: Vec::new(),
             kind: Kind::Gauge,
             head: Vec::new(),
             metrics: Vec::new(),
             labels: Vec::new(),
-            process_start: (process_start as u64, nanos),
+            process_start: time(process_start),
+            work_start: time(work_start),
         }
     }
 
@@ -204,7 +214,7 @@ fn write_gauge(to: &mut Vec<u8>, value: f64) {
     nested(to, METRIC_GAUGE, |to| double(to, GAUGE_VALUE, value));
 }
 
-fn write_histogram(to: &mut Vec<u8>, histogram: Histogram<'_>, process_start: (u64, u64)) {
+fn write_histogram(to: &mut Vec<u8>, histogram: Histogram<'_>, work_start: Time) {
     number(to, HISTOGRAM_COUNT, histogram.count);
     double(to, HISTOGRAM_SUM, as_double(histogram.sum));
     let finite = histogram
@@ -225,7 +235,7 @@ fn write_histogram(to: &mut Vec<u8>, histogram: Histogram<'_>, process_start: (u
     if let Some(native) = histogram.native {
         write_native(to, native);
     }
-    write_start(to, HISTOGRAM_START, histogram.start, process_start);
+    write_start(to, HISTOGRAM_START, histogram.start, work_start);
 }
 
 /// Eight buckets for each power of two.
@@ -275,15 +285,15 @@ fn write_exemplar(to: &mut Vec<u8>, field: u64, exemplar: Option<&Exemplar<'_>>)
     }
 }
 
-fn write_start(to: &mut Vec<u8>, field: u64, start: Start, process_start: (u64, u64)) {
+fn write_start(to: &mut Vec<u8>, field: u64, start: Start, work_start: Time) {
     match start {
-        Start::Process => write_time(to, field, process_start),
+        Start::Work => write_time(to, field, work_start),
         Start::At(time) => write_time(to, field, (time.get().into(), 0)),
         Start::Unknown => {}
     }
 }
 
-fn write_time(to: &mut Vec<u8>, field: u64, (seconds, nanos): (u64, u64)) {
+fn write_time(to: &mut Vec<u8>, field: u64, (seconds, nanos): Time) {
     nested(to, field, |to| {
         number(to, TIMESTAMP_SECONDS, seconds);
         if nanos > 0 {
@@ -362,7 +372,7 @@ mod tests {
     use crate::expose::point::Counted;
 
     fn written(points: impl FnOnce(&mut Protobuf)) -> Vec<u8> {
-        let mut protobuf = Protobuf::new(1_700_000_000.25);
+        let mut protobuf = Protobuf::new(1_700_000_000.25, 1_700_000_000.25);
         points(&mut protobuf);
         protobuf.into_written()
     }

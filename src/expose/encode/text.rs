@@ -43,6 +43,7 @@ impl Sink for Text {
     fn point(&mut self, labels: &[Label<'_>], value: Value<'_>) {
         match value {
             Value::Number(number) => self.number(labels, number),
+            Value::OfProcess(number) => self.number(labels, number.into()),
             Value::Counted(counted) => self.number(labels, counted.value.into()),
             Value::Histogram(histogram) => self.histogram(labels, histogram, |_, _| {}),
         }

@@ -13,6 +13,7 @@ mod scope;
 pub(super) use account::of_accounts;
 pub(super) use events::of_events;
 pub use process::Process;
+pub(super) use process::unix_time;
 pub(super) use registered::registered;
 pub(super) use replica::{OF_STANDBY, of_replica};
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::expose::point::{Family, Sink};
+use crate::expose::point::{Family, Sink, Value};
 
 /// Linux shows times of processes in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -90,9 +90,8 @@ const FAMILIES: [OfProcess; 8] = [
 impl Process {
     /// This process, which started at `start`.
     pub fn new(start: SystemTime) -> Self {
-        let start = start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
-            start_time: start.as_secs_f64(),
+            start_time: unix_time(start),
             page_size: rustix::param::page_size() as f64,
             stat: File::open("/proc/self/stat").ok(),
             fds: File::open(FDS).ok(),
@@ -113,7 +112,7 @@ impl Process {
         for (family, value) in &FAMILIES {
             if let Some(value) = value(&reading) {
                 to.family(family);
-                to.point(&[], value.into());
+                to.point(&[], Value::OfProcess(value));
             }
         }
     }
@@ -140,6 +139,12 @@ impl Process {
             open => Some(open as f64),
         }
     }
+}
+
+/// With the fractions of a second.
+pub(in crate::expose) fn unix_time(time: SystemTime) -> f64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
 }
 
 /// Go's client shows no limit as the largest number; so do we, for the same dashboards.

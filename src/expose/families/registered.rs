@@ -1,5 +1,7 @@
 //! The families of a `prometheus` registry.
 //!
+//! Counters are of the process; the one histogram is of its requests, which begin anew with its work.
+//!
 //! The crate's own encoder has no OpenMetrics, and writes infinity in a way that only some parsers take.
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
@@ -30,7 +32,7 @@ pub(in crate::expose) fn registered(families: &[MetricFamily], to: &mut dyn Sink
                 .collect();
             to.of(&labels);
             match kind {
-                Kind::Counter => to.point(&[], metric.get_counter().get_value().into()),
+                Kind::Counter => to.point(&[], Value::OfProcess(metric.get_counter().get_value())),
                 Kind::Gauge => to.point(&[], metric.get_gauge().get_value().into()),
                 Kind::Histogram => histogram(metric, to),
             }
@@ -50,7 +52,7 @@ fn histogram(metric: &Metric, to: &mut dyn Sink) {
         cumulative: &cumulative,
         count: histogram.get_sample_count(),
         sum: histogram.get_sample_sum().into(),
-        start: Start::Process,
+        start: Start::Work,
         exemplars: &[],
         native: None,
     };

@@ -54,7 +54,7 @@ pub(in crate::expose) fn of_replica(replica: &Replica, to: &mut dyn Sink) {
             // It is older than this process: nobody knows when it was 0.
             one(&CHANGES, Value::counted(*epoch, Start::Unknown));
             one(&REVISION, (*revision).into());
-            one(&LOST, (*lost_saves).into());
+            one(&LOST, Value::OfProcess(*lost_saves as f64));
             one(&STATE_UP, 1u64.into());
         }
         Replica::Standby(standby) => {

@@ -166,7 +166,7 @@ mod tests {
 
     /// In one piece, as the encoder alone writes it.
     fn whole(families: impl FnOnce(&mut dyn Sink)) -> Vec<u8> {
-        let mut protobuf = Protobuf::new(7.5);
+        let mut protobuf = Protobuf::new(7.5, 7.5);
         families(&mut protobuf);
         protobuf.into_written()
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_family_of_many_pieces_is_one_message() {
         let mut deflater = Deflater::default();
-        let mut messages = Messages::new(Protobuf::new(7.5), &mut deflater);
+        let mut messages = Messages::new(Protobuf::new(7.5, 7.5), &mut deflater);
         for [first, second] in [[0, 0], [0, 7], [3, 9000], [9000, 20_000]] {
             let blocks = [(0, first), (first, second)].map(|(begin, end)| {
                 let write = |to: &mut dyn Sink| points(begin..end, to);
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn short_families_share_a_piece_and_long_ones_have_several() {
         let mut deflater = Deflater::default();
-        let mut messages = Messages::new(Protobuf::new(7.5), &mut deflater);
+        let mut messages = Messages::new(Protobuf::new(7.5, 7.5), &mut deflater);
         for (lengths, expected_pieces) in [
             ([3, 4, 5], 1),
             ([3, 5000, 5], 8),

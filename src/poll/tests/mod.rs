@@ -10,5 +10,5 @@ mod hints;
 mod histories;
 mod known;
 mod many;
-mod property;
+pub(crate) mod property;
 mod shell;

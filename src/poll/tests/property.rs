@@ -316,12 +316,12 @@ fn come_to_rest(cloud: &mut Cloud, exporter: &mut Exporter) {
     }
 }
 
-/// The same cases each time, so that what passes goes on passing; `PROPTEST_CASES=100000` takes so many others.
-fn cases() -> ProptestConfig {
+/// The same so many cases each time, so that what passes goes on passing; `PROPTEST_CASES=100000` takes so many others.
+pub(crate) fn cases(few: u32) -> ProptestConfig {
     let given = std::env::var_os("PROPTEST_CASES").is_some();
     let config = ProptestConfig::default();
     ProptestConfig {
-        cases: if given { config.cases } else { 400 },
+        cases: if given { config.cases } else { few },
         rng_seed: if given {
             RngSeed::Random
         } else {
@@ -335,7 +335,7 @@ fn cases() -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn counters_are_what_a_set_of_identities_says(events in prop::collection::vec(event(), 1..80)) {

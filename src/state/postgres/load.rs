@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
+use tokio_postgres::Row;
 
 use super::schema::number;
-use super::{Numbered, Postgres, Scopes};
+use super::{NUMBERS, Numbered, Postgres, Scopes};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::state::{DatabaseError, Pairs};
@@ -21,19 +22,26 @@ impl Postgres {
         let rows = session
             .run(session.client.query(&self.statements.scopes, &[]))
             .await?;
-        let scopes: Scopes = rows
-            .iter()
-            .map(|row| {
-                let numbered = Numbered {
-                    number: row.get(0),
-                    used: Seconds::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
-                };
-                (Scope::new(row.get(1), row.get(2)), numbered)
-            })
-            .collect();
-        let scopes = Arc::new(scopes);
+        let scopes = rows.iter().map(|row| self.scope_in(row));
+        let scopes = Arc::new(scopes.collect::<Result<Scopes, _>>()?);
         *self.known_scopes() = Some(Arc::clone(&scopes));
         Ok(scopes)
+    }
+
+    fn scope_in(&self, row: &Row) -> Result<(Scope, Numbered), DatabaseError> {
+        let (number, used): (i32, i64) = (row.get(0), row.get(3));
+        let scope = Scope::new(row.get(1), row.get(2));
+        if !NUMBERS.contains(&number) {
+            return Err(self.damaged_by(format!(
+                "table scopes has scope = {number} for {scope}, which is no number of a scope"
+            )));
+        }
+        let used = Seconds::try_from(used).map_err(|_| {
+            self.damaged_by(format!(
+                "table scopes has last_used = {used} for {scope}, which is no time in Unix seconds"
+            ))
+        })?;
+        Ok((scope, Numbered { number, used }))
     }
 
     /// The pairs of a scope, row by row: there may be a million.
@@ -48,11 +56,17 @@ impl Postgres {
             let mut pairs = Pairs::default();
             while let Some(row) = rows.try_next().await? {
                 let kind = row.try_get::<_, i16>(0)?;
-                let place = (kind.to_le_bytes()[0], number(row.try_get(1)?));
-                pairs.push(place, row.try_get(2)?);
+                match u8::try_from(kind) {
+                    Ok(kind) => pairs.push((kind, number(row.try_get(1)?)), row.try_get(2)?),
+                    Err(_) => return Ok(Err(kind)),
+                }
             }
-            Ok(pairs)
+            Ok(Ok(pairs))
         };
-        session.run(reading).await
+        session.run(reading).await?.map_err(|kind| {
+            self.damaged_by(format!(
+                "table record has kind = {kind} where scope = {of}, and kinds are 0 to 255"
+            ))
+        })
     }
 }

@@ -17,6 +17,7 @@ mod session;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,6 +51,9 @@ pub struct Postgres {
 
 /// The scopes that have something saved.
 type Scopes = BTreeMap<Scope, Numbered>;
+
+/// The numbers of scopes. The last one that the database could hold is none, so that there is one behind each.
+const NUMBERS: Range<i32> = 0..i32::MAX;
 
 #[derive(Debug, Clone, Copy)]
 struct Numbered {
@@ -99,6 +103,11 @@ impl Postgres {
         self.runtime
             .block_on(in_turn)
             .map_err(|error| error.while_being(doing))
+    }
+
+    /// What was read is not what this program writes: asking again is no use.
+    fn damaged_by(&self, what: String) -> DatabaseError {
+        DatabaseError::Refused(self.replica.damaged(what).to_string())
     }
 
     /// What is behind the lock is whole between any two statements.

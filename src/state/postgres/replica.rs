@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
 
 use super::schema;
 use super::session::Session;
@@ -50,7 +51,7 @@ struct Holder {
 pub struct Term {
     /// How often a leader was made.
     pub epoch: u64,
-    /// The number of the last save, when it began.
+    /// The number of the last save, when it began; at least that of any that was seen.
     pub revision: u64,
     /// Whether the record lacks saves that were seen, and not everything was read again since.
     pub lacks_saves: bool,
@@ -142,10 +143,13 @@ impl Replica {
             "select epoch, revision, leader, extract(epoch from since)::bigint from {}.leadership where epoch > 0",
             self.schema
         );
-        let row = self.session.row(&known, &[]).await?;
-        Ok(row.map(|row| Known {
-            epoch: row.get::<_, i64>(0).cast_unsigned(),
-            revision: row.get::<_, i64>(1).cast_unsigned(),
+        let Some(row) = self.session.row(&known, &[]).await? else {
+            return Ok(None);
+        };
+        let refused = |damaged: StateError| DatabaseError::Refused(damaged.to_string());
+        Ok(Some(Known {
+            epoch: self.count(&row, 0, "epoch").map_err(refused)?,
+            revision: self.count(&row, 1, "revision").map_err(refused)?,
             leader: row.get(2),
             since: Seconds::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
         }))
@@ -243,7 +247,9 @@ impl Replica {
                     supported: VERSION,
                 });
             }
-            Some(version) => return Err(self.damaged(format!("it has format {version}, which never was"))),
+            Some(version) => {
+                return Err(self.damaged(format!("table format has version = {version}, which never was")));
+            }
         }
         let begin = format!(
             "update {}.leadership set epoch = epoch + 1, leader = $1, since = now(), \
@@ -264,17 +270,25 @@ impl Replica {
         };
         self.session.commit().await.map_err(failed)?;
         Ok(Term {
-            epoch: row.get::<_, i64>(0).cast_unsigned(),
-            revision: row.get::<_, i64>(1).cast_unsigned(),
+            epoch: self.count(&row, 0, "epoch")?,
+            revision: self.count(&row, 1, "revision")?,
             lacks_saves: row.get(2),
         })
     }
 
     pub(super) fn damaged(&self, what: String) -> StateError {
-        StateError::DamagedDatabase {
-            schema: self.schema.clone(),
-            what,
-        }
+        damaged(&self.schema, what)
+    }
+
+    /// A number of the table `leadership`.
+    fn count(&self, row: &Row, column: usize, name: &str) -> Result<u64, StateError> {
+        let value: i64 = row.get(column);
+        let wrong = |_| {
+            self.damaged(format!(
+                "table leadership has {name} = {value}, which counts from 0"
+            ))
+        };
+        u64::try_from(value).map_err(wrong)
     }
 
     /// Does these statements, all of them or none.
@@ -288,6 +302,13 @@ impl Replica {
     }
 }
 
+fn damaged(schema: &str, what: String) -> StateError {
+    StateError::DamagedDatabase {
+        schema: schema.to_owned(),
+        what,
+    }
+}
+
 /// The version of the tables; none where there are none.
 async fn version(session: &Session, schema: &str) -> Result<Option<u64>, DatabaseError> {
     if !has(session, schema, "format").await? {
@@ -295,7 +316,12 @@ async fn version(session: &Session, schema: &str) -> Result<Option<u64>, Databas
     }
     let version = format!("select version from {schema}.format");
     let row = session.row(&version, &[]).await?;
-    Ok(Some(row.map_or(0, |row| row.get::<_, i64>(0).cast_unsigned())))
+    let version: i64 = row.map_or(0, |row| row.get(0));
+    let version = u64::try_from(version).map_err(|_| {
+        let what = format!("table format has version = {version}, which never was");
+        DatabaseError::Refused(damaged(schema, what).to_string())
+    })?;
+    Ok(Some(version))
 }
 
 /// Whether there is such a table.

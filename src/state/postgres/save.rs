@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio_postgres::types::ToSql;
 
 use super::schema::stored;
-use super::{Numbered, Postgres, Scopes};
+use super::{NUMBERS, Numbered, Postgres, Scopes};
 use crate::result::Seconds;
 use crate::scope::Scope;
 use crate::state::{Change, DatabaseError, Save, last_use};
@@ -19,20 +19,31 @@ impl Postgres {
     /// Saves all of it or nothing.
     pub(super) async fn write(&self, saves: &[Save]) -> Result<(), DatabaseError> {
         let mut scopes = self.read_scopes().await?;
-        let used = numbered(&scopes, saves);
+        let used = numbered(&scopes, saves)
+            .ok_or_else(|| self.damaged_by("table scopes has no number left for a new scope".to_owned()))?;
         if !used.is_empty() {
             Arc::make_mut(&mut scopes).extend(used.iter().cloned());
         }
         let transaction = async {
             let revision = self.begin().await?;
             self.set_scopes(&used).await?;
+            let mut batch = Batch::default();
             for save in saves {
-                if let Some(Numbered { number, .. }) = scopes.get(&save.scope) {
-                    for changes in save.changes.chunks(AT_ONCE) {
-                        self.change(*number, changes).await?;
+                let Some(Numbered { number, .. }) = scopes.get(&save.scope) else {
+                    continue;
+                };
+                // Each place at most once: what is saved twice is saved in its order.
+                if batch.has(*number) {
+                    self.change(std::mem::take(&mut batch)).await?;
+                }
+                for change in &save.changes {
+                    if batch.len() == AT_ONCE {
+                        self.change(std::mem::take(&mut batch)).await?;
                     }
+                    batch.push(*number, change);
                 }
             }
+            self.change(batch).await?;
             Ok(revision)
         };
         let revision = self.committed(transaction.await).await?;
@@ -132,41 +143,58 @@ impl Postgres {
             .await
     }
 
-    async fn change(&self, scope: i32, changes: &[Change]) -> Result<(), DatabaseError> {
+    async fn change(&self, batch: Batch<'_>) -> Result<(), DatabaseError> {
         let session = self.replica.session();
-        let mut set = Columns::default();
-        let mut values: Vec<&[u8]> = Vec::new();
-        let mut removed = Columns::default();
-        for (place, value) in changes {
-            match value {
-                Some(value) => {
-                    set.push(scope, *place);
-                    values.push(value);
-                }
-                None => removed.push(scope, *place),
-            }
-        }
+        let Batch {
+            set, values, removed, ..
+        } = &batch;
         if !values.is_empty() {
-            let Columns {
-                scopes,
-                kinds,
-                numbers,
-            } = &set;
             session
-                .execute(&self.statements.set, &[scopes, kinds, numbers, &values])
+                .execute(
+                    &self.statements.set,
+                    &[&set.scopes, &set.kinds, &set.numbers, values],
+                )
                 .await?;
         }
         if !removed.scopes.is_empty() {
-            let Columns {
-                scopes,
-                kinds,
-                numbers,
-            } = &removed;
             session
-                .execute(&self.statements.remove, &[scopes, kinds, numbers])
+                .execute(
+                    &self.statements.remove,
+                    &[&removed.scopes, &removed.kinds, &removed.numbers],
+                )
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// Changes that are sent together, of however many scopes; each place at most once.
+#[derive(Debug, Default)]
+struct Batch<'a> {
+    of: HashSet<i32>,
+    set: Columns,
+    values: Vec<&'a [u8]>,
+    removed: Columns,
+}
+
+impl<'a> Batch<'a> {
+    fn has(&self, scope: i32) -> bool {
+        self.of.contains(&scope)
+    }
+
+    fn len(&self) -> usize {
+        self.values.len() + self.removed.scopes.len()
+    }
+
+    fn push(&mut self, scope: i32, (place, value): &'a Change) {
+        self.of.insert(scope);
+        match value {
+            Some(value) => {
+                self.set.push(scope, *place);
+                self.values.push(value);
+            }
+            None => self.removed.push(scope, *place),
+        }
     }
 }
 
@@ -186,25 +214,19 @@ impl Columns {
     }
 }
 
-/// Gives new scopes their numbers; says which scopes are to be written.
-fn numbered(scopes: &Scopes, saves: &[Save]) -> Vec<(Scope, Numbered)> {
-    let mut next = scopes
-        .values()
-        .map(|numbered| numbered.number + 1)
-        .max()
-        .unwrap_or_default();
+/// Gives new scopes their numbers; says which scopes are to be written. None where there is no number left.
+fn numbered(scopes: &Scopes, saves: &[Save]) -> Option<Vec<(Scope, Numbered)>> {
+    let highest = scopes.values().map(|numbered| numbered.number).max();
+    let mut free = highest.map_or(NUMBERS.start, |highest| highest.saturating_add(1))..NUMBERS.end;
     let mut written = Scopes::new();
     for Save { scope, now, .. } in saves {
         let known = written.get(scope).or_else(|| scopes.get(scope)).copied();
         let number = match known {
             Some(Numbered { used, .. }) if !last_use::is_to_be_noted(used, *now) => continue,
             Some(Numbered { number, .. }) => number,
-            None => {
-                next += 1;
-                next - 1
-            }
+            None => free.next()?,
         };
         written.insert(scope.clone(), Numbered { number, used: *now });
     }
-    written.into_iter().collect()
+    Some(written.into_iter().collect())
 }

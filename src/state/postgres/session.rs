@@ -25,9 +25,6 @@ use crate::regular_file;
 use crate::secret::Secret;
 use crate::state::DatabaseError;
 
-/// By so much a lease ends here before it ends at the server.
-const MARGIN: Duration = Duration::from_secs(2);
-
 /// For the way to the server; a name is looked up each time, since it moves with a failover.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
@@ -126,9 +123,7 @@ impl Session {
         let sent = lease::now();
         match timeout(self.length, statement).await {
             Ok(Ok(done)) => {
-                self.ending
-                    .lease
-                    .extend((sent + self.length).saturating_sub(MARGIN));
+                self.ending.lease.answered(sent, self.length);
                 Ok(done)
             }
             Ok(Err(error)) if error.as_db_error().is_some() && !self.client.is_closed() => {

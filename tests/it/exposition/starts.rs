@@ -2,11 +2,21 @@
 
 use super::formats::ASK_PROTOBUF;
 use super::*;
+use crate::crash::remembering_cloud;
+use crate::standby::Pair;
 
-/// By the names and labels of counters and histograms, and when the process started.
-fn starts(exporter: &Exporter) -> (BTreeMap<(String, Labels), f64>, f64) {
+/// By the names and labels of counters and histograms.
+type Starts = BTreeMap<(String, Labels), f64>;
+
+/// What a decoder makes of a scrape.
+fn parsed(exporter: &Exporter) -> Value {
     let answer = exporter.request("GET", "/metrics", ASK_PROTOBUF);
-    let parsed = python(&["protobuf"], &answer.body);
+    python(&["protobuf"], &answer.body)
+}
+
+/// All of them, and when the process started.
+fn starts(exporter: &Exporter) -> (Starts, f64) {
+    let parsed = parsed(exporter);
     let samples = parsed["samples"].as_array().unwrap().iter();
     let process = samples
         .clone()
@@ -14,16 +24,7 @@ fn starts(exporter: &Exporter) -> (BTreeMap<(String, Labels), f64>, f64) {
     let process = process
         .map(|sample| sample[2].as_str().unwrap().parse().unwrap())
         .next();
-    let mut starts = BTreeMap::new();
-    for start in parsed["starts"].as_array().unwrap() {
-        let labels: Labels = serde_json::from_value(start[1].clone()).unwrap();
-        let name = start[0].as_str().unwrap().to_owned();
-        assert!(
-            starts
-                .insert((name, labels), start[2].as_f64().unwrap())
-                .is_none()
-        );
-    }
+    let starts = starts_in(&parsed);
     // Every counter and histogram has one.
     let expected: BTreeSet<(String, Labels)> = samples
         .filter_map(|sample| {
@@ -39,6 +40,20 @@ fn starts(exporter: &Exporter) -> (BTreeMap<(String, Labels), f64>, f64) {
         .collect();
     assert_eq!(starts.keys().cloned().collect::<BTreeSet<_>>(), expected);
     (starts, process.unwrap())
+}
+
+fn starts_in(parsed: &Value) -> Starts {
+    let mut starts = BTreeMap::new();
+    for start in parsed["starts"].as_array().unwrap() {
+        let labels: Labels = serde_json::from_value(start[1].clone()).unwrap();
+        let name = start[0].as_str().unwrap().to_owned();
+        assert!(
+            starts
+                .insert((name, labels), start[2].as_f64().unwrap())
+                .is_none()
+        );
+    }
+    starts
 }
 
 /// Those that outlive the process, and those that begin with it.
@@ -118,4 +133,55 @@ fn none_moves_and_none_is_that_of_the_process() {
         exporter.kill();
     }
     drop(simulator);
+}
+
+#[test]
+fn what_counts_for_the_leader_begins_with_its_leadership() {
+    let mut pair = Pair::begin_empty(remembering_cloud(&[REGION], simulator::unix_now()));
+    pair.begin(0);
+    pair.until_leads(0);
+    pair.replica(0).looked();
+    let now = || {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64()
+    };
+    let of_work = [
+        "cloud_assistant_exporter_polls_total",
+        "cloud_assistant_exporter_api_requests_total",
+        "cloud_assistant_exporter_api_request_duration_seconds",
+        "cloud_assistant_exporter_credentials_refresh_failures_total",
+    ];
+    let mut before = 0.0;
+    for term in 1..=2 {
+        let starts = starts_in(&parsed(pair.replica(0)));
+        let of = |name: &str| {
+            let of = starts
+                .iter()
+                .filter(|((of, _), _)| of == name)
+                .map(|(_, start)| *start);
+            of.collect::<Vec<f64>>()
+        };
+        let process = of("process_cpu_seconds_total")[0];
+        for name in of_work {
+            let starts = of(name);
+            assert!(!starts.is_empty(), "{name}");
+            let is_of_term = |start: &f64| *start > process && *start > before && *start <= now();
+            assert!(
+                starts.iter().all(is_of_term),
+                "{name} in term {term}: {starts:?}, not after {before}"
+            );
+        }
+        assert_eq!(of("cloud_assistant_exporter_log_lines_dropped_total"), [process]);
+        // It leads again, in the same process.
+        before = now();
+        let ended = "select count(pg_terminate_backend(pid, 2000)) from pg_locks where locktype = 'advisory' and granted";
+        assert_eq!(pair.database.ask(ended), "1");
+        pair.until("it leads anew, and has polled", |pair| {
+            let scrape = pair.replica(0).scrape();
+            scrape.sum("cloud_assistant_exporter_leadership_changes_total", &[]) == Some(f64::from(term + 1))
+                && scrape.sum("cloud_assistant_exporter_polls_total", &[]) > Some(0.0)
+        });
+    }
 }

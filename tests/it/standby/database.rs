@@ -14,6 +14,7 @@ use crate::exporter::wait_until;
 /// A server. It is stopped when dropped.
 pub struct Database {
     server: Option<Child>,
+    fsync: &'static str,
     directory: TempDir,
     /// Where it listens.
     addresses: String,
@@ -21,13 +22,14 @@ pub struct Database {
 }
 
 impl Database {
-    fn empty() -> Self {
+    fn empty(fsync: &'static str) -> Self {
         let directory = tempdir().unwrap();
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(directory.path()));
         }
         Self {
             server: None,
+            fsync,
             directory,
             addresses: "127.0.0.1".to_owned(),
             port: free_port(),
@@ -36,7 +38,13 @@ impl Database {
 
     /// A new one, with the database and the ordinary role `exporter`.
     pub fn start() -> Self {
-        let mut database = Self::empty();
+        // What a process has written survives its end without being flushed; tests end no machine.
+        Self::start_with("off")
+    }
+
+    /// The same, with `fsync` on or off.
+    pub fn start_with(fsync: &'static str) -> Self {
+        let mut database = Self::empty(fsync);
         let made = as_server("initdb")
             .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
             // Small files of its log: a limit of the size of files is then one of tables.
@@ -77,7 +85,7 @@ impl Database {
 
     /// A standby of this one, which streams what it writes.
     pub fn follower(&self) -> Self {
-        let follower = Self::empty();
+        let follower = Self::empty(self.fsync);
         let copied = as_server("pg_basebackup")
             .args([
                 "--no-sync",
@@ -167,15 +175,11 @@ impl Database {
 
     /// Starts the server on what is there.
     pub fn run(&mut self) {
-        // What a process has written survives its end without being flushed; these tests end no machine.
+        let fsync = format!("fsync={}", self.fsync);
         let mut server = as_server("postgres");
         server
-            .args([
-                "-c",
-                "fsync=off",
-                "-c",
-                &format!("listen_addresses={}", self.addresses),
-            ])
+            .args(["-c", &fsync])
+            .args(["-c", &format!("listen_addresses={}", self.addresses)])
             .args(["-c", "max_connections=40", "-p", &self.port.to_string(), "-D"])
             .arg(self.data())
             .arg("-k")

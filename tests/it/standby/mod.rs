@@ -1,6 +1,7 @@
 //! Two replicas on one record in a real PostgreSQL: one leads, and whatever ends it costs no count.
 
 mod copy;
+mod damaged;
 mod database;
 mod failover;
 mod figures;

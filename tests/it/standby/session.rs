@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use cloud_assistant_exporter::config::{self, State};
 use cloud_assistant_exporter::scope::Scope;
-use cloud_assistant_exporter::state::{Pairs, Postgres, Replica, Store};
+use cloud_assistant_exporter::state::{Backend, Change, Pairs, Postgres, Replica, Save, Store};
 
 use super::database::Database;
 
 const ROUNDS: u32 = 200;
 
-async fn connect(database: &Database) -> Arc<Replica> {
+pub async fn connect(database: &Database) -> Arc<Replica> {
     let url = "CLOUD_ASSISTANT_EXPORTER__STATE__POSTGRES__URL".to_owned();
     let config = config::load(None, [(url, database.url())]).unwrap();
     let State::Postgres(postgres) = config.state else {
@@ -61,6 +61,42 @@ async fn saves_and_housekeeping_at_once_are_done_in_turn() {
     let saved = database.ask("select revision from cloud_assistant_exporter.leadership");
     assert_eq!(saved, revision.load(Ordering::Acquire).to_string());
     assert_eq!(saved, (1 + 2 * ROUNDS).to_string());
+}
+
+/// A save that nobody waits for any more is committed with the next one of its scope.
+#[tokio::test(flavor = "multi_thread")]
+async fn saves_of_one_scope_that_are_committed_together_are_done_in_their_order() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    let term = replica.begin_term("test", 0).await.unwrap();
+    let postgres = Postgres::new(Arc::clone(&replica), term).await.unwrap();
+    let save = |region_id: &str, changes: &[Change]| Save {
+        scope: Scope::new("production", region_id),
+        changes: changes.to_vec(),
+        now: 0,
+    };
+    let (set, removed) = (|value: u8| Some(vec![value]), None::<Vec<u8>>);
+    let saves = [
+        save(
+            "a",
+            &[((0, 0), set(1)), ((0, 1), set(1)), ((0, 2), removed.clone())],
+        ),
+        save("b", &[((0, 0), set(7))]),
+        save("a", &[((0, 0), set(2)), ((0, 1), removed), ((0, 2), set(2))]),
+    ];
+    let saved = tokio::task::spawn_blocking(move || {
+        postgres.commit(&saves).unwrap();
+        ["a", "b"].map(|region_id| {
+            let pairs = postgres.load(&Scope::new("production", region_id)).unwrap();
+            pairs
+                .iter()
+                .map(|((_, number), value)| (number, value.to_vec()))
+                .collect::<Vec<_>>()
+        })
+    });
+    let (a, b) = (vec![(0, vec![2]), (2, vec![2])], vec![(0, vec![7])]);
+    assert_eq!(saved.await.unwrap(), [a, b]);
 }
 
 /// PostgreSQL answers the commit of a transaction in which something has failed by rolling it back, which is no error.

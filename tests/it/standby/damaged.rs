@@ -1,0 +1,93 @@
+//! What somebody else has written into the tables is refused in words, and neither wraps nor ends in a panic.
+
+use std::sync::Arc;
+
+use cloud_assistant_exporter::scope::Scope;
+use cloud_assistant_exporter::state::{Backend, Pairs, Postgres, Replica, Save, StateError};
+
+use super::database::Database;
+use super::session::connect;
+
+fn save(region_id: &str) -> Save {
+    Save {
+        scope: Scope::new("production", region_id),
+        changes: vec![((7, 1), Some(vec![1]))],
+        now: 1_800_000_000,
+    }
+}
+
+/// Begins with what is there.
+async fn begin(replica: &Arc<Replica>) -> Result<Postgres, StateError> {
+    let term = replica.begin_term("test", 0).await?;
+    Postgres::new(Arc::clone(replica), term).await
+}
+
+/// Leads, reads the record, and saves two scopes that are new.
+async fn use_it(replica: &Arc<Replica>) -> Result<Pairs, StateError> {
+    let postgres = begin(replica).await?;
+    let used = tokio::task::spawn_blocking(move || {
+        let pairs = postgres.load(&save("a").scope)?;
+        postgres.commit(&[save("b"), save("c")])?;
+        Ok(pairs)
+    });
+    used.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_this_program_never_writes_are_refused_by_their_names() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    for (change, said) in [
+        (
+            "record set kind = 256",
+            "table record has kind = 256 where scope = 0",
+        ),
+        (
+            "record set kind = -1",
+            "table record has kind = -1 where scope = 0",
+        ),
+        (
+            "scopes set scope = -1",
+            "table scopes has scope = -1 for production/a",
+        ),
+        (
+            "scopes set scope = 2147483647",
+            "table scopes has scope = 2147483647 for production/a",
+        ),
+        ("scopes set scope = 2147483645", "table scopes has no number left"),
+        (
+            "scopes set last_used = -5",
+            "table scopes has last_used = -5 for production/a",
+        ),
+        (
+            "scopes set last_used = 4294967296",
+            "table scopes has last_used = 4294967296",
+        ),
+        ("leadership set epoch = -7", "table leadership has epoch = -6"),
+        (
+            "leadership set revision = -7",
+            "table leadership has revision = -7",
+        ),
+        ("format set version = -3", "table format has version = -3"),
+        ("format set version = 0", "table format has version = 0"),
+    ] {
+        let postgres = begin(&replica).await.unwrap();
+        let saved = tokio::task::spawn_blocking(move || postgres.commit(&[save("a")]));
+        saved.await.unwrap().unwrap();
+        database.ask(&format!("update cloud_assistant_exporter.{change}"));
+        let refused = match replica.known().await {
+            Ok(_) => use_it(&replica).await.unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(refused.contains(said), "{change}: {refused}");
+        let advice = "the schema cloud_assistant_exporter of the database is damaged";
+        assert!(
+            refused.contains(advice) && refused.contains("restore it from a backup"),
+            "{refused}"
+        );
+        assert!(!replica.session().is_over(), "{}", replica.session().why());
+        database.ask("drop schema cloud_assistant_exporter cascade");
+    }
+    use_it(&replica).await.unwrap();
+}
