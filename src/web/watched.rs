@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::Buf;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -79,54 +79,62 @@ impl AsyncWrite for Watched {
 /// A body whose [`Answering`] ends when the last of its bytes is dropped, wherever hyper or h2 keeps it.
 #[derive(Debug)]
 pub(super) struct WatchedBody {
+    /// None once it was handed over.
+    unsent: Option<WatchedBytes>,
+}
+
+/// The bytes of an answer, which stays open for as long as anybody holds them.
+#[derive(Debug)]
+pub(super) struct WatchedBytes {
     body: Body,
-    answering: Arc<Answering>,
+    _answering: Answering,
 }
 
 impl WatchedBody {
     pub(super) fn new(body: Body, answering: Answering) -> Self {
-        Self {
+        let unsent = WatchedBytes {
             body,
-            answering: Arc::new(answering),
-        }
+            _answering: answering,
+        };
+        Self { unsent: Some(unsent) }
     }
 }
 
 impl hyper::body::Body for WatchedBody {
-    type Data = Bytes;
+    type Data = WatchedBytes;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(bytes) = self.body.next_chunk() else {
-            return Poll::Ready(None);
-        };
-        let chunk = WatchedChunk {
-            bytes,
-            _answering: Arc::clone(&self.answering),
-        };
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(chunk)))))
+    ) -> Poll<Option<Result<Frame<WatchedBytes>, Infallible>>> {
+        let unsent = self.unsent.take().filter(WatchedBytes::has_remaining);
+        Poll::Ready(unsent.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_finished()
+        self.unsent.as_ref().is_none_or(|bytes| !bytes.has_remaining())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.body.length())
+        SizeHint::with_exact(self.unsent.as_ref().map_or(0, |bytes| bytes.body.length()))
     }
 }
 
-/// Bytes that keep their answer open for as long as anybody holds them.
-struct WatchedChunk {
-    bytes: Bytes,
-    _answering: Arc<Answering>,
-}
+impl Buf for WatchedBytes {
+    fn remaining(&self) -> usize {
+        self.body.remaining()
+    }
 
-impl AsRef<[u8]> for WatchedChunk {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
+    fn chunk(&self) -> &[u8] {
+        self.body.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.body.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.body.advance(count);
     }
 }

@@ -4,8 +4,6 @@
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
@@ -15,7 +13,7 @@ use cloud_assistant_exporter::events::endpoint::Endpoint;
 use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::view::{Board, Outcome, Source};
 use cloud_assistant_exporter_fuzz::{Input, json};
-use hyper::body::Body as _;
+use hyper::body::Buf as _;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -188,14 +186,8 @@ fn sent(query: &str, body: &[u8]) -> Came {
     came
 }
 
-fn read(body: cloud_assistant_exporter::web::Body) -> Vec<u8> {
-    let mut context = Context::from_waker(Waker::noop());
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut context) {
-        bytes.extend_from_slice(&frame.into_data().expect("data"));
-    }
-    bytes
+fn read(mut body: cloud_assistant_exporter::web::Body) -> Vec<u8> {
+    body.copy_to_bytes(body.remaining()).to_vec()
 }
 
 fn check(query: &str, body: &[u8]) {

@@ -21,7 +21,7 @@ use cloud_assistant_exporter::view::{Board, Failed, LastPoll, ScopeView};
 use cloud_assistant_exporter::web::{Body, Routes};
 use cloud_assistant_exporter_fuzz::record::{at, row, settings};
 use cloud_assistant_exporter_fuzz::{Input, html};
-use hyper::body::Body as _;
+use hyper::body::Buf as _;
 use hyper::{Request, Response};
 use libfuzzer_sys::fuzz_target;
 use prometheus::Registry;
@@ -262,11 +262,8 @@ fn answer(routes: &Routes, parts: hyper::http::request::Parts) -> (u16, Vec<u8>)
     let response: Response<Body> = response;
     assert_ne!(response.status(), 500, "a handler that panicked");
     let code = response.status().as_u16();
-    let mut body = pin!(response.into_body());
-    let mut bytes = Vec::new();
-    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut context) {
-        bytes.extend_from_slice(&frame.into_data().expect("data"));
-    }
+    let mut body = response.into_body();
+    let bytes = body.copy_to_bytes(body.remaining()).to_vec();
     (code, bytes)
 }
 
