@@ -201,9 +201,21 @@ impl WireCredentials<'_> {
                 .map(Cow::into_owned)
                 .ok_or_else(|| malformed(format!("it has no {name}")))
         };
-        let access_key_id = required(self.access_key_id, "AccessKeyId")?;
-        let access_key_secret = Secret::new(required(self.access_key_secret, "AccessKeySecret")?);
-        let security_token = Secret::new(required(self.security_token, "SecurityToken")?);
+        // As in files: a line break at the end does not belong to the key, and what no header can carry would fail far
+        // from here.
+        let key = |raw: Option<&'_ RawValue>, name: &str| {
+            let key = required(raw, name)?;
+            let trimmed = key.trim_end_matches(['\r', '\n']);
+            match !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
+                true => Ok(trimmed.to_owned()),
+                false => Err(malformed(format!(
+                    "its {name} holds spaces, line breaks or other characters that no key has"
+                ))),
+            }
+        };
+        let access_key_id = key(self.access_key_id, "AccessKeyId")?;
+        let access_key_secret = Secret::new(key(self.access_key_secret, "AccessKeySecret")?);
+        let security_token = Secret::new(key(self.security_token, "SecurityToken")?);
         let expiration = required(self.expiration, "Expiration")?;
         let expiration = OffsetDateTime::parse(expiration.trim(), &Rfc3339).map_err(|_| {
             malformed(String::from(

@@ -472,6 +472,12 @@ async fn credentials_uri() {
         "/html" => (200, String::from("<html>hunter2</html>")),
         "/list" => (200, as_list(&wire("STS.uri"))),
         "/number" => (200, wire("STS.uri").replace(r#""Success""#, "200")),
+        "/line-break" => (
+            200,
+            wire(r"STS.uri\r\n").replace("hunter2-token", r"hunter2-token\n"),
+        ),
+        "/two-lines" => (200, wire(r"STS.uri\nSTS.other")),
+        "/space" => (200, wire("STS.uri").replace("hunter2-token", "hunter2 token")),
         "/odd" => (
             200,
             wire("STS.uri").replace('}', r#","Other":1e999,"More":"\ud800"}"#),
@@ -486,11 +492,16 @@ async fn credentials_uri() {
         obtain("/ok?key=hunter2").await.unwrap().credentials.access_key_id,
         "STS.uri"
     );
+    let trimmed = obtain("/line-break").await.unwrap().credentials;
+    assert_eq!(trimmed.access_key_id, "STS.uri");
+    assert!(trimmed.security_token.unwrap().expose().ends_with("token"));
     assert!(obtain("/no-code").await.is_ok());
     assert!(obtain("/odd").await.is_ok());
     for (path, expected) in [
         ("/list", "not the JSON that was expected, at line 1 column 1 of "),
         ("/number", "its Code is 200, not Success"),
+        ("/two-lines", "its AccessKeyId holds spaces, line breaks"),
+        ("/space", "its SecurityToken holds spaces, line breaks"),
     ] {
         let error = obtain(path).await.unwrap_err();
         assert!(error.contains(expected), "{error}");
