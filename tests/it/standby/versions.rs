@@ -10,7 +10,7 @@ fn one_that_does_not_know_the_format_stands_by_and_ends_rather_than_lead() {
     // What a later version would have done to it, and what no version has.
     for (version, words) in [
         (99, "has format 99, which is newer than this program reads"),
-        (2, "has format 2, which never was"),
+        (2, "has version = 2, which never was"),
     ] {
         pair.region(|region| region.add_settled(30, Outcome::failed(4)));
         let leader = pair.until_one_is_exact();
