@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::CredentialsError;
 use super::files::Files;
+use super::key::{LINE_BREAK, key_in};
 use super::{Credentials, Obtained};
 use crate::config::Given;
 use crate::secret::Secret;
@@ -43,7 +44,6 @@ async fn secret(files: &mut Files, given: &Given<Secret>) -> Result<Secret, Cred
     }
 }
 
-/// A line break at the end belongs to the editor, not to the key.
 async fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError> {
     let text = files.read(path).await.map_err(|error| {
         CredentialsError::broken(
@@ -52,24 +52,18 @@ async fn read(files: &mut Files, path: &Path) -> Result<String, CredentialsError
             "check the path, and that the exporter's user may read it",
         )
     })?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        let what = format!("{} is empty", shown::path(path));
-        return Err(CredentialsError::broken(ORIGIN, what, "write the value into it"));
+    if let Some(key) = key_in(&text) {
+        return Ok(key.to_owned());
     }
-    // A key goes into a header, so that a second line or a stray byte would fail far from here.
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let what = format!(
-            "{} holds spaces, line breaks or other characters that no key has",
-            shown::path(path)
-        );
-        return Err(CredentialsError::broken(
-            ORIGIN,
-            what,
+    let (what, advice) = match text.trim_end_matches(LINE_BREAK) {
+        "" => ("is empty", "write the value into it"),
+        _ => (
+            "holds spaces, line breaks or other characters that no key has",
             "let it hold the value alone",
-        ));
-    }
-    Ok(text.to_owned())
+        ),
+    };
+    let what = format!("{} {what}", shown::path(path));
+    Err(CredentialsError::broken(ORIGIN, what, advice))
 }
 
 #[cfg(test)]

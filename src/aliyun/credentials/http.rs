@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::error::{CredentialsError, Problem};
+use super::key::key_in;
 use super::{Credentials, Environment};
 use crate::aliyun::answer::{self, Object, object_of, text, text_or_number};
 use crate::aliyun::error_body::{ErrorBody, is_plain};
@@ -201,17 +202,13 @@ impl WireCredentials<'_> {
                 .map(Cow::into_owned)
                 .ok_or_else(|| malformed(format!("it has no {name}")))
         };
-        // As in files: a line break at the end does not belong to the key, and what no header can carry would fail far
-        // from here.
         let key = |raw: Option<&'_ RawValue>, name: &str| {
-            let key = required(raw, name)?;
-            let trimmed = key.trim_end_matches(['\r', '\n']);
-            match !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
-                true => Ok(trimmed.to_owned()),
-                false => Err(malformed(format!(
+            let text = required(raw, name)?;
+            key_in(&text).map(str::to_owned).ok_or_else(|| {
+                malformed(format!(
                     "its {name} holds spaces, line breaks or other characters that no key has"
-                ))),
-            }
+                ))
+            })
         };
         let access_key_id = key(self.access_key_id, "AccessKeyId")?;
         let access_key_secret = Secret::new(key(self.access_key_secret, "AccessKeySecret")?);

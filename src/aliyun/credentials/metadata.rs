@@ -4,6 +4,7 @@ use reqwest::RequestBuilder;
 
 use super::error::CredentialsError;
 use super::http::{Answer, Services, send};
+use super::key::key_in;
 use crate::config::Endpoints;
 use crate::shown::cut;
 
@@ -84,7 +85,5 @@ async fn token(address: &str, services: &Services) -> Option<String> {
         .await
         .ok()
         .filter(Answer::is_success)?;
-    let token = answer.text();
-    let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    usable.then(|| token.to_owned())
+    key_in(answer.text()).map(str::to_owned)
 }

@@ -20,6 +20,7 @@ mod home;
 mod http;
 mod ini;
 mod ini_profile;
+mod key;
 mod lookup;
 mod metadata;
 mod oidc;
