@@ -51,7 +51,7 @@ struct Holder {
 pub struct Term {
     /// How often a leader was made.
     pub epoch: u64,
-    /// The number of the last save, when it began; at least that of any that was seen.
+    /// The number of the last save, when it began.
     pub revision: u64,
     /// Whether the record lacks saves that were seen, and not everything was read again since.
     pub lacks_saves: bool,
