@@ -57,6 +57,14 @@ impl Cluster {
             .until("it is streamed", |pair| standby.revision() == pair.revision());
     }
 
+    /// The standby goes away, and a commit waits for it.
+    fn standby_leaves(&mut self) {
+        self.standby.follow(None);
+        self.settle(30, 1);
+        self.pair
+            .until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
+    }
+
     /// The primary dies, and the standby takes its place.
     fn fails_over(&mut self) {
         self.pair.database.end("KILL");
@@ -74,6 +82,18 @@ fn counts(pair: &Pair, replica: usize) -> Option<BTreeMap<String, u64>> {
         .map(|(labels, value)| (format!("{labels:?}"), value as u64));
     let counts: BTreeMap<_, _> = counts.collect();
     (!counts.is_empty()).then_some(counts)
+}
+
+/// Whether any replica shows counts, which are then these.
+fn shows_only(pair: &Pair, before: &BTreeMap<String, u64>) -> bool {
+    let shown: Vec<_> = [0, 1]
+        .into_iter()
+        .filter_map(|replica| counts(pair, replica))
+        .collect();
+    for counts in &shown {
+        assert_eq!(counts, before, "what no standby has is shown");
+    }
+    !shown.is_empty()
 }
 
 #[test]
@@ -120,19 +140,10 @@ fn a_synchronous_failover_loses_nothing_and_a_standby_that_is_away_shows_nothing
     cluster.saves(0, 3, 30);
     let before = counts(&cluster.pair, 0).unwrap();
 
-    // Away.
-    cluster.standby.follow(None);
-    cluster.settle(30, 1);
-    cluster
+    cluster.standby_leaves();
+    let waited = cluster
         .pair
-        .until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
-    let waited = cluster.pair.until("its lease is over", |pair| {
-        let counts = [0, 1].map(|replica| counts(pair, replica));
-        for counts in counts.iter().flatten() {
-            assert_eq!(*counts, before, "what no standby has is shown");
-        }
-        counts == [None, None]
-    });
+        .until("its lease is over", |pair| !shows_only(pair, &before));
     // Well before the server would end its session.
     assert!(waited + Duration::from_secs(1) < LEASE, "{waited:?}");
     println!("a commit that waits for a standby: silent after {waited:.1?}");
@@ -165,11 +176,7 @@ fn a_cancelled_wait_for_the_standby_is_no_success_to_a_failover() {
     let observer = Observer::of(&cluster.pair);
     cluster.saves(0, 2, 30);
     let before = counts(&cluster.pair, 0).unwrap();
-    cluster.standby.follow(None);
-    cluster.settle(30, 1);
-    cluster
-        .pair
-        .until("a commit waits", |pair| !pair.database.ask(WAITING).is_empty());
+    cluster.standby_leaves();
     let cancelled = format!("select count(pg_cancel_backend(pid)) from ({WAITING}) waiting");
     assert_eq!(cluster.pair.database.ask(&cancelled), "1");
     cluster
@@ -178,10 +185,7 @@ fn a_cancelled_wait_for_the_standby_is_no_success_to_a_failover() {
         .logged("the database warned while it committed");
     // Whoever leads next waits for the standby too before it shows anything.
     cluster.pair.until("another commit waits", |pair| {
-        let counts = [0, 1].map(|replica| counts(pair, replica));
-        for counts in counts.iter().flatten() {
-            assert_eq!(*counts, before, "what no standby has is shown");
-        }
+        shows_only(pair, &before);
         !pair.database.ask(WAITING).is_empty()
     });
     cluster.fails_over();
