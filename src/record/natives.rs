@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::labels::ResultLabels;
 use super::{Change, CommandSettings, Counts, Findings, Key, Naming, Record, Settings, ShownNative, Sweep};
 use crate::clock::Now;
 use crate::result::{CommandOfRow, InvocationSummary, KnownStatus, Row, Seconds, Status, Times};
@@ -173,6 +174,24 @@ fn off_they_cost_nothing_and_a_record_that_had_none_begins_them() {
         (saved.native(), saved.natives()),
         (shown(0, &[(0, 2), (13, 1), (48, 2), (49, 1)]), 2)
     );
+}
+
+#[test]
+fn a_record_of_an_earlier_version_begins_them_too() {
+    let mut saved = Saved::new(settings(false));
+    saved.ran(&[0, 1, 30]);
+    // Earlier versions saved no series at 0.
+    let (total, _) = Key::Total(ResultLabels::unpacked(0)).encode();
+    saved.pairs.retain(|(kind, _), _| *kind != total);
+    let on = settings(true);
+    for _ in 0..2 {
+        saved.restart(&on);
+        let durations = saved.counts().durations;
+        let mut of_failed = durations.iter().filter(|durations| durations.histogram.count > 0);
+        let native = of_failed.next().and_then(|durations| durations.histogram.native.clone());
+        assert_eq!(native, shown(0, &[(0, 2), (48, 1)]));
+        assert!(of_failed.next().is_none() && durations.len() > 1, "every status is shown");
+    }
 }
 
 #[test]

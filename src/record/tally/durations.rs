@@ -89,8 +89,11 @@ impl Durations {
     fn begin(&mut self, status: StatusNumber, beginning: Beginning) {
         let begin = || Histogram::new(&self.bounds, beginning);
         self.histograms.begin(status, begin);
-        if self.shows_native {
-            self.natives.begin(status, Native::default);
+        // What is there already may have been counted before native ones were asked for.
+        if self.shows_native
+            && let Some(histogram) = self.histograms.get(status)
+        {
+            self.natives.begin(status, || histogram.as_native());
         }
     }
 
