@@ -188,9 +188,14 @@ fn a_record_of_an_earlier_version_begins_them_too() {
         saved.restart(&on);
         let durations = saved.counts().durations;
         let mut of_failed = durations.iter().filter(|durations| durations.histogram.count > 0);
-        let native = of_failed.next().and_then(|durations| durations.histogram.native.clone());
+        let native = of_failed
+            .next()
+            .and_then(|durations| durations.histogram.native.clone());
         assert_eq!(native, shown(0, &[(0, 2), (48, 1)]));
-        assert!(of_failed.next().is_none() && durations.len() > 1, "every status is shown");
+        assert!(
+            of_failed.next().is_none() && durations.len() > 1,
+            "every status is shown"
+        );
     }
 }
 

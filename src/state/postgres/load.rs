@@ -10,7 +10,7 @@ use super::schema::number;
 use super::{NUMBERS, Numbered, Postgres, Scopes};
 use crate::result::Seconds;
 use crate::scope::Scope;
-use crate::state::{DatabaseError, Pairs};
+use crate::state::{DatabaseError, Pairs, Place};
 
 impl Postgres {
     /// The scopes that have something saved.
@@ -29,15 +29,20 @@ impl Postgres {
     }
 
     fn scope_in(&self, row: &Row) -> Result<(Scope, Numbered), DatabaseError> {
-        let (number, used): (i32, i64) = (row.get(0), row.get(3));
-        let scope = Scope::new(row.get(1), row.get(2));
+        let replica = &self.replica;
+        let number: i32 = replica.column(row, "scopes", 0)?;
+        let used: i64 = replica.column(row, "scopes", 3)?;
+        let scope = Scope::new(
+            replica.column(row, "scopes", 1)?,
+            replica.column(row, "scopes", 2)?,
+        );
         if !NUMBERS.contains(&number) {
-            return Err(self.damaged_by(format!(
+            return Err(self.replica.damaged(format!(
                 "table scopes has scope = {number} for {scope}, which is no number of a scope"
             )));
         }
         let used = Seconds::try_from(used).map_err(|_| {
-            self.damaged_by(format!(
+            self.replica.damaged(format!(
                 "table scopes has last_used = {used} for {scope}, which is no time in Unix seconds"
             ))
         })?;
@@ -55,18 +60,25 @@ impl Postgres {
             let mut rows = pin!(rows);
             let mut pairs = Pairs::default();
             while let Some(row) = rows.try_next().await? {
-                let kind = row.try_get::<_, i16>(0)?;
-                match u8::try_from(kind) {
-                    Ok(kind) => pairs.push((kind, number(row.try_get(1)?)), row.try_get(2)?),
-                    Err(_) => return Ok(Err(kind)),
+                match self.pair_in(&row, of) {
+                    Ok((place, value)) => pairs.push(place, value),
+                    Err(damaged) => return Ok(Err(damaged)),
                 }
             }
             Ok(Ok(pairs))
         };
-        session.run(reading).await?.map_err(|kind| {
-            self.damaged_by(format!(
+        session.run(reading).await?
+    }
+
+    fn pair_in<'r>(&self, row: &'r Row, of: i32) -> Result<(Place, &'r [u8]), DatabaseError> {
+        let replica = &self.replica;
+        let kind: i16 = replica.column(row, "record", 0)?;
+        let kind = u8::try_from(kind).map_err(|_| {
+            replica.damaged(format!(
                 "table record has kind = {kind} where scope = {of}, and kinds are 0 to 255"
             ))
-        })
+        })?;
+        let number = number(replica.column(row, "record", 1)?);
+        Ok(((kind, number), replica.column(row, "record", 2)?))
     }
 }

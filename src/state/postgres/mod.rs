@@ -105,11 +105,6 @@ impl Postgres {
             .map_err(|error| error.while_being(doing))
     }
 
-    /// What was read is not what this program writes: asking again is no use.
-    fn damaged_by(&self, what: String) -> DatabaseError {
-        DatabaseError::Refused(self.replica.damaged(what).to_string())
-    }
-
     /// What is behind the lock is whole between any two statements.
     fn known_scopes(&self) -> MutexGuard<'_, Option<Arc<Scopes>>> {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -140,6 +135,9 @@ impl Backend for Postgres {
     }
 
     fn damaged(&self, what: String) -> StateError {
-        self.replica.damaged(what)
+        StateError::DamagedDatabase {
+            schema: self.replica.schema.clone(),
+            what,
+        }
     }
 }

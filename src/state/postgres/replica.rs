@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
+use super::failure::said;
 use super::schema;
 use super::session::Session;
 use crate::config::Postgres;
@@ -146,12 +148,11 @@ impl Replica {
         let Some(row) = self.session.row(&known, &[]).await? else {
             return Ok(None);
         };
-        let refused = |damaged: StateError| DatabaseError::Refused(damaged.to_string());
         Ok(Some(Known {
-            epoch: self.count(&row, 0, "epoch").map_err(refused)?,
-            revision: self.count(&row, 1, "revision").map_err(refused)?,
-            leader: row.get(2),
-            since: Seconds::try_from(row.get::<_, i64>(3)).unwrap_or_default(),
+            epoch: self.count(&row, 0)?,
+            revision: self.count(&row, 1)?,
+            leader: self.column(&row, "leadership", 2)?,
+            since: Seconds::try_from(self.column::<i64>(&row, "leadership", 3)?).unwrap_or_default(),
         }))
     }
 
@@ -248,7 +249,8 @@ impl Replica {
                 });
             }
             Some(version) => {
-                return Err(self.damaged(format!("table format has version = {version}, which never was")));
+                let what = format!("table format has version = {version}, which never was");
+                return Err(failed(self.damaged(what)));
             }
         }
         let begin = format!(
@@ -266,24 +268,39 @@ impl Replica {
             }
         };
         let Some(row) = row else {
-            return Err(self.damaged("its table leadership is empty".to_owned()));
+            return Err(failed(self.damaged("its table leadership is empty".to_owned())));
         };
         self.session.commit().await.map_err(failed)?;
-        Ok(Term {
-            epoch: self.count(&row, 0, "epoch")?,
-            revision: self.count(&row, 1, "revision")?,
-            lacks_saves: row.get(2),
-        })
+        let term = || {
+            Ok(Term {
+                epoch: self.count(&row, 0)?,
+                revision: self.count(&row, 1)?,
+                lacks_saves: self.column(&row, "leadership", 2)?,
+            })
+        };
+        term().map_err(failed)
     }
 
-    pub(super) fn damaged(&self, what: String) -> StateError {
+    /// What was read is not what this program writes: asking again is no use.
+    pub(super) fn damaged(&self, what: String) -> DatabaseError {
         damaged(&self.schema, what)
     }
 
+    /// What a row of this table has in a column.
+    pub(super) fn column<'r, T: FromSql<'r>>(
+        &self,
+        row: &'r Row,
+        table: &str,
+        column: usize,
+    ) -> Result<T, DatabaseError> {
+        self::column(&self.schema, row, table, column)
+    }
+
     /// A number of the table `leadership`.
-    fn count(&self, row: &Row, column: usize, name: &str) -> Result<u64, StateError> {
-        let value: i64 = row.get(column);
+    fn count(&self, row: &Row, column: usize) -> Result<u64, DatabaseError> {
+        let value: i64 = self.column(row, "leadership", column)?;
         let wrong = |_| {
+            let name = row.columns()[column].name();
             self.damaged(format!(
                 "table leadership has {name} = {value}, which counts from 0"
             ))
@@ -302,11 +319,28 @@ impl Replica {
     }
 }
 
-fn damaged(schema: &str, what: String) -> StateError {
-    StateError::DamagedDatabase {
+fn damaged(schema: &str, what: String) -> DatabaseError {
+    let damaged = StateError::DamagedDatabase {
         schema: schema.to_owned(),
         what,
-    }
+    };
+    DatabaseError::Refused(damaged.to_string())
+}
+
+/// What a row has in a column of a table that somebody may have altered.
+fn column<'r, T: FromSql<'r>>(
+    schema: &str,
+    row: &'r Row,
+    table: &str,
+    column: usize,
+) -> Result<T, DatabaseError> {
+    row.try_get(column).map_err(|error| {
+        let name = row.columns()[column].name();
+        damaged(
+            schema,
+            format!("table {table} has another {name}: {}", said(&error)),
+        )
+    })
 }
 
 /// The version of the tables; none where there are none.
@@ -316,12 +350,15 @@ async fn version(session: &Session, schema: &str) -> Result<Option<u64>, Databas
     }
     let version = format!("select version from {schema}.format");
     let row = session.row(&version, &[]).await?;
-    let version: i64 = row.map_or(0, |row| row.get(0));
-    let version = u64::try_from(version).map_err(|_| {
+    let version: i64 = match &row {
+        Some(row) => column(schema, row, "format", 0)?,
+        None => 0,
+    };
+    let wrong = |_| {
         let what = format!("table format has version = {version}, which never was");
-        DatabaseError::Refused(damaged(schema, what).to_string())
-    })?;
-    Ok(Some(version))
+        damaged(schema, what)
+    };
+    u64::try_from(version).map(Some).map_err(wrong)
 }
 
 /// Whether there is such a table.

@@ -19,8 +19,10 @@ impl Postgres {
     /// Saves all of it or nothing.
     pub(super) async fn write(&self, saves: &[Save]) -> Result<(), DatabaseError> {
         let mut scopes = self.read_scopes().await?;
-        let used = numbered(&scopes, saves)
-            .ok_or_else(|| self.damaged_by("table scopes has no number left for a new scope".to_owned()))?;
+        let used = numbered(&scopes, saves).ok_or_else(|| {
+            self.replica
+                .damaged("table scopes has no number left for a new scope".to_owned())
+        })?;
         if !used.is_empty() {
             Arc::make_mut(&mut scopes).extend(used.iter().cloned());
         }
@@ -103,7 +105,10 @@ impl Postgres {
             .row(&self.statements.next_revision, &[&self.epoch, &is_complete])
             .await?;
         match numbered {
-            Some(row) => Ok(row.get::<_, i64>(0).cast_unsigned()),
+            Some(row) => {
+                let number = self.replica.column::<i64>(&row, "leadership", 0)?;
+                Ok(number.cast_unsigned())
+            }
             None => {
                 let why = "another replica leads, although this one has the lock: state.postgres.url must lead to the \
                            database itself, not to a pooler";

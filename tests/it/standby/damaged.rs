@@ -33,6 +33,26 @@ async fn use_it(replica: &Arc<Replica>) -> Result<Pairs, StateError> {
     used.await.unwrap()
 }
 
+/// What is said of a record into whose tables somebody did this; the session goes on.
+async fn refused_after(database: &Database, replica: &Arc<Replica>, statement: &str) -> String {
+    let postgres = begin(replica).await.unwrap();
+    let saved = tokio::task::spawn_blocking(move || postgres.commit(&[save("a")]));
+    saved.await.unwrap().unwrap();
+    database.ask(statement);
+    let refused = match replica.known().await {
+        Ok(_) => use_it(replica).await.unwrap_err().to_string(),
+        Err(error) => error.to_string(),
+    };
+    let advice = "the schema cloud_assistant_exporter of the database is damaged";
+    assert!(
+        refused.contains(advice) && refused.contains("restore it from a backup"),
+        "{statement}: {refused}"
+    );
+    assert!(!replica.session().is_over(), "{}", replica.session().why());
+    database.ask("drop schema cloud_assistant_exporter cascade");
+    refused
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_this_program_never_writes_are_refused_by_their_names() {
     let database = Database::start();
@@ -72,22 +92,68 @@ async fn values_that_this_program_never_writes_are_refused_by_their_names() {
         ("format set version = -3", "table format has version = -3"),
         ("format set version = 0", "table format has version = 0"),
     ] {
-        let postgres = begin(&replica).await.unwrap();
-        let saved = tokio::task::spawn_blocking(move || postgres.commit(&[save("a")]));
-        saved.await.unwrap().unwrap();
-        database.ask(&format!("update cloud_assistant_exporter.{change}"));
-        let refused = match replica.known().await {
-            Ok(_) => use_it(&replica).await.unwrap_err().to_string(),
-            Err(error) => error.to_string(),
-        };
+        let refused = refused_after(
+            &database,
+            &replica,
+            &format!("update cloud_assistant_exporter.{change}"),
+        )
+        .await;
         assert!(refused.contains(said), "{change}: {refused}");
-        let advice = "the schema cloud_assistant_exporter of the database is damaged";
-        assert!(
-            refused.contains(advice) && refused.contains("restore it from a backup"),
-            "{refused}"
-        );
-        assert!(!replica.session().is_over(), "{}", replica.session().why());
-        database.ask("drop schema cloud_assistant_exporter cascade");
+    }
+    use_it(&replica).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_other_types_are_refused_by_their_names() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    for (table, change, said) in [
+        ("record", "alter kind type int", "table record has another kind"),
+        (
+            "record",
+            "alter number type int using 1",
+            "table record has another number",
+        ),
+        (
+            "record",
+            "alter value type text using 'text'",
+            "table record has another value",
+        ),
+        (
+            "scopes",
+            "alter scope type bigint",
+            "table scopes has another scope",
+        ),
+        (
+            "scopes",
+            "alter last_used type text",
+            "table scopes has another last_used",
+        ),
+        (
+            "leadership",
+            "alter epoch type int",
+            "table leadership has another epoch",
+        ),
+        (
+            "leadership",
+            "alter revision type numeric",
+            "table leadership has another revision",
+        ),
+        (
+            "leadership",
+            "alter leader type bytea using ''",
+            "table leadership has another leader",
+        ),
+        (
+            "format",
+            "alter version type numeric",
+            "table format has another version",
+        ),
+    ] {
+        let statement = format!("alter table cloud_assistant_exporter.{table} {change}");
+        let refused = refused_after(&database, &replica, &statement).await;
+        assert!(refused.contains(said), "{statement}: {refused}");
     }
     use_it(&replica).await.unwrap();
 }
