@@ -17,9 +17,6 @@ const MAX_OFFSET: usize = 100_000_000;
 /// No run has a higher number.
 const MAX_RUN: usize = u32::MAX as usize;
 
-/// What asks for those where a text is empty: a parameter without a value asks for nothing.
-const EMPTY: &str = "\"\"";
-
 /// A question about failures: the same of the page's form as of the API's query.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
@@ -97,20 +94,18 @@ impl Filter {
         self.texts[place].as_deref()
     }
 
-    /// The same, but for one text.
-    #[must_use]
-    pub(super) fn with(&self, name: &str, value: &str) -> Self {
-        let mut filter = self.clone();
-        if let Some(place) = Self::TEXTS.iter().position(|known| *known == name) {
-            filter.texts[place] = Some(value.to_owned()).filter(|value| !value.is_empty());
-        }
-        filter
-    }
-
     /// The same, but only with this value of a text, an empty one too.
     #[must_use]
-    pub(super) fn only(&self, name: &str, value: &str) -> Self {
-        self.with(name, if value.is_empty() { EMPTY } else { value })
+    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+        self.set(name, Some(quoted(value)))
+    }
+
+    fn set(&self, name: &str, text: Option<String>) -> Self {
+        let mut filter = self.clone();
+        if let Some(place) = Self::TEXTS.iter().position(|known| *known == name) {
+            filter.texts[place] = text;
+        }
+        filter
     }
 
     /// The same, but of one scope.
@@ -130,7 +125,7 @@ impl Filter {
     /// The same without one of its parameters.
     #[must_use]
     pub(super) fn without(&self, name: &str) -> Self {
-        let mut filter = self.with(name, "");
+        let mut filter = self.set(name, None);
         match name {
             "run" => filter.run = None,
             "since" => filter.since = None,
@@ -283,16 +278,29 @@ fn time(parameters: &mut Parameters, name: &'static str) -> Result<Option<Second
 }
 
 fn is(wanted: &Option<String>, value: &str) -> bool {
-    let is_empty = |wanted: &str| wanted == EMPTY && value.is_empty();
     wanted
         .as_deref()
-        .is_none_or(|wanted| wanted == value || is_empty(wanted))
+        .is_none_or(|wanted| literal(wanted).unwrap_or(wanted) == value)
+}
+
+/// What is in quotation marks is meant as it stands: with blanks at its ends, or empty. A parameter without a value asks
+/// for nothing.
+fn literal(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// What asks for this value and no other.
+fn quoted(value: &str) -> String {
+    match value.is_empty() || value.trim() != value || literal(value).is_some() {
+        true => format!("\"{value}\""),
+        false => value.to_owned(),
+    }
 }
 
 /// A command is called by its name, or by its id where that is not known: as in the label of metrics.
 fn is_command(wanted: &Option<String>, failure: &ShownFailure<'_>) -> bool {
-    wanted.as_deref().is_none_or(|wanted| match failure.command() {
-        Some(name) => wanted == name,
-        None => wanted == EMPTY || wanted == failure.ids().command_id,
-    })
+    match failure.command() {
+        Some(name) => is(wanted, name),
+        None => is(wanted, "") || is(wanted, failure.ids().command_id),
+    }
 }

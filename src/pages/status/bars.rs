@@ -50,7 +50,7 @@ pub(super) fn section(html: &mut Html, overview: &Overview<'_>, failures: &Failu
     let codes = codes(overview);
     for (status, count) in shown.iter().take(MAX_ROWS) {
         let codes = codes.get(status).map(Vec::as_slice).unwrap_or_default();
-        let link = failures.with(Filter::default().only("invocation_status", status));
+        let link = failures.with(Filter::default().with("invocation_status", status));
         row(html, (status, *count, whole), codes, link);
     }
     html.markup("</tbody></table></div></section>\n");

@@ -90,14 +90,14 @@ fn table(html: &mut Html, asked: &Asked, (name, note): (&'static str, &'static s
 fn code(asked: &Filter, (status, error_code, exit_code): Codes<'_>, count: u64) -> Row {
     let name = [status, error_code, exit_code];
     let name: Vec<&str> = name.into_iter().filter(|text| !text.is_empty()).collect();
-    let filter = asked.only("invocation_status", bounded(status));
-    let filter = filter.only("error_code", bounded(error_code));
+    let filter = asked.with("invocation_status", bounded(status));
+    let filter = filter.with("error_code", bounded(error_code));
     Row {
         name: match name.is_empty() {
             true => "(none)".to_owned(),
             false => name.join(" "),
         },
-        filter: filter.only("exit_code", bounded(exit_code)),
+        filter: filter.with("exit_code", bounded(exit_code)),
         count,
     }
 }

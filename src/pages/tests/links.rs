@@ -2,6 +2,7 @@
 
 use super::questions::{run, up};
 use super::*;
+use crate::pages::parameters::encode;
 
 #[test]
 fn a_link_that_was_made_of_the_first_second_is_taken() {
@@ -49,6 +50,32 @@ fn a_row_of_what_fails_most_leads_to_what_it_counts() {
     }
     assert_eq!(failures(&view, "exit_code=%22%22")["total"], 40);
     assert_eq!(failures(&view, "command=%22%22&exit_code=1")["total"], 5);
+}
+
+#[test]
+fn odd_texts_have_links_that_find_them_alone() {
+    let codes = ["", " ", "Odd", " Odd", "Odd ", "\"Odd\"", "\"", "\"\""];
+    let rows = codes
+        .into_iter()
+        .zip(1..)
+        .flat_map(|(code, many)| (0..many).map(move |n| run(many, n, "Failed", code)));
+    let view = view([up("cn-beijing", rows.collect())]);
+    for (code, many) in codes.into_iter().zip(1..) {
+        let link = Filter::default().with("error_code", code);
+        let pairs = link.pairs();
+        let query = encode(pairs.iter().map(|(name, value)| (*name, value.as_str())));
+        assert_eq!(failures(&view, &query)["total"], many, "{code:?} by {query}");
+    }
+    assert_eq!(
+        failures(&view, "error_code=%20Odd+")["total"],
+        3,
+        "blanks of a form"
+    );
+    assert_eq!(
+        failures(&view, "error_code=+")["total"],
+        36,
+        "nothing is asked for"
+    );
 }
 
 #[test]

@@ -43,6 +43,9 @@ const TEXTS: [&str; 16] = [
     "",
     " ",
     "a&b=c+d%",
+    " Timeout",
+    "\"Timeout\"",
+    "\"\"",
     "\"><script>alert('x')</script>",
     "é\u{2028}\u{202e}\0\r\n",
     "</style><b onclick=x>",
@@ -314,7 +317,15 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
         "command_id",
         "command",
     ]
-    .map(|name| take(name).map(|text| text.trim().to_owned()));
+    .map(|name| {
+        let text = take(name).map(|text| text.trim().to_owned());
+        text.filter(|text| !text.is_empty())
+    });
+    let is_quoted = |wanted: &str| wanted.len() > 1 && wanted.starts_with('"') && wanted.ends_with('"');
+    let is = |wanted: &str, value: &str| match is_quoted(wanted) {
+        true => wanted == format!("\"{value}\""),
+        false => wanted == value,
+    };
     let number = |text: Option<String>, least: u64, most: u64, usual: u64| match text {
         None => Ok(usual),
         Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text
@@ -349,13 +360,16 @@ fn naive(board: &Board, query: &str) -> std::result::Result<Found, ()> {
             .enumerate()
             .all(|(place, (wanted, value))| match (place, wanted) {
                 (_, None) => true,
-                (2, Some(wanted)) => wanted.eq_ignore_ascii_case(value),
-                (_, Some(wanted)) => wanted == value,
+                (2, Some(wanted)) => is(wanted, value) || wanted.eq_ignore_ascii_case(value),
+                (_, Some(wanted)) => is(wanted, value),
             });
         plain
             && filters[5]
                 .as_deref()
-                .is_none_or(|wanted| failure.command().unwrap_or(failure.ids().command_id) == wanted)
+                .is_none_or(|wanted| match failure.command() {
+                    Some(name) => is(wanted, name),
+                    None => is(wanted, "") || is(wanted, failure.ids().command_id),
+                })
     });
     // In two steps, as they say it: newest first, and by scope and identity where times are equal.
     all.sort_by_key(|(scope, failure)| (*scope, failure.identity()));
