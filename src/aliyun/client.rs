@@ -17,6 +17,7 @@ use super::in_flight::InFlight;
 use super::limit::{Limit, Priority};
 use super::pause::ScopePauses;
 use super::sign::{Request, SigningKey, canonical_query, sign};
+use crate::clock::Moment;
 pub use crate::requests::Action;
 use crate::requests::Tally;
 use crate::timestamp;
@@ -55,6 +56,25 @@ pub struct Pace {
     pub patience: Duration,
     /// Requests in flight, of the account and the whole process.
     pub in_flight: Arc<InFlight>,
+}
+
+/// A good answer.
+#[derive(Debug)]
+pub struct Answered<T> {
+    /// What it says.
+    pub answer: T,
+    /// When its request was signed. The API refuses one whose time is off by more than 15 minutes.
+    pub signed: Moment,
+}
+
+impl<T> Answered<T> {
+    /// The same with its answer as another type.
+    pub fn map<U>(self, into: impl FnOnce(T) -> U) -> Answered<U> {
+        Answered {
+            answer: into(self.answer),
+            signed: self.signed,
+        }
+    }
 }
 
 /// The way to the API for one scope, or for an account's DescribeRegions.
@@ -107,7 +127,7 @@ impl Client {
         priority: Priority,
         deadline: Option<Instant>,
         decode: &Decode<T>,
-    ) -> Result<T, CallError> {
+    ) -> Result<Answered<T>, CallError> {
         let tries = self.tries(action, parameters, priority, decode);
         match deadline {
             None => tries.await,
@@ -123,7 +143,7 @@ impl Client {
         parameters: &[(String, String)],
         priority: Priority,
         decode: &Decode<T>,
-    ) -> Result<T, CallError> {
+    ) -> Result<Answered<T>, CallError> {
         let limit = &self.limits[action as usize];
         let pause = &self.pauses[action as usize];
         let mut renewed = false;
@@ -177,15 +197,19 @@ impl Client {
         parameters: &[(String, String)],
         credentials: &Credentials,
         decode: &Decode<T>,
-    ) -> Result<T, CallError> {
+    ) -> Result<Answered<T>, CallError> {
         let place = self.pace.in_flight.enter().await;
         let started = Instant::now();
         let answer = timeout_at(
             started + self.pace.request_timeout,
             // Boxed: hundreds of pollers that wait for their turn need no room for it.
             Box::pin(async {
-                let (head, body) = self.exchange(action, parameters, credentials).await?;
-                decoded(head, body, decode).await
+                let signed = Moment::now();
+                let (head, body) = self
+                    .exchange(action, parameters, credentials, signed.wall)
+                    .await?;
+                let answer = decoded(head, body, decode).await?;
+                Ok(Answered { answer, signed })
             }),
         )
         .await
@@ -216,6 +240,7 @@ impl Client {
         action: Action,
         parameters: &[(String, String)],
         credentials: &Credentials,
+        now: SystemTime,
     ) -> Result<(Head, Bytes), CallError> {
         let key = SigningKey {
             access_key_id: &credentials.access_key_id,
@@ -246,7 +271,7 @@ impl Client {
             canonical_query(parameters)
         );
         let mut sending = self.http.client.post(url).header("accept", "application/json");
-        for (name, value) in sign(&key, &request, SystemTime::now(), &nonce) {
+        for (name, value) in sign(&key, &request, now, &nonce) {
             let mut value = HeaderValue::try_from(value).map_err(|_| {
                 let what =
                     "the access key or its token holds characters that no key has; check how it was written";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::answer::Undocumented;
-use super::client::{Action, Client, Decode};
+use super::client::{Action, Answered, Client, Decode};
 use super::error::{CallError, Reason};
 use super::invocations::{self, InvocationsPage};
 use super::limit::Priority;
@@ -123,7 +123,7 @@ impl Ecs {
         query: &Query<'_>,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Page, CallError> {
+    ) -> Result<Answered<Page>, CallError> {
         let mut parameters = self.parameters(query.next_token);
         // The shortest encoding of what is not read anyway.
         push(&mut parameters, "ContentEncoding", Some("Base64"));
@@ -162,7 +162,7 @@ impl Ecs {
         next_token: Option<&str>,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<InvocationsPage, CallError> {
+    ) -> Result<Answered<InvocationsPage>, CallError> {
         let mut parameters = self.parameters(next_token);
         match which {
             Which::All => {}
@@ -216,7 +216,8 @@ pub async fn regions(client: &Client) -> Result<Regions, CallError> {
         None,
         regions::decode,
     )
-    .await?;
+    .await?
+    .answer;
     if found.is_empty() {
         // Every account has regions. To believe this would stop all that is polled.
         return Err(CallError::new(Reason::Malformed, "an answer that names no region").lasting());
@@ -232,7 +233,7 @@ async fn call<T: Send + 'static>(
     priority: Priority,
     deadline: Option<Instant>,
     decode: impl Fn(&[u8]) -> Result<T, Undocumented> + Send + Sync + 'static,
-) -> Result<T, CallError> {
+) -> Result<Answered<T>, CallError> {
     let decode: Decode<T> = Arc::new(decode);
     let answer = client.call(action, parameters, priority, deadline, &decode).await;
     answer.map_err(|error| error.for_action(action.as_str(), region))

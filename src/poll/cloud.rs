@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::scan::names::Lookup;
 use super::scan::{Question, Request};
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::ecs::{Ecs, Query, Which};
 use crate::aliyun::error::CallError;
 use crate::aliyun::invocations::InvocationsPage;
@@ -25,7 +25,7 @@ pub trait Cloud: Debug + Send + Sync + 'static {
         request: &Request,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send;
+    ) -> impl Future<Output = Result<Answered<Reply>, CallError>> + Send;
 
     /// How long the API has asked not to be asked this.
     fn paused_for(&self, action: Action) -> Duration;
@@ -46,16 +46,17 @@ impl Cloud for Ecs {
         request: &Request,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<Answered<Reply>, CallError> {
         let next_token = request.token.as_deref();
         match which(&request.question) {
             Some(which) => {
                 let page = self.invocations(which, next_token, priority, deadline).await?;
-                Ok(Reply::Invocations(page))
+                Ok(page.map(Reply::Invocations))
             }
             None => {
                 let query = query(&request.question, next_token);
-                Ok(Reply::Results(self.results(&query, priority, deadline).await?))
+                let page = self.results(&query, priority, deadline).await?;
+                Ok(page.map(Reply::Results))
             }
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::cloud::Reply;
 use super::scan::cursor::HistoryCursor;
 use super::scan::{Request, Scan};
+use crate::aliyun::client::Answered;
 use crate::aliyun::error::{CallError, Reason};
+use crate::clock::Clock;
 use crate::record::{NamesUnavailable, Record};
 
 /// How long a poll waits for what DescribeInvocations tells: results must not wait for it.
@@ -20,9 +22,13 @@ pub(super) fn take(
     scan: &mut Scan,
     record: &Record,
     cursor: &mut HistoryCursor,
-    request: &Request,
-    reply: Result<Reply, CallError>,
+    (request, reply): (&Request, Result<Answered<Reply>, CallError>),
+    clock: Clock,
 ) -> Result<(), CallError> {
+    let reply = reply.map(|answered| {
+        scan.answered(clock.at(answered.signed));
+        answered.answer
+    });
     let error = match reply {
         Ok(Reply::Results(page)) => return scan.on_results(record, cursor, page),
         Ok(Reply::Invocations(page)) => match scan.on_invocations(record, cursor, page) {

@@ -11,7 +11,7 @@ use super::scan::cursor::HistoryCursor;
 use super::scan::names::Lookup;
 use super::scan::pages::Pages;
 use super::scan::{Invocations, Question, Request, Scan};
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::clock::{Clock, Now};
@@ -89,7 +89,7 @@ pub async fn read<C: Cloud>(
             scan.end_list(record, &mut cursor);
             continue;
         }
-        take(&mut scan, record, &mut cursor, &request, reply)?;
+        take(&mut scan, record, &mut cursor, (&request, reply), clock)?;
         come.rows = scan.rows();
         come.back_to = scan.has_come_to();
         progress(come);
@@ -97,7 +97,7 @@ pub async fn read<C: Cloud>(
     let lacks_schedules = matches!(scan.invocations(), Invocations::Failed(_));
     let findings = scan.findings();
     let (began, skipped) = (findings.began, findings.skipped);
-    let now = began.until(clock.now().steady);
+    let now = findings.ended(clock.now().steady);
     record.apply(findings, now);
     let refused_histories = histories(cloud, record, now, &mut |runs| {
         come.runs += runs;
@@ -119,7 +119,7 @@ pub async fn read<C: Cloud>(
 }
 
 /// Asks DescribeInvocations.
-async fn invocations<C: Cloud>(cloud: &C, request: &Request) -> Result<Reply, CallError> {
+async fn invocations<C: Cloud>(cloud: &C, request: &Request) -> Result<Answered<Reply>, CallError> {
     let mut tries = 1;
     loop {
         let deadline = Some(Instant::now() + INVOCATIONS_TIMEOUT);
@@ -157,7 +157,8 @@ async fn histories<C: Cloud>(
                 question,
                 token: pages.token.take(),
             };
-            match cloud.ask(&request, Priority::Sweep, None).await {
+            let reply = cloud.ask(&request, Priority::Sweep, None).await;
+            match reply.map(|answered| answered.answer) {
                 Ok(Reply::Results(page)) => {
                     record.past_runs(&page.rows, now);
                     progress(page.rows.len());
@@ -193,7 +194,8 @@ async fn names<C: Cloud>(cloud: &C, record: &mut Record) {
             question: Question::Names(Lookup::Command(id.clone())),
             token: None,
         };
-        match invocations(cloud, &request).await {
+        let reply = invocations(cloud, &request).await;
+        match reply.map(|answered| answered.answer) {
             Ok(Reply::Invocations(page)) => {
                 let missing = if page.commands.is_empty() {
                     vec![id]

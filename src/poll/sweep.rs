@@ -13,6 +13,7 @@ use super::plan::PollPlan;
 use super::scan::cursor::HistoryCursor;
 use super::scan::{Request, Scan};
 use super::timetable::place;
+use crate::aliyun::client::Answered;
 use crate::aliyun::error::CallError;
 use crate::aliyun::limit::Priority;
 use crate::record::{Findings, Record};
@@ -47,7 +48,7 @@ pub(super) struct SweepUnderWay {
     /// Of its own: polls go on meanwhile.
     pub(super) cursor: HistoryCursor,
     /// The one request in flight. A task of its own, so that it goes on while the poller polls, saves or waits.
-    request: JoinSet<(Request, Result<Reply, CallError>)>,
+    request: JoinSet<(Request, Result<Answered<Reply>, CallError>)>,
 }
 
 impl Sweeps {
@@ -132,7 +133,7 @@ impl Sweeps {
     /// The answer to a sweep's request, and what it was; never, where there is no sweep.
     ///
     /// Cancel-safe: an answer that nobody takes stays in the set.
-    pub(super) async fn answered(&mut self) -> (Request, Result<Reply, CallError>) {
+    pub(super) async fn answered(&mut self) -> (Request, Result<Answered<Reply>, CallError>) {
         if let Some(sweep) = &mut self.under_way
             && let Some(answered) = sweep.request.join_next().await
         {

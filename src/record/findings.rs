@@ -1,6 +1,7 @@
 //! What one poll found, all of it or nothing.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::clock::Now;
 use crate::result::{Identity, InvocationSummary, Row, Seconds};
@@ -11,8 +12,10 @@ const DAY: Seconds = 86_400;
 /// The pages, answers and histories of one poll.
 #[derive(Debug, Default, Clone)]
 pub struct Findings {
-    /// When the first request was sent.
+    /// When the scan began.
     pub began: Now,
+    /// When the last request was signed that was answered.
+    pub answered: Option<Now>,
     /// Set when everything that the API lists was read.
     pub sweep: Option<Sweep>,
     /// The rows of the pages, in the order of the list.
@@ -30,6 +33,11 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// The end of the scan, when the process's own time is `steady`.
+    pub fn ended(&self, steady: Duration) -> Now {
+        self.answered.unwrap_or(self.began).at(steady)
+    }
+
     /// The results that it shows, and those that it has asked about.
     pub fn looked_at(&self) -> impl Iterator<Item = Identity> {
         let answered = self.answers.iter().flat_map(|answer| &answer.rows);

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Poller;
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
 use crate::poll::cloud::{Cloud, Reply};
@@ -103,7 +103,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
                 scan.end_list(record, &mut self.cursor);
                 continue;
             }
-            take(&mut scan, record, &mut self.cursor, &request, reply)?;
+            take(&mut scan, record, &mut self.cursor, (&request, reply), self.clock)?;
             if asking_since.elapsed() >= self.plan.for_histories() {
                 scan.enough_histories(record);
             }
@@ -117,7 +117,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
 
     /// Whether this baseline is to end with the rows that it has. What was settled on the pages that it could not
     /// have is later known by its time (rule 2).
-    fn is_cut_off_again(&mut self, scan: &Scan, reply: &Result<Reply, CallError>) -> bool {
+    fn is_cut_off_again(&mut self, scan: &Scan, reply: &Result<Answered<Reply>, CallError>) -> bool {
         let Err(error) = reply else {
             return false;
         };
@@ -146,7 +146,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         mut record: Box<Record>,
         findings: Findings,
     ) -> Result<Applied, PollError> {
-        let now = findings.began.until(self.clock.now().steady);
+        let now = findings.ended(self.clock.now().steady);
         let recorded = Recorded::of(&findings, &record);
         self.sweeps.note_newer(&findings);
         record.list_counted(result_log::listed(self.plan.logged_results));

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Poller;
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::error::CallError;
 use crate::poll::cloud::{Cloud, Reply};
 use crate::poll::conversation::take;
@@ -30,14 +30,15 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// A sweep's request was answered: the next one, or its end. `next` is when the next poll begins.
     pub(super) async fn sweep_goes_on(
         &mut self,
-        (request, reply): (Request, Result<Reply, CallError>),
+        (request, reply): (Request, Result<Answered<Reply>, CallError>),
         next: Instant,
     ) {
         // What it has read belongs to the record that was there when it began: without that it ends here.
         let (Some(mut sweep), Held::Loaded(record)) = (self.sweeps.take(), self.held.take()) else {
             return;
         };
-        let taken = take(&mut sweep.scan, &record, &mut sweep.cursor, &request, reply);
+        let (scan, cursor) = (&mut sweep.scan, &mut sweep.cursor);
+        let taken = take(scan, &record, cursor, (&request, reply), self.clock);
         let swept = match taken {
             Ok(()) if sweep.send(&self.cloud) => {
                 self.showing.progress(sweep.scan.rows(), &record, false);

@@ -156,6 +156,15 @@ impl Scan {
         self.newer.extend(found.looked_at());
     }
 
+    /// A request of it was answered that was signed then: the first dates its beginning, and the last its end.
+    pub fn answered(&mut self, signed: Now) {
+        let findings = &mut self.findings;
+        if findings.answered.is_none() {
+            findings.began = signed.at(findings.began.steady);
+        }
+        findings.answered = Some(signed);
+    }
+
     /// When the scan began.
     pub fn began(&self) -> Now {
         self.findings.began

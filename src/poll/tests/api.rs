@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::cloud::Cloud;
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::error::{CallError, Reason};
 use crate::aliyun::limit::Priority;
+use crate::clock::Moment;
 use crate::poll::cloud::{self, Reply};
 use crate::poll::scan::{Question, Request};
 
@@ -108,8 +109,8 @@ impl cloud::Cloud for Api {
         request: &Request,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Reply, CallError> {
-        let asked = (Instant::now(), request.clone(), priority);
+    ) -> Result<Answered<Reply>, CallError> {
+        let (asked, signed) = ((Instant::now(), request.clone(), priority), Moment::now());
         let slowness = self.with(|state| {
             state.asked.push(asked);
             state.slowness
@@ -121,10 +122,11 @@ impl cloud::Cloud for Api {
             if let Some(error) = (state.fault)(request) {
                 return Err(error);
             }
-            Ok(match request.question {
+            let answer = match request.question {
                 Question::Schedules(_) | Question::Names(_) => Reply::Invocations(state.cloud.named(request)),
                 _ => Reply::Results(state.cloud.page(request)),
-            })
+            };
+            Ok(Answered { answer, signed })
         })
     }
 

@@ -172,7 +172,7 @@ impl Exporter {
         if let Some((sweep, _)) = &mut self.sweep {
             sweep.note_newer(&findings);
         }
-        let now = findings.began.until(self.steady);
+        let now = findings.ended(self.steady);
         self.applied = self.record.apply(findings, now);
         self.save();
         self.show();

@@ -151,7 +151,7 @@ impl World {
                     result.is_gone |= result.started + 28 * DAY < now && !result.status.is_open();
                 }
             }
-            8 => self.skew = *choices.choose(&[0, 0, 300, -300, 7200, -7200, 40 * 86_400, -40 * 86_400])?,
+            8 => self.skew = *choices.choose(&[0, 0, 900, -900, 7200, -7200, 40 * 86_400, -40 * 86_400])?,
             9 => self.hide(choices)?,
             10 | 11 => self.restart(),
             12 => {
@@ -162,6 +162,7 @@ impl World {
             }
             13 => {
                 if let Some((rows, newer)) = self.sweep.take() {
+                    self.skew = self.skew.clamp(-900, 900);
                     self.apply(rows, true, Vec::new(), Vec::new(), newer, false);
                 }
             }
@@ -304,10 +305,8 @@ impl World {
     /// A poll: from the front until a page ends with what is known, or everything.
     fn poll(&mut self, choices: &mut Unstructured<'_>, sweep: bool, crashes: bool) -> Result<()> {
         let first_look = self.record.needs_baseline();
-        if first_look {
-            // A clock that is further off is refused by the API.
-            self.skew = self.skew.clamp(-600, 600);
-        }
+        // What is found is dated by requests that the API has answered: it refuses those of a clock that is further off.
+        self.skew = self.skew.clamp(-900, 900);
         let sweep = sweep || first_look;
         if sweep {
             self.sweep = None;

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use simulator::{Outcome, Simulator};
+use simulator::{Fault, FaultKind, Outcome, Simulator};
 use tempfile::{TempDir, tempdir};
 
+use super::OLD;
 use crate::cloud::{ACCOUNT, REGION, cloud, config};
-use crate::exporter::Exporter;
+use crate::exporter::{Exporter, eventually};
 use crate::stage::*;
 
 const LIBRARIES: [&str; 3] = [
@@ -226,4 +227,27 @@ fn a_clock_that_goes_back_and_forth_while_it_runs_stops_neither_polls_nor_sweeps
     let scrape = exporter.polled();
     assert_eq!(scrape.value(RECENT, &[]), 72.0);
     assert_eq!(scrape.value(TRACKED, &[]), 72.0);
+}
+
+#[test]
+fn a_clock_that_is_set_between_two_tries_of_the_first_look_makes_nothing_old() {
+    let machine = Machine::new(&[REGION]);
+    // The machine boots with the time of another zone, and its clock is set before the network is up.
+    machine.set(8 * HOUR);
+    let wait = Fault::once(FaultKind::CutHeaders).on("DescribeInvocationResults");
+    machine.simulator.faults().add(wait);
+    let exporter = machine.start(&[REGION], "");
+    eventually("the first try", || {
+        (!machine.simulator.requests().is_empty()).then_some(())
+    });
+    machine.set(0);
+    let looked = exporter.looked();
+    assert_eq!(
+        looked.sum("cloud_assistant_exporter_poll_failures_total", &[]),
+        Some(0.0),
+        "a second try has succeeded"
+    );
+    machine.settle(3, Outcome::failed(5));
+    let counted = exporter.scrape_until("they are shown", |scrape| scrape.sum(RECENT, &[]) == Some(3.0));
+    assert_eq!((counted.value(RESULTS, &[]), counted.value(OLD, &[])), (3.0, 0.0));
 }

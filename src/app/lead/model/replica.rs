@@ -14,7 +14,7 @@ use super::database::Database;
 use super::machine::Machine;
 use super::session::Session;
 use super::{LEASE, SCOPES, scope};
-use crate::aliyun::client::Action;
+use crate::aliyun::client::{Action, Answered};
 use crate::aliyun::error::CallError;
 use crate::aliyun::limit::Priority;
 use crate::app::lead::candidate::{FIRST_PAUSE, LONGEST_PAUSE, TRY_EVERY};
@@ -55,7 +55,7 @@ impl Cloud for Asking {
         request: &Request,
         priority: Priority,
         deadline: Option<Instant>,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<Answered<Reply>, CallError> {
         self.machine.works().await;
         let reply = self.api.ask(request, priority, deadline).await;
         self.machine.works().await;
