@@ -130,8 +130,13 @@ pub enum Sought {
 pub(super) enum Dated {
     /// FinishedTime, else StopTime, else StartTime.
     Own(Seconds),
-    /// That of the nearest dated neighbour in the list; of two as near, the one before.
-    Neighbour(Seconds),
+    /// It has none, and this is what its dated neighbours in the list say.
+    Near {
+        /// The time of the nearest one; of two as near, of the one before.
+        time: Seconds,
+        /// In a list that is in order, it is no newer than the later of both; none at the newest end.
+        at_most: Option<Seconds>,
+    },
     /// No row of the list has one.
     Unknown,
 }
@@ -140,7 +145,16 @@ impl Dated {
     /// The time, where there is one.
     pub(super) fn time(self) -> Option<Seconds> {
         match self {
-            Self::Own(time) | Self::Neighbour(time) => Some(time),
+            Self::Own(time) | Self::Near { time, .. } => Some(time),
+            Self::Unknown => None,
+        }
+    }
+
+    /// A time that it had ended by, as far as the list tells.
+    pub(super) fn at_most(self) -> Option<Seconds> {
+        match self {
+            Self::Own(time) => Some(time),
+            Self::Near { at_most, .. } => at_most,
             Self::Unknown => None,
         }
     }
@@ -149,7 +163,7 @@ impl Dated {
     pub(super) fn own(self) -> Option<Seconds> {
         match self {
             Self::Own(time) => Some(time),
-            Self::Neighbour(_) | Self::Unknown => None,
+            Self::Near { .. } | Self::Unknown => None,
         }
     }
 }
@@ -157,38 +171,44 @@ impl Dated {
 /// Rule 10: the time of each row of a list.
 pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<Dated> {
     let own: Vec<Option<Seconds>> = rows.iter().map(|row| own_time(row, now)).collect();
-    // The nearest dated row before and behind each, as (distance, time).
-    let mut before = None;
-    let nearest_before: Vec<Option<(usize, Seconds)>> = own
-        .iter()
-        .enumerate()
-        .map(|(place, time)| {
-            before = time.map(|time| (place, time)).or(before);
-            before.map(|(dated, time)| (place - dated, time))
-        })
-        .collect();
-    let mut behind = None;
-    let mut times: Vec<Dated> = own
-        .iter()
-        .enumerate()
-        .rev()
-        .map(|(place, time)| {
-            behind = time.map(|time| (place, time)).or(behind);
-            let behind = behind.map(|(dated, time)| (dated - place, time));
-            let nearest = match (nearest_before[place], behind) {
-                (Some(before), Some(behind)) if behind.0 < before.0 => Some(behind),
-                (Some(before), _) => Some(before),
-                (None, behind) => behind,
-            };
-            match (time, nearest) {
-                (Some(time), _) => Dated::Own(*time),
-                (None, Some((_, time))) => Dated::Neighbour(time),
-                (None, None) => Dated::Unknown,
-            }
-        })
-        .collect();
-    times.reverse();
+    let mut dated = own.iter().flatten();
+    // The API promises no order, and has shown the newest first.
+    let is_newest_first = dated.next() >= dated.next_back();
+    let before = neighbours(own.iter().copied().enumerate());
+    let mut behind = neighbours(own.iter().copied().enumerate().rev());
+    behind.reverse();
+    let times = own.into_iter().enumerate().zip(before.into_iter().zip(behind));
     times
+        .map(|((place, own), neighbours)| match (own, neighbours) {
+            (Some(time), _) => Dated::Own(time),
+            (None, (Some((before, newer)), Some((behind, older)))) => Dated::Near {
+                time: if behind - place < place - before {
+                    older
+                } else {
+                    newer
+                },
+                at_most: Some(newer.max(older)),
+            },
+            (None, (Some((_, time)), None)) => Dated::Near {
+                time,
+                at_most: is_newest_first.then_some(time),
+            },
+            (None, (None, Some((_, time)))) => Dated::Near {
+                time,
+                at_most: (!is_newest_first).then_some(time),
+            },
+            (None, (None, None)) => Dated::Unknown,
+        })
+        .collect()
+}
+
+/// Place and time of the last dated row up to each, in this order of rows.
+fn neighbours(times: impl Iterator<Item = (usize, Option<Seconds>)>) -> Vec<Option<(usize, Seconds)>> {
+    let last = times.scan(None, |last, (place, time)| {
+        *last = time.map(|time| (place, time)).or(*last);
+        Some(*last)
+    });
+    last.collect()
 }
 
 /// FinishedTime, else StopTime, else StartTime.
@@ -255,7 +275,25 @@ mod tests {
         assert_eq!(found, [30, 30, 20, 20, 10, 10, 10].map(Some));
         assert_eq!(times(std::slice::from_ref(&undated), 1000), [Dated::Unknown]);
         let even = [row(50, 0, 0), undated, row(40, 0, 0)];
-        assert_eq!(times(&even, 1000)[1], Dated::Neighbour(50));
+        let near = |time, at_most| Dated::Near { time, at_most };
+        assert_eq!(times(&even, 1000)[1], near(50, Some(50)));
+    }
+
+    #[test]
+    fn what_has_no_time_is_no_newer_than_its_neighbours_unless_it_stands_at_the_newest_end() {
+        let list = |times: &[u32]| -> Vec<Option<Seconds>> {
+            let rows: Vec<Row> = times.iter().map(|time| row(*time, 0, 0)).collect();
+            self::times(&rows, 1000).into_iter().map(Dated::at_most).collect()
+        };
+        let [none, old, new] = [None, Some(30), Some(50)];
+        assert_eq!(list(&[0, 50, 0, 30, 0]), [none, new, new, old, old]);
+        assert_eq!(
+            list(&[0, 30, 0, 50, 0]),
+            [old, old, new, new, none],
+            "the oldest first"
+        );
+        assert_eq!(list(&[0, 30, 0]), [none, old, old]);
+        assert_eq!(list(&[0, 0]), [none, none]);
     }
 
     #[test]

@@ -284,6 +284,9 @@ impl Instance {
     }
 }
 
+/// What ends with this code has no time of its own, as on an instance that is offline.
+pub(super) const UNDATED: i64 = 77;
+
 fn ended(row: &Row, run: u32, end: End) -> Row {
     let status = if end.code == 0 {
         KnownStatus::Success
@@ -301,10 +304,13 @@ fn ended(row: &Row, run: u32, end: End) -> Row {
         exit_code: Some(end.code),
         error_info: None,
         repeats: run,
-        times: Times {
-            started: NonZeroU32::new(end.at - 1),
-            finished: NonZeroU32::new(end.at),
-            ..row.times
+        times: match end.code {
+            UNDATED => Times::default(),
+            _ => Times {
+                started: NonZeroU32::new(end.at - 1),
+                finished: NonZeroU32::new(end.at),
+                ..row.times
+            },
         },
         // One that is too large for a sum.
         dropped: if end.code == 2 { u64::MAX / 2 } else { 3 },

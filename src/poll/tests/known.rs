@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cloud::{Cloud, End, ROWS_ON_A_PAGE};
+use super::cloud::{Cloud, End, ROWS_ON_A_PAGE, UNDATED};
 use super::exporter::Exporter;
 use crate::result::Seconds;
 
@@ -212,6 +212,85 @@ fn equal_times_make_nothing_old_and_35_days_do() {
     assert_eq!(exporter.record.held(), 8);
     later(&mut cloud, &mut exporter, 35 * 86_400, true);
     assert_eq!(exporter.record.held(), 4);
+}
+
+/// 24 results ten minutes apart, two of four without a time of their own, the newest of them an hour old.
+fn settle_partly_undated(cloud: &mut Cloud) {
+    for n in 0..24 {
+        cloud.now += 600;
+        cloud.settle(1, if matches!(n % 4, 1 | 2) { UNDATED } else { 0 });
+    }
+    cloud.now += 3600;
+}
+
+#[test]
+fn what_the_first_look_missed_and_has_no_time_is_as_old_as_its_neighbours() {
+    let mut cloud = Cloud {
+        now: NOW,
+        empty: true,
+        ..Cloud::default()
+    };
+    settle_partly_undated(&mut cloud);
+    let mut exporter = Exporter::new();
+    exporter.poll(&mut cloud, false, usize::MAX);
+    cloud.empty = false;
+    assert_eq!(later(&mut cloud, &mut exporter, 60, false), 0);
+    assert_eq!(exporter.counts().old, 24);
+    // What is new stands in front of all that has a time.
+    cloud.settle(2, UNDATED);
+    assert_eq!(later(&mut cloud, &mut exporter, 60, false), 2);
+    cloud.settle(1, 0);
+    assert_eq!(later(&mut cloud, &mut exporter, 60, true), 3);
+}
+
+#[test]
+fn what_is_forgotten_and_has_no_time_counts_no_more_however_often_it_comes_back() {
+    let (mut cloud, mut exporter) = looked(0);
+    settle_partly_undated(&mut cloud);
+    assert_eq!(later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true), 24);
+    for _ in 0..3 {
+        cloud.instances[..16]
+            .iter_mut()
+            .for_each(|one| one.listed = false);
+        later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true);
+        later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true);
+        assert_eq!(exporter.record.held(), 8, "the others are forgotten");
+        cloud.behaves();
+        assert_eq!(later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true), 24);
+        assert_eq!(exporter.record.held(), 24);
+        exporter.restart(&cloud);
+    }
+}
+
+/// Its runs are dated by the API's clock, and when it was first seen by the machine's.
+#[test]
+fn a_schedule_that_a_slow_clock_has_seen_first_is_known_when_it_comes_back() {
+    for clock_off in [-600, 600] {
+        let mut cloud = Cloud {
+            now: NOW,
+            ..Cloud::default()
+        };
+        cloud.settle(2, 0);
+        cloud.run(1, true, true);
+        let failed = |at| End { code: 1, at };
+        cloud.instances[2].runs = Some(BTreeMap::from([(1, failed(NOW + 1)), (2, failed(NOW + 2))]));
+        cloud.now += 3;
+        let mut exporter = Exporter::new();
+        exporter.clock_off = clock_off;
+        exporter.restart(&cloud);
+        exporter.poll(&mut cloud, false, usize::MAX);
+        cloud.instances[2].listed = false;
+        for _ in 0..4 {
+            later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true);
+        }
+        cloud.behaves();
+        later(&mut cloud, &mut exporter, BETWEEN_SWEEPS, true);
+        assert_eq!(
+            later(&mut cloud, &mut exporter, 60, false),
+            0,
+            "{clock_off} s off"
+        );
+    }
 }
 
 /// `recent_results` of a start far ahead of time is as it was once the clock is right again.

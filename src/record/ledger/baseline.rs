@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::findings::Dated;
 use crate::result::Seconds;
 
-/// Rule 2: what ended longer than this before the baseline began, and only a later look shows, is not counted.
-/// A clock that is further off than this is refused by the API.
-const BEFORE_THE_BASELINE: Seconds = 15 * 60;
+/// A clock that is further off than this is refused by the API. Rule 2: what ended longer than this before the baseline
+/// began, and only a later look shows, is not counted.
+pub(super) const CLOCK_TOLERANCE: Seconds = 15 * 60;
 
 /// When everything was looked at, and what a look can still bring that is no news.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,13 +29,13 @@ pub(in crate::record) struct Baseline {
 impl Baseline {
     /// What ended before this, and only a later look shows, is not counted.
     pub(super) fn old_before(&self) -> Seconds {
-        let baseline = self.began.saturating_sub(BEFORE_THE_BASELINE);
+        let baseline = self.began.saturating_sub(CLOCK_TOLERANCE);
         baseline.max(self.forgotten_until.saturating_add(1))
     }
 
     /// Up to when what a look has missed that began then is no news.
     pub(in crate::record) fn known_before(began: Seconds) -> Seconds {
-        began.saturating_sub(BEFORE_THE_BASELINE).saturating_sub(1)
+        began.saturating_sub(CLOCK_TOLERANCE).saturating_sub(1)
     }
 
     /// Whether it shows that something has been forgotten, and so listed.
@@ -42,9 +43,12 @@ impl Baseline {
         self.began > 0 && self.forgotten_until > 0
     }
 
-    /// Whether a result that only a later look shows, with that time of its own, is from before.
-    pub(super) fn is_old(&self, own: Option<Seconds>) -> bool {
-        own.is_some_and(|own| own < self.old_before())
+    /// Whether a result that only a later look shows is from before. One without a time of its own was forgotten with
+    /// the time of its nearest neighbour.
+    pub(super) fn is_old(&self, dated: Dated) -> bool {
+        let began_before = |time: Seconds| time < self.began.saturating_sub(CLOCK_TOLERANCE);
+        let is_forgotten = |time: Seconds| time <= self.forgotten_until;
+        dated.at_most().is_some_and(began_before) || dated.time().is_some_and(is_forgotten)
     }
 
     /// Rule 8: a sweep has listed settled one-time results, of which this is the oldest. Returns before when something

@@ -4,17 +4,14 @@ use std::collections::HashSet;
 
 use super::Ledger;
 use super::applying::Applying;
+use super::baseline::CLOCK_TOLERANCE;
 use crate::record::fact::Fact;
 use crate::record::findings::{Answer, Findings, times};
 use crate::record::identities::EntryId;
-use crate::result::Seconds;
-
-/// Runs of schedules are held for so many seconds longer than the window shows them: the machine's clock may be so far
-/// ahead before the API refuses it, and is then set right.
-const CLOCK_TOLERANCE: Seconds = 15 * 60;
 
 impl Ledger {
-    /// Runs of schedules that the window has not shown for long are held no more: their numbers are known.
+    /// Runs of schedules that the window has not shown for long are held no more: their numbers are known. They are held
+    /// for longer than the window shows them, since the machine's clock may be ahead, and is then set right.
     pub(super) fn forget_runs(&mut self, at: &mut Applying<'_>) {
         let tolerance = CLOCK_TOLERANCE.min(self.window);
         let kept_from = at.now.saturating_sub(self.window).saturating_sub(tolerance);

@@ -2,6 +2,7 @@
 
 use super::Ledger;
 use super::applying::Applying;
+use super::baseline::CLOCK_TOLERANCE;
 use super::open::Open;
 use crate::record::fact::{Changed, Details, Fact, How, Settled};
 use crate::record::findings::{Dated, duration, started};
@@ -59,8 +60,9 @@ impl Ledger {
         if let Some(schedule) = &mut schedule {
             schedule.old_before = self.baseline.old_before();
             schedule.last_run = if row.repeats > 0 { at.now } else { 0 };
-            if at.is_baseline {
-                schedule.known_until = schedule.last_run;
+            if at.is_baseline && schedule.last_run > 0 {
+                // Its runs have times of the API's clock.
+                schedule.known_until = schedule.last_run.saturating_add(CLOCK_TOLERANCE);
             }
             if at.is_baseline && row.is_under_way() {
                 at.under_way.insert(id);
@@ -82,7 +84,7 @@ impl Ledger {
                 let how = match (at.is_baseline, held) {
                     (true, _) => How::Baseline,
                     (false, true) => How::Again,
-                    (false, false) => How::of_new(self.baseline.is_old(dated.own())),
+                    (false, false) => How::of_new(self.baseline.is_old(dated)),
                 };
                 self.settled(at, row, row.identity, labelled, (time, dated.own()), how);
                 self.delivery(at, id, row, how == How::Counted);
