@@ -145,6 +145,8 @@ pub(super) enum Changed {
     Reopened,
     /// Its labels.
     Relabelled,
+    /// Labels of it that were folded into `other`, and have room now: it has not changed as far as anybody knows.
+    Unfolded,
     /// Only its time.
     Retimed,
     /// It was in no gauge, and is open again.

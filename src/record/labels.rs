@@ -14,6 +14,9 @@ const MAX_UNKNOWN_STATUSES: usize = 20;
 /// What a value beyond the bound is shown as.
 pub(super) const OTHER: &str = "other";
 
+/// The number of [`OTHER`] among codes.
+const FOLDED: u16 = 1;
+
 /// The settled combinations that exist at 0 from the first result of a scope on: a first increment must not be lost to
 /// `increase()`. InvocationStatus, ErrorCode, ExitCode.
 pub(super) const KNOWN_SETTLED: [(KnownStatus, &str, &str); 12] = [
@@ -46,6 +49,14 @@ impl ResultLabels {
     /// As one number, for a key of saved state.
     pub fn packed(self) -> u64 {
         u64::from(self.status.0) << 32 | u64::from(self.error_code) << 16 | u64::from(self.exit_code)
+    }
+
+    /// Whether a result with these labels may have had those all along: they differ only where these are `other`.
+    pub(super) fn may_stand_for(self, those: Self) -> bool {
+        let is_same = |this: u16, that: u16| this == that || this == FOLDED;
+        (self.status == those.status || self.status == StatusNumber::OTHER)
+            && is_same(self.error_code, those.error_code)
+            && is_same(self.exit_code, those.exit_code)
     }
 
     /// The combination of a key.

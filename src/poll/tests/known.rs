@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cloud::{Cloud, End, ROWS_ON_A_PAGE, UNDATED};
 use super::exporter::Exporter;
+use crate::record::Counts;
 use crate::result::Seconds;
 
 const NOW: Seconds = 1_700_000_000;
@@ -350,6 +351,49 @@ fn a_hold_is_of_the_processs_own_time_whatever_the_clock_does() {
     exporter.settings.new_series_hold = 1000;
     exporter.restart(&cloud);
     assert_eq!(shown(&mut exporter), 6, "a longer hold takes nothing back");
+}
+
+#[test]
+fn a_higher_bound_of_codes_changes_no_result() {
+    let (mut cloud, mut exporter) = looked(0);
+    exporter.settings.max_exit_codes = 4;
+    exporter.restart(&cloud);
+    (10..20).for_each(|code| cloud.settle(1, code));
+    let folded: u64 = later_counts(&mut cloud, &mut exporter).overflow.iter().sum();
+    assert!(folded > 0);
+    exporter.settings.max_exit_codes = 100;
+    exporter.restart(&cloud);
+    assert_eq!(later_counts(&mut cloud, &mut exporter).reclassified, 0);
+    cloud.instances[0].settled = Some(End { code: 55, at: NOW });
+    cloud.instances[9].settled = Some(End { code: 0, at: NOW });
+    assert_eq!(later_counts(&mut cloud, &mut exporter).reclassified, 2);
+}
+
+/// After a sweep.
+fn later_counts(cloud: &mut Cloud, exporter: &mut Exporter) -> Counts {
+    exporter.pass(cloud, BETWEEN_SWEEPS);
+    exporter.poll(cloud, true, usize::MAX);
+    exporter.counts()
+}
+
+#[test]
+fn what_another_filter_does_not_list_is_not_lost() {
+    let (mut cloud, mut exporter) = looked(3);
+    exporter.settings.filter = 99;
+    exporter.restart(&cloud);
+    cloud.instances[0].listed = false;
+    for _ in 0..3 {
+        assert_eq!(later_counts(&mut cloud, &mut exporter).lost, 0);
+    }
+    assert_eq!(exporter.record.open().count(), 2);
+    // Back again, it is followed.
+    exporter.settings.filter = Exporter::new().settings.filter;
+    exporter.restart(&cloud);
+    cloud.instances[0].listed = true;
+    settle(&mut cloud, 1);
+    later(&mut cloud, &mut exporter, 60, false);
+    settle(&mut cloud, 0);
+    assert_eq!(later(&mut cloud, &mut exporter, 60, false), 3);
 }
 
 #[test]

@@ -45,6 +45,9 @@ impl<'a> Applying<'a> {
         tell: Tell<'a>,
     ) -> Self {
         let asked = findings.histories.iter().flat_map(|history| &history.asked);
+        // What polls have seen since may have moved on from what a sweep has read of its history.
+        let newer = findings.sweep.as_ref().map(|sweep| &sweep.newer);
+        let is_newest = |identity: &Identity| newer.is_none_or(|newer| !newer.contains(identity));
         Self {
             tell,
             labels,
@@ -55,7 +58,7 @@ impl<'a> Applying<'a> {
             listed: HashSet::new(),
             under_way: HashSet::new(),
             settled_runs: HashSet::new(),
-            histories_read: asked.map(|(identity, _)| *identity).collect(),
+            histories_read: asked.map(|(identity, _)| *identity).filter(is_newest).collect(),
             ended: Vec::new(),
         }
     }

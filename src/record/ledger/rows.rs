@@ -197,6 +197,7 @@ impl Ledger {
         let how = match before.labels == labelled.labels {
             true if own.is_none_or(|time| time == before.time) => return,
             true => Changed::Retimed,
+            false if before.labels.may_stand_for(labelled.labels) => Changed::Unfolded,
             false => Changed::Relabelled,
         };
         let time = own.unwrap_or(before.time);

@@ -24,11 +24,15 @@ impl Ledger {
         };
         let since = *open.missing_since.get_or_insert(at.steady);
         if at.steady.saturating_sub(since) >= LOOKS_APART {
-            // Given up, but not forgotten: were it listed again, it must not count anew.
-            self.change(at, id, |entry| entry.flags.set(Flags::HIDDEN, true));
-            self.open.remove(id);
+            self.give_up(at, id);
             at.tell(&Fact::Lost, &self.identities);
         }
+    }
+
+    /// An open result is followed no more. It is not forgotten: were it listed again, it must not count anew.
+    fn give_up(&mut self, at: &mut Applying<'_>, id: EntryId) {
+        self.change(at, id, |entry| entry.flags.set(Flags::HIDDEN, true));
+        self.open.remove(id);
     }
 
     /// Everything was read, and is taken in.
@@ -61,7 +65,11 @@ impl Ledger {
             .collect();
         for (id, entry) in unlisted {
             if self.open.contains(id) {
-                self.miss(at, id);
+                match at.is_baseline {
+                    // Of another filter: it is listed no more because of that.
+                    true => self.give_up(at, id),
+                    false => self.miss(at, id),
+                }
                 continue;
             }
             if !entry.flags.has(Flags::MISSED) {
