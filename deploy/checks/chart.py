@@ -252,6 +252,23 @@ def ports():
     return f"{len(CI_VALUES) + 1} files of values"
 
 
+@check
+def long_names():
+    """each object has a name of its own, and one that Kubernetes takes, however long the release's is"""
+    everything = {k: {"enabled": True} for k in ("networkPolicy", "serviceMonitor", "prometheusRule", "grafanaDashboards")}
+    everything |= {"replicaCount": 2, "state": {"postgres": {"existingSecret": "s"}}}
+    shards = {"shards": [{"name": n, "accounts": [{"name": n}]} for n in ("a-shard-of-20-letter", "a-shard-of-20-others")]}
+    for length in (47, 53, 62, 63):
+        for values in (everything, everything | shards):
+            documents = rendered({**values, "fullnameOverride": "n" * length})
+            names = [(d["kind"], d["metadata"]["name"]) for d in documents]
+            assert len(set(names)) == len(names), f"{length}: {names}"
+            # A Service's is part of a name in DNS.
+            limits = [(name, 63 if kind in ("Service", "Pod") else 253) for kind, name in names]
+            wrong = [n for n, most in limits if len(n) > most or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", n)]
+            assert not wrong, f"{length}: {wrong}"
+
+
 def network_policy_of(account, **values):
     config = {"accounts": [{"name": "a", **account}]}
     documents = rendered({"config": config, "networkPolicy": {"enabled": True, **values.pop("policy", {})}, **values})
