@@ -255,9 +255,13 @@ def ports():
 @check
 def long_names():
     """each object has a name of its own, and one that Kubernetes takes, however long the release's is"""
-    everything = {k: {"enabled": True} for k in ("networkPolicy", "serviceMonitor", "prometheusRule", "grafanaDashboards")}
+    everything = {
+        k: {"enabled": True} for k in ("networkPolicy", "serviceMonitor", "prometheusRule", "grafanaDashboards")
+    }
     everything |= {"replicaCount": 2, "state": {"postgres": {"existingSecret": "s"}}}
-    shards = {"shards": [{"name": n, "accounts": [{"name": n}]} for n in ("a-shard-of-20-letter", "a-shard-of-20-others")]}
+    shards = {
+        "shards": [{"name": n, "accounts": [{"name": n}]} for n in ("a-shard-of-20-letter", "a-shard-of-20-others")]
+    }
     for length in (47, 53, 62, 63):
         for values in (everything, everything | shards):
             documents = rendered({**values, "fullnameOverride": "n" * length})
