@@ -28,7 +28,8 @@ pub struct Cli {
     #[arg(long = "config.check")]
     pub config_check: bool,
 
-    /// Try the credentials and permissions of every account, say what is missing, and exit with 0 or 1
+    /// Try the credentials of every account and what its polls need of permissions, say what is missing, and exit with 0 or
+    /// 1. Queues of events are not tried: whoever receives takes a message
     #[arg(long = "config.check-credentials")]
     pub config_check_credentials: bool,
 
@@ -172,14 +173,18 @@ fn step(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The path of the metrics must not hide what others rely on: health checks and the API.
+/// The path of the metrics must not hide what others rely on: health checks, the API, and what alerts link to.
 fn telemetry_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err(String::from("the path must begin with /"));
     }
-    if text.starts_with("/-/") || text.starts_with("/api/") {
+    if ["/-/", "/api/", "/runbooks/"]
+        .iter()
+        .any(|taken| text.starts_with(taken))
+        || text == "/failures"
+    {
         return Err(String::from(
-            "/-/… and /api/… are taken by the health checks and the API",
+            "/-/…, /api/…, /runbooks/… and /failures are taken by the health checks, the API and the pages that alerts link to",
         ));
     }
     if !text
@@ -333,6 +338,11 @@ mod tests {
             (&["--web.telemetry-path=metrics"], "must begin with /"),
             (&["--web.telemetry-path=/-/ready"], "are taken by"),
             (&["--web.telemetry-path=/api/v1/status"], "are taken by"),
+            (&["--web.telemetry-path=/failures"], "are taken by"),
+            (
+                &["--web.telemetry-path=/runbooks/CloudAssistantNoLeader.md"],
+                "are taken by",
+            ),
             (&["--web.telemetry-path=/a?b"], "without ?"),
             (&["--backfill.label=job=a"], "--backfill"),
             (&["--backfill=a", "--backfill.step=5m"], "from 1s to 4m"),
@@ -363,5 +373,6 @@ mod tests {
         ] {
             assert!(help.contains(flag), "{flag} is not in {help}");
         }
+        assert!(!help.contains("msg="), "no line has that: {help}");
     }
 }

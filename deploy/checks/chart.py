@@ -33,6 +33,7 @@ WRONG_VALUES = {
     "a URL among the values": {"state": {"postgres": {"url": "postgres://user:password@host/database"}}},
     "a wrong type": {"containerPort": "http"},
     "a bad ARN": {"rrsa": {"enabled": True, "roleArn": "my-role"}},
+    "a part of the endpoint that is a value of its own": {"serviceMonitor": {"endpoint": {"interval": "1m"}}},
     "an account in two shards": {"shards": [{"name": n, "accounts": [{"name": "a"}]} for n in ("x", "y")]},
     "two shards of one name": {"shards": [{"name": "x", "accounts": [{"name": n}]} for n in ("a", "b")]},
     "a shard without accounts": {"shards": [{"name": "x", "accounts": []}]},
@@ -208,6 +209,68 @@ def shards():
     assert any("shard" in str(r.get("sourceLabels")) and r["targetLabel"] == "instance" for r in relabelings)
     assert len(configs) == len(of["Deployment"]) == len(of["PersistentVolumeClaim"]) == len(values["shards"])
     return f"{len(configs)} shards"
+
+
+@check
+def tls_and_users():
+    """Prometheus and `helm test` are told of the TLS and the users that the web configuration has"""
+    values = CI_VALUES["everything-values.yaml"]
+    documents = rendered(values)
+    (monitor,) = (d["spec"] for d in documents if d["kind"] == "ServiceMonitor")
+    endpoint, wanted = monitor["endpoints"][0], values["serviceMonitor"]["endpoint"]
+    assert wanted["scheme"] == "https" and {name: endpoint.get(name) for name in wanted} == wanted, endpoint
+    (test,) = (d["spec"] for d in documents if d["kind"] == "Pod")
+    (container,) = test["containers"]
+    assert container["args"][0] == "--healthcheck" and container["args"][2:] == values["extraArgs"], container
+    assert container["volumeMounts"] == values["extraVolumeMounts"] and test["volumes"] == values["extraVolumes"]
+    address = container["args"][1]
+    assert address == f"--web.listen-address=release-cloud-assistant-exporter:{values['service']['port']}", address
+    # Values are merged: a probe without a request has to leave the chart's out.
+    probe = {"httpGet": None, "tcpSocket": {"port": "http"}}
+    (deployment,) = (d for d in rendered({"livenessProbe": probe}) if d["kind"] == "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert [name for name in ("httpGet", "tcpSocket") if name in container["livenessProbe"]] == ["tcpSocket"]
+
+
+@check
+def ports():
+    """probes, the Service, the policy and the ServiceMonitor name a port that is there, whatever portName says"""
+    own = {"portName": "metrics", "networkPolicy": {"enabled": True}, "serviceMonitor": {"enabled": True}}
+    for name, values in {"portName alone": own, **CI_VALUES}.items():
+        documents = rendered(values)
+        of = {kind: [d["spec"] for d in documents if d["kind"] == kind] for kind in ("Deployment", "Service")}
+        (service,) = (spec["ports"][0] for spec in of["Service"])
+        wanted = {service["targetPort"]}
+        for policy in (d["spec"] for d in documents if d["kind"] == "NetworkPolicy"):
+            wanted |= {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+        for deployment in of["Deployment"]:
+            (container,) = deployment["template"]["spec"]["containers"]
+            probes = [container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")]
+            assert wanted | set(probes) == {port["name"] for port in container["ports"]}, f"{name}: {wanted} {probes}"
+        for monitor in (d["spec"] for d in documents if d["kind"] == "ServiceMonitor"):
+            assert monitor["endpoints"][0]["port"] == service["name"] == values.get("portName", "http"), name
+    return f"{len(CI_VALUES) + 1} files of values"
+
+
+@check
+def long_names():
+    """each object has a name of its own, and one that Kubernetes takes, however long the release's is"""
+    everything = {
+        k: {"enabled": True} for k in ("networkPolicy", "serviceMonitor", "prometheusRule", "grafanaDashboards")
+    }
+    everything |= {"replicaCount": 2, "state": {"postgres": {"existingSecret": "s"}}}
+    shards = {
+        "shards": [{"name": n, "accounts": [{"name": n}]} for n in ("a-shard-of-20-letter", "a-shard-of-20-others")]
+    }
+    for length in (47, 53, 62, 63):
+        for values in (everything, everything | shards):
+            documents = rendered({**values, "fullnameOverride": "n" * length})
+            names = [(d["kind"], d["metadata"]["name"]) for d in documents]
+            assert len(set(names)) == len(names), f"{length}: {names}"
+            # A Service's is part of a name in DNS.
+            limits = [(name, 63 if kind in ("Service", "Pod") else 253) for kind, name in names]
+            wrong = [n for n, most in limits if len(n) > most or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", n)]
+            assert not wrong, f"{length}: {wrong}"
 
 
 def network_policy_of(account, **values):

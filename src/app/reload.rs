@@ -122,8 +122,18 @@ struct Changes(Vec<String>);
 
 impl Changes {
     fn between(before: &Config, after: &Config) -> Self {
+        // Taken apart, so that no section can be forgotten.
+        let Config {
+            accounts,
+            poll,
+            rate_limit,
+            state: _, // It cannot change.
+            log,
+            metrics,
+            events,
+        } = before;
         let mut changes = Vec::new();
-        for account in &before.accounts {
+        for account in accounts {
             let name = &account.name;
             match after.accounts.iter().find(|other| other.name == *name) {
                 None => changes.push(format!("account {name} removed")),
@@ -131,14 +141,15 @@ impl Changes {
                 Some(_) => {}
             }
         }
-        let is_new = |name: &str| before.accounts.iter().all(|other| other.name != name);
+        let is_new = |name: &str| accounts.iter().all(|other| other.name != name);
         let new = after.accounts.iter().filter(|account| is_new(&account.name));
         changes.extend(new.map(|account| format!("account {} added", account.name)));
         let sections = [
-            ("poll", before.poll != after.poll),
-            ("rate_limit", before.rate_limit != after.rate_limit),
-            ("log", before.log != after.log),
-            ("metrics", before.metrics != after.metrics),
+            ("poll", *poll != after.poll),
+            ("rate_limit", *rate_limit != after.rate_limit),
+            ("log", *log != after.log),
+            ("metrics", *metrics != after.metrics),
+            ("events", *events != after.events),
         ];
         let changed = sections.into_iter().filter(|(_, has_changed)| *has_changed);
         changes.extend(changed.map(|(name, _)| format!("{name} changed")));
@@ -200,5 +211,32 @@ impl Inner {
                 .unwrap_or_default();
             self.success_timestamp.set(now.as_secs_f64());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Account;
+
+    #[test]
+    fn every_section_that_has_changed_is_named() {
+        let before = Config::default();
+        assert_eq!(Changes::between(&before, &before).to_string(), "none");
+        let mut after = before.clone();
+        after.accounts = vec![Account {
+            name: "other".to_owned(),
+            ..Account::default()
+        }];
+        after.poll.interval *= 2;
+        after.rate_limit.burst += 1;
+        after.log.level = Level::Debug;
+        after.metrics.max_commands += 1;
+        after.events.http = true;
+        assert_eq!(
+            Changes::between(&before, &after).to_string(),
+            "account default removed, account other added, poll changed, rate_limit changed, log changed, \
+             metrics changed, events changed"
+        );
     }
 }

@@ -47,7 +47,7 @@ pub enum Level {
 /// How a log message is written. The names are those of the flag as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
-    /// `ts=… level=info msg="…"`, as the official exporters write.
+    /// `ts=… level=… message=…`, as logfmt.
     #[default]
     Logfmt,
     /// One JSON object a line.

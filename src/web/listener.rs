@@ -52,10 +52,8 @@ impl fmt::Display for Address {
 /// # Errors
 /// Why it would be refused at the start.
 pub fn check_address(address: &str) -> Result<(), WebError> {
-    if let Some(path) = address.strip_prefix("unix:") {
-        let directory = Path::new(path)
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(path) = unix_path(address)? {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or_else(|| Path::new(".")).metadata();
         return match directory.map(|found| found.is_dir()) {
             Ok(true) => Ok(()),
@@ -97,8 +95,8 @@ impl Bound {
     /// `:10069` means every IPv4 and IPv6 address, by one socket; `[::]:10069` too, as in Go. A path after `unix:`
     /// is a unix socket.
     pub(super) fn bind(address: &str) -> Result<Self, WebError> {
-        if let Some(path) = address.strip_prefix("unix:") {
-            return Self::bind_unix(Path::new(path)).map_err(|error| cannot_bind(address, error));
+        if let Some(path) = unix_path(address)? {
+            return Self::bind_unix(path).map_err(|error| cannot_bind(address, error));
         }
         let candidates = resolve(address).map_err(|reason| WebError::Address {
             address: address.to_owned(),
@@ -207,9 +205,22 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
+const EXPECTED: &str = "expected host:port, :port, [IPv6 address]:port or unix:/path";
+
+/// The path of a unix socket; none where the address is of another kind.
+fn unix_path(address: &str) -> Result<Option<&Path>, WebError> {
+    match address.strip_prefix("unix:") {
+        // The system would make a socket without a name, to which no way leads.
+        Some("") => Err(WebError::Address {
+            address: address.to_owned(),
+            reason: format!("unix: needs a path; {EXPECTED}"),
+        }),
+        path => Ok(path.map(Path::new)),
+    }
+}
+
 /// What `host:port` may mean, in the order to try.
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, String> {
-    const EXPECTED: &str = "expected host:port, :port, [IPv6 address]:port or unix:/path";
     if address.starts_with("vsock:") {
         return Err(format!("vsock is not supported; {EXPECTED}"));
     }

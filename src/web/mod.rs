@@ -9,8 +9,8 @@
 //! - `connection`: HTTP/1 or HTTP/2 with the deadlines of `progress`, seen through `watched`;
 //! - `site`: the order of work around each answer: `config` (read again when `files` sees a change), a
 //!   token bucket, `auth`;
-//! - `routes`: paths, methods, `--web.max-requests`; `upload`: the bodies of the few requests that have one; `body`:
-//!   answers that share their bytes.
+//! - `routes`: paths, methods, `--web.max-requests`; `upload`: the bodies of the few requests that have one; `unread`:
+//!   those that nobody reads; `body`: answers that share their bytes.
 //!
 //! Absent on purpose: the pages themselves, reload of the main configuration, compression (the pages are made
 //! compressed).
@@ -37,6 +37,7 @@ mod site;
 mod body;
 mod error;
 mod routes;
+mod unread;
 mod upload;
 
 pub mod notify;

@@ -5,12 +5,12 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
-use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use super::unread::Unread;
 use super::upload::Room;
 use super::{Body, Upload};
 
@@ -138,7 +138,7 @@ impl Routes {
     }
 
     /// The answer to one request; `body` is there where `takes_body` says that it is wanted.
-    pub async fn answer(&self, mut parts: Parts, body: Option<Incoming>) -> Response<Body> {
+    pub async fn answer(&self, mut parts: Parts, body: Option<Unread>) -> Response<Body> {
         let Some(route) = self.by_path.get(parts.uri.path()) else {
             return plain(StatusCode::NOT_FOUND);
         };

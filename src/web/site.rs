@@ -1,28 +1,26 @@
 //! The work around every answer, in the order of the exporter-toolkit.
 
-use std::time::Duration;
-
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::auth::Auth;
 use super::config::Settings;
 use super::files::Live;
 use super::routes::plain;
+use super::unread::{Unread, drain};
 use super::{Body, Routes};
 use crate::token_bucket::TokenBucket;
 
 /// The body of a request that needs none is thrown away, up to here.
 const REQUEST_BODY_BYTES: usize = 64 * 1024;
-/// How long its bytes are waited for.
-const REQUEST_BODY_TIME: Duration = Duration::from_secs(5);
+/// So is what is left of one that a handler, or the web configuration, has refused. It may be longer than handlers read.
+const REFUSED_BODY_BYTES: usize = 1024 * 1024;
 
 /// Everything that is needed to answer a request.
 #[derive(Debug)]
@@ -44,10 +42,11 @@ impl Site {
         // connection can be trusted to be a request of its own.
         let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
         let is_http1 = parts.version < Version::HTTP_2;
-        // Of those that the web configuration refuses nothing is read: hyper then closes the connection by itself.
+        // Who asks whether to send a body sends none when it is refused; reading it would ask for it.
+        let waits = parts.headers.contains_key(EXPECT);
         let (body, drained) = match self.routes.takes_body(&parts) {
-            true => (Some(body), Ok(())),
-            false => (None, drain(body).await),
+            true => (Some(Unread::new(body)), Ok(())),
+            false => (None, drain(body, REQUEST_BODY_BYTES).await),
         };
         let has_host = parts.version != Version::HTTP_11 || parts.headers.get_all(HOST).iter().count() == 1;
         // RFC 9112 section 3.2.
@@ -57,9 +56,14 @@ impl Site {
             Err(StatusCode::BAD_REQUEST)
         };
         let mut answer = match sound {
-            Ok(()) => self.admit(parts, body).await,
+            Ok(()) => self.admit(parts, body.clone()).await,
             Err(status) => plain(status),
         };
+        if let Some(unread) = body
+            && !waits
+        {
+            unread.drain(REFUSED_BODY_BYTES).await;
+        }
         if is_http1 && (is_chunked || sound.is_err()) {
             answer
                 .headers_mut()
@@ -70,7 +74,7 @@ impl Site {
 
     /// The order of the exporter-toolkit, on which hangs which answers carry the configured headers: those of
     /// handlers and 401, not 500 and 429.
-    async fn admit(&self, parts: Parts, body: Option<Incoming>) -> Response<Body> {
+    async fn admit(&self, parts: Parts, body: Option<Unread>) -> Response<Body> {
         let settings = match &self.settings {
             None => None,
             Some(live) => match live.get().await {
@@ -105,27 +109,6 @@ impl Site {
         }
         answer
     }
-}
-
-/// Reads a request's body to its end and keeps nothing; the error is the status to refuse it with.
-async fn drain(mut body: Incoming) -> Result<(), StatusCode> {
-    if body.is_end_stream() {
-        return Ok(());
-    }
-    let to_the_end = async {
-        let mut bytes = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
-            bytes += frame.data_ref().map_or(0, |data| data.len());
-            if bytes > REQUEST_BODY_BYTES {
-                return Err(StatusCode::PAYLOAD_TOO_LARGE);
-            }
-        }
-        Ok(())
-    };
-    timeout(REQUEST_BODY_TIME, to_the_end)
-        .await
-        .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
 /// The answer to HEAD: what GET would get, with the length of its body in its place.

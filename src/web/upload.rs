@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+use super::unread::Unread;
 
 /// How long its bytes are waited for.
 const TIME: Duration = Duration::from_secs(5);
@@ -18,7 +20,7 @@ const ALL_BYTES: usize = 16 << 20;
 /// A body that nothing has been read of yet: whoever may not send it is refused before.
 #[derive(Debug)]
 pub struct Upload {
-    body: Incoming,
+    body: Unread,
     room: Room,
 }
 
@@ -33,7 +35,7 @@ impl Default for Room {
 }
 
 impl Upload {
-    pub(super) fn new(body: Incoming, room: &Room) -> Self {
+    pub(super) fn new(body: Unread, room: &Room) -> Self {
         Self {
             body,
             room: room.clone(),
@@ -46,8 +48,10 @@ impl Upload {
     /// The status to refuse the request with: it is longer than `most` bytes, comes too slowly, breaks off, or so much
     /// is being read already that there is no room for it.
     pub async fn whole(self, most: usize) -> Result<Bytes, StatusCode> {
-        let Self { mut body, room } = self;
+        let Self { body: unread, room } = self;
+        let mut body = unread.take().ok_or(StatusCode::BAD_REQUEST)?;
         if body.size_hint().lower() > most as u64 {
+            unread.put_back(body);
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let read = async {
@@ -72,8 +76,15 @@ impl Upload {
             }
             Ok(bytes.freeze())
         };
-        timeout(TIME, read)
-            .await
-            .unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+        match timeout(TIME, read).await {
+            // Who has been too slow is not waited for again.
+            Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+            Ok(read) => {
+                if read.is_err() {
+                    unread.put_back(body);
+                }
+                read
+            }
+        }
     }
 }

@@ -215,6 +215,38 @@ fn what_contributing_leads_to_is_there() {
     assert!(gone.is_empty(), "{gone:?}");
 }
 
+#[test]
+fn everybody_calls_the_job_by_the_name_that_the_rules_ask_for() {
+    let mut files = pages();
+    for more in ["deploy/docker", "deploy/helm/cloud-assistant-exporter/templates"] {
+        let entries = fs::read_dir(root().join(more)).unwrap();
+        files.extend(
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_file()),
+        );
+    }
+    let mut found = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for sign in ["job=", "job_name: ", "targetLabel: job, replacement: "] {
+            for rest in text.split(sign).skip(1) {
+                let name = rest.trim_start_matches(['\\', '"']);
+                let name = name
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                    .next();
+                // A variable, a pattern or an ellipsis is no name.
+                let Some(name) = name.filter(|name| !name.is_empty()) else {
+                    continue;
+                };
+                assert_eq!(name, "cloud-assistant-exporter", "{}: {sign}", path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
 /// README.md, the pages of docs/, and everything of deploy/ that asks for metrics.
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md")];

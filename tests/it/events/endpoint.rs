@@ -1,6 +1,8 @@
 //! `POST /api/v1/events`.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use simulator::{Emission, Fault, FaultKind, Outcome};
@@ -92,11 +94,7 @@ fn what_comes_to_what() {
     );
     let longest = format!("{completed}{}", " ".repeat((256 << 10) - completed.len()));
     assert_eq!(stage.post("", "", &longest).status, 200);
-    let head = format!("Content-Length: {}\r\n", (256 << 10) + 1);
-    assert_eq!(
-        stage.exporter.request("POST", "/api/v1/events", &head).status,
-        413
-    );
+    assert_eq!(stage.post("", "", &format!("{longest} ")).status, 413);
     assert_eq!(stage.exporter.get("/api/v1/events").status, 405);
     let scrape = stage.exporter.scrape_until("all of them", |scrape| {
         outcomes(scrape, "http").get("hint") == Some(&6)
@@ -163,6 +161,54 @@ fn it_is_off_unless_it_is_asked_for_and_a_token_keeps_strangers_out() {
         "of strangers nothing is counted"
     );
     assert!(!stage.exporter.log().contains("-token"));
+}
+
+/// All that one connection gets for this and a question whether it works, which ends it.
+fn answers(stage: &Stage, request: &str) -> String {
+    let mut stream = TcpStream::connect(stage.exporter.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let last = "GET /-/healthy HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\n\r\n";
+    // A connection that is closed before all has been read may be reset.
+    let _ = stream.write_all(format!("{request}{last}").as_bytes());
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn a_body_that_is_refused_is_taken_first_so_that_the_answer_arrives() {
+    let stage = Stage::new(&[REGION], "", "");
+    let token = stage.directory.path().join("token");
+    fs::write(&token, "token").unwrap();
+    let more = format!("events: {{http: true, token_file: {}}}", token.display());
+    let config = super::config(&stage.simulator, &stage.directory, &[REGION], "", &more);
+    fs::write(config_path(stage.directory.path()), config).unwrap();
+    assert_eq!(stage.exporter.request("POST", "/-/reload", "").status, 200);
+    let post = |headers: &str, length: usize, sent: usize| {
+        let head = format!(
+            "POST /api/v1/events HTTP/1.1\r\nHost: exporter\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        answers(&stage, &(head + &"x".repeat(sent)))
+    };
+    let known = "Authorization: Bearer token\r\n";
+    for (headers, length, status) in [
+        ("", 200_000, "401"),
+        ("", 1_000_000, "401"),
+        (known, 300_000, "413"),
+    ] {
+        let answers = post(headers, length, length);
+        assert_eq!(answers.get(9..12), Some(status), "{length}: {answers}");
+        assert!(
+            answers.ends_with("Healthy.\n"),
+            "{length}: it has been read to its end: {answers}"
+        );
+    }
+    // Where it would never end, or has not been sent yet, nobody waits for it.
+    let since = Instant::now();
+    assert_eq!(post(known, 10_000_000, 0).matches("HTTP/1.1").count(), 1);
+    let asks_first = post("Expect: 100-continue\r\n", 1_000, 0);
+    assert_eq!(asks_first.get(9..12), Some("401"), "{asks_first}");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn the_check_refuses_the_addresses_that_the_start_refuses() {
             Some("no interface of this machine has that address"),
         ),
         ("unix:/no/such/directory/socket", Some("cannot listen on unix:")),
+        ("unix:", Some("unix: needs a path")),
         (taken.as_str(), None),
         (":0", None),
         ("", None),

@@ -169,6 +169,7 @@ fn addresses_that_cannot_be_used_are_named() {
         ("vsock://:9100", "vsock is not supported"),
         ("192.0.2.1:0", "no interface of this machine"),
         ("unix:/nonexistent/web.sock", "No such file"),
+        ("unix:", "needs a path"),
     ];
     assert!(Server::bind(&Options::default()).is_err(), "no address at all");
     for (address, part) in cases {
