@@ -78,6 +78,8 @@ pub struct Poller<C, R> {
     sweeps: Sweeps,
     /// Baselines in a row that have lost the rest of their list.
     lists_cut_off: u32,
+    /// Whether the last poll was out of time while it read the list.
+    is_behind: bool,
     first_poll: Instant,
     inbox: Inbox,
 }
@@ -103,6 +105,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             cursor: HistoryCursor::default(),
             invocations: AskingInvocations::default(),
             lists_cut_off: 0,
+            is_behind: false,
             first_poll: start.first_poll,
             inbox: start.inbox,
         }

@@ -81,14 +81,16 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// Asks until the poll is complete.
     async fn find(&mut self, record: &Record, started: Instant) -> Result<Findings, CallError> {
         let is_baseline = record.needs_baseline();
+        // What is new takes longer to read than a poll has time, and would at the next one: a sweep may take longer.
+        let is_sweep = is_baseline || self.is_behind;
         let (began, budget) = (self.clock.now(), self.plan.history_budget);
-        let scan = match is_baseline {
+        let scan = match is_sweep {
             true => Scan::sweep(began, budget),
             false => Scan::poll(began, budget),
         };
         let paused = self.cloud.paused_for(Action::DescribeInvocations);
         let mut scan = self.invocations.prepare(scan, paused, self.plan.settings.pauses);
-        let deadline = (!is_baseline).then(|| started + self.plan.timeout);
+        let deadline = (!is_sweep).then(|| started + self.plan.timeout);
         let asking_since = Instant::now();
         let mut invocations_until = None;
         while let Some(request) = scan.next_request(&self.cursor) {
@@ -103,14 +105,18 @@ impl<C: Cloud, R: Records> Poller<C, R> {
                 scan.end_list(record, &mut self.cursor);
                 continue;
             }
+            if reply.is_err() && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                self.is_behind = scan.is_amid_list();
+            }
             take(&mut scan, record, &mut self.cursor, (&request, reply), self.clock)?;
             if asking_since.elapsed() >= self.plan.for_histories() {
                 scan.enough_histories(record);
             }
-            if is_baseline {
-                self.showing.progress(scan.rows(), record, true);
+            if is_sweep {
+                self.showing.progress(scan.rows(), record, is_baseline);
             }
         }
+        self.is_behind = false;
         self.invocations.note(&scan, self.plan.settings.pauses);
         Ok(scan.findings())
     }

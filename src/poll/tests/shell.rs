@@ -126,6 +126,28 @@ fn amid_list(request: &Request) -> Option<CallError> {
     is_amid.then(|| CallError::new(Reason::Rejected, "the NextToken has expired"))
 }
 
+/// After days away, say: each poll would begin with the same pages, and none would end.
+#[tokio::test(start_paused = true)]
+async fn what_a_poll_has_no_time_for_the_next_one_reads_to_its_end() {
+    let plan = PollPlan {
+        timeout: Duration::from_secs(60),
+        ..plan()
+    };
+    let stage = Stage::looked(plan).await;
+    stage.api.slow_down(Duration::from_secs(10));
+    stage.api.settle(60, 1);
+    let failed = stage.more(1).await;
+    assert_eq!((counted(&failed), failures(&failed, Reason::Timeout)), (0, 1));
+    let done = stage.more(1).await;
+    assert_eq!((counted(&done), is_up(&done)), (60, true));
+    assert_eq!(done.counts.as_ref().map(|counts| counts.late), Some(0));
+    // From then on it has its time again.
+    stage.api.settle(1, 1);
+    stage.api.slow_down(Duration::from_secs(70));
+    let failed = stage.more(2).await;
+    assert_eq!((counted(&failed), failures(&failed, Reason::Timeout)), (60, 3));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_poll_is_all_or_nothing_and_the_next_comes_at_its_time() {
     let stage = Stage::looked(plan()).await;
