@@ -101,14 +101,16 @@ impl Session {
         })
     }
 
-    /// Sets for how long the server waits for this session.
+    /// Sets for how long the server waits for this session: for each statement, and between two. A whole transaction may take
+    /// as long as it likes (PostgreSQL 17 has a timeout for that).
     pub(super) async fn set_lease(&self) -> Result<(), DatabaseError> {
         let lease = self.length.as_millis();
         let statement = (self.length - Duration::from_secs(1)).as_millis();
         let settings = format!(
             "set idle_session_timeout = {lease}; set idle_in_transaction_session_timeout = {lease}; \
              set statement_timeout = {statement}; set lock_timeout = {}; set tcp_user_timeout = {lease}; \
-             set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3",
+             set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; \
+             select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'",
             LOCK_WITHIN.as_millis()
         );
         self.batch(&settings).await
