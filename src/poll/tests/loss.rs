@@ -1,5 +1,6 @@
 //! A record that is behind what has been shown of it: nothing is shown before all of it was found again.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::disk::Disk;
@@ -18,6 +19,14 @@ async fn found_again(stage: Stage, copy: Disk, plan: PollPlan) -> (Stage, Arc<Sc
     let stage = Stage::begin_after_a_loss(api, copy, plan, FIRST_VIEW, true).await;
     let shown = stage.until("counts", |view| view.counts.is_some()).await;
     (stage, shown)
+}
+
+/// Since when that series has been there, as far as it says.
+fn start(view: &ScopeView, code: u32) -> Option<NonZeroU32> {
+    let counts = view.counts.as_ref().unwrap();
+    let mut totals = counts.totals();
+    let of = totals.find(|shown| *shown.exit_code == *code.to_string());
+    of.unwrap().start
 }
 
 /// What has ended with this code.
@@ -56,4 +65,31 @@ async fn every_history_is_read_first_whatever_a_poll_may_ask_for_and_is_refused(
     let shown: Vec<u64> = (1..=SCHEDULES).map(|code| with_code(&shown, code)).collect();
     let runs = u64::from(RUNS);
     assert_eq!(shown, [runs, runs, 0, 0, 0, 0, runs, runs, runs]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_series_that_was_shown_is_neither_held_at_0_again_nor_begun_later() {
+    const CODE: u32 = 77;
+    let mut plan = plan();
+    Arc::make_mut(&mut plan.settings).new_series_hold = 90;
+    let mut stage = Stage::looked(plan.clone()).await;
+    let before_it = stage.disk.copy();
+    stage.api.settle(9, i64::from(CODE));
+    let held = stage.more(1).await;
+    assert_eq!(with_code(&held, CODE), 0);
+    let while_held = stage.disk.copy();
+    let before = stage.until("its value", |view| with_code(view, CODE) == 9).await;
+    assert!(start(&before, CODE).is_some());
+    for (copy, begun) in [(before_it, None), (while_held, start(&before, CODE))] {
+        let shown;
+        (stage, shown) = found_again(stage, copy, plan.clone()).await;
+        assert_eq!(with_code(&shown, CODE), 9);
+        assert_eq!(counted(&shown), counted(&before));
+        assert_eq!(start(&shown, CODE), begun);
+    }
+    // What is new from now on is.
+    stage.api.settle(1, 78);
+    let held = stage.more(1).await;
+    assert_eq!(with_code(&held, 78), 0);
+    stage.until("its value", |view| with_code(view, 78) == 1).await;
 }
