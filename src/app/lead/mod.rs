@@ -49,8 +49,6 @@ pub(super) struct Replicated {
     /// What it is called where it leads.
     name: String,
     candidate: Candidate,
-    /// Saves that the database has lost, as far as this process has seen it.
-    lost_saves: u64,
 }
 
 /// What a replica has when it begins to lead.
@@ -87,7 +85,6 @@ impl Replicated {
         events.endpoint.configure(&config.events);
         Self {
             candidate: Candidate::new(postgres, board.leadership().clone(), first),
-            lost_saves: 0,
             config,
             shared,
             board,
@@ -208,11 +205,7 @@ impl Replicated {
         } else {
             replica.unlock().await;
         }
-        let revision = revision.load(Ordering::Acquire);
-        self.candidate.succession.saw(revision);
-        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
-            self.candidate.succession.recovered(revision);
-        }
+        self.candidate.succession.saw(revision.load(Ordering::Acquire));
         self.leave();
         notify::status(self.board.leadership().doing()).await;
         Ok(())
@@ -225,15 +218,17 @@ impl Replicated {
         let Term {
             epoch,
             revision,
+            missing_saves,
+            lost_saves,
             lacks_saves,
         } = term;
         succession.began(epoch);
-        let lacking = succession.lacking(revision);
-        if lacking > 0 {
-            self.lost_saves += succession.newly_lost(revision);
+        succession.saw(revision);
+        if missing_saves > 0 {
             tracing::error!(
-                saves = lacking,
-                revision,
+                saves = missing_saves,
+                revision = revision - missing_saves,
+                seen = revision,
                 "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
                  its API lists was read again, so that what was lost is found; use synchronous replication"
             );
@@ -254,7 +249,7 @@ impl Replicated {
             lease: lease.clone(),
             epoch,
             revision: postgres.revision(),
-            lost_saves: self.lost_saves,
+            lost_saves,
         };
         let shared = Shared {
             places: self.shared.places.under(lease),

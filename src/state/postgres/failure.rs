@@ -58,6 +58,11 @@ pub(super) fn of_statement(error: &Error) -> DatabaseError {
             "the user of state.postgres.url lacks a right: {said}; it must be able to make the schema (CREATE on the \
              database), or own it"
         )),
+        // Asking again is no use.
+        Some(&SqlState::UNDEFINED_COLUMN) => DatabaseError::Refused(format!(
+            "the tables in the schema of state.postgres.name are not those that this program makes: {said}; restore them from \
+             a backup, or drop the schema to begin again from nothing: counters then start at 0"
+        )),
         _ => DatabaseError::Failed(said),
     }
 }

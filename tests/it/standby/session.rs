@@ -65,6 +65,27 @@ async fn saves_and_housekeeping_at_once_are_done_in_turn() {
     assert_eq!(saved, (1 + 2 * ROUNDS).to_string());
 }
 
+/// Whoever has seen the number of a save that is lost, and whenever: it is lost once.
+#[tokio::test]
+async fn a_loss_is_counted_once_and_a_further_one_again() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    // What was seen; and what is missing then, was ever lost, and the number that the next save is behind.
+    for (seen, missing, lost, revision) in [
+        (0, 0, 0, 0),
+        (10, 10, 10, 10),
+        (10, 0, 10, 10),
+        (7, 0, 10, 10),
+        (12, 2, 12, 12),
+    ] {
+        let term = replica.begin_term("test", seen).await.unwrap();
+        let is = (term.missing_saves, term.lost_saves, term.revision);
+        assert_eq!(is, (missing, lost, revision), "{seen}");
+        assert_eq!(term.lacks_saves, seen > 0, "until all is found again");
+    }
+}
+
 /// A save that nobody waits for any more is committed with the next one of its scope.
 #[tokio::test(flavor = "multi_thread")]
 async fn saves_of_one_scope_that_are_committed_together_are_done_in_their_order() {
