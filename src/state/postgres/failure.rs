@@ -46,6 +46,10 @@ pub(super) const POOLER: &str = "state.postgres.url leads to a pooler that gives
                                  it the lock by which one replica leads: use the port of the database itself (RDS: not that \
                                  of PgBouncer; PolarDB: the primary endpoint)";
 
+/// What is said where the lock has not kept another replica from leading.
+pub(super) const ANOTHER_LEADS: &str = "another replica leads, although this one has the lock: state.postgres.url must lead to the \
+                                        database itself, not to a pooler";
+
 /// Why a statement was not done, in a session that goes on.
 pub(super) fn of_statement(error: &Error) -> DatabaseError {
     let said = said(error);

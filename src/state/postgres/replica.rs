@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::failure::said;
+use super::failure::{ANOTHER_LEADS, said};
 use super::schema;
 use super::session::Session;
 use crate::config::Postgres;
 use crate::result::Seconds;
+use crate::secret::Secret;
 use crate::state::{DatabaseError, StateError, VERSION};
 
 /// How long the end of a holder that does not move is waited for.
@@ -85,15 +86,31 @@ impl Replica {
         })
     }
 
-    /// The same, and refuses a pooler, which takes a second connection to tell.
+    /// The same, and refuses a pooler, which takes a second connection to tell: not where the URL is `direct`, which leads
+    /// to none. A file may have another one at each connection.
     ///
     /// # Errors
     /// Why it cannot.
-    pub async fn connect_to_database(postgres: &Postgres) -> Result<Self, DatabaseError> {
+    pub async fn connect_to_database(
+        postgres: &Postgres,
+        direct: Option<&Secret>,
+    ) -> Result<Self, DatabaseError> {
         let replica = Self::connect(postgres).await?;
-        let other = Session::connect(postgres).await?;
-        replica.session.refuse_pooler(&other).await?;
+        if direct != Some(replica.url()) {
+            let other = Session::connect(postgres).await?;
+            if other.url != replica.session.url {
+                return Err(DatabaseError::Gone(
+                    "state.postgres.url has changed meanwhile".to_owned(),
+                ));
+            }
+            replica.session.refuse_pooler(&other).await?;
+        }
         Ok(replica)
+    }
+
+    /// Where the session leads.
+    pub fn url(&self) -> &Secret {
+        &self.session.url
     }
 
     /// The session that everything goes through.
@@ -120,6 +137,22 @@ impl Replica {
     /// When there is none.
     pub async fn beat(&self) -> Result<(), DatabaseError> {
         self.session.batch("select 1").await
+    }
+
+    /// Looks whether the term with this number is still the last one, as it is for as long as this replica has the lock. A
+    /// session that is not one's own has it and loses it with others: it is ended.
+    ///
+    /// # Errors
+    /// When the database does not answer, or another term has begun.
+    pub async fn still_leads(&self, epoch: u64) -> Result<(), DatabaseError> {
+        let last = format!("select epoch from {}.leadership", self.schema);
+        let row = self.session.row(&last, &[]).await?;
+        match row.map(|row| self.count(&row, 0)).transpose()? {
+            Some(last) if last != epoch => {
+                Err(DatabaseError::Gone(self.session.end(ANOTHER_LEADS.to_owned())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives the lock back, and keeps the session; whether that could be done.

@@ -40,6 +40,8 @@ const LONGEST_URL_FILE: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Session {
     pub(super) client: Client,
+    /// Where it leads.
+    pub(super) url: Secret,
     length: Duration,
     ending: Arc<Ending>,
     connection: AbortHandle,
@@ -64,7 +66,7 @@ impl Session {
     /// # Errors
     /// When there is no such database, or it does not answer.
     pub(super) async fn connect(postgres: &Postgres) -> Result<Self, DatabaseError> {
-        let (mut database, tls) = prepared(postgres.clone()).await?;
+        let (url, mut database, tls) = prepared(postgres.clone()).await?;
         database
             .application_name("cloud-assistant-exporter")
             .connect_timeout(CONNECT_WITHIN)
@@ -95,6 +97,7 @@ impl Session {
         });
         Ok(Self {
             client,
+            url,
             length: postgres.lease,
             ending,
             connection: connection.abort_handle(),
@@ -249,7 +252,7 @@ impl Drop for EndWhenDropped {
 }
 
 /// What is read from files, off the async threads.
-async fn prepared(postgres: Postgres) -> Result<(tokio_postgres::Config, Tls), DatabaseError> {
+async fn prepared(postgres: Postgres) -> Result<(Secret, tokio_postgres::Config, Tls), DatabaseError> {
     let path = match (&postgres.url, &postgres.ca_file) {
         (Given::File(path), _) => path.clone(),
         (Given::Value(_), path) => path.clone().unwrap_or_default(),
@@ -270,7 +273,7 @@ async fn prepared(postgres: Postgres) -> Result<(tokio_postgres::Config, Tls), D
         if postgres.ca_file.is_some() && database.get_ssl_mode() == SslMode::Prefer {
             database.ssl_mode(SslMode::Require);
         }
-        Ok((database, Tls::new(postgres.ca_file.as_deref())?))
+        Ok((url, database, Tls::new(postgres.ca_file.as_deref())?))
     };
     match regular_file::in_time(&path, read).await {
         Ok(read) => read.map_err(DatabaseError::Refused),
