@@ -93,7 +93,7 @@ async fn lead(url: &str) -> (Arc<Replica>, Store) {
     let State::Postgres(postgres) = config.state else {
         panic!("{:?}", config.state);
     };
-    let replica = Arc::new(Replica::connect_to_database(&postgres).await.unwrap());
+    let replica = Arc::new(Replica::connect_to_database(&postgres, None).await.unwrap());
     // Whoever had it before may still be leaving.
     let deadline = Instant::now() + Duration::from_secs(10);
     while !replica.try_lock().await.unwrap() {

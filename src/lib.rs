@@ -45,7 +45,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `app` | `backfill`, `cli`, `file_lock`, `regular_file`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `lease`, `pages`, `view`, `web` |
+//! | `app` | `backfill`, `cli`, `file_lock`, `regular_file`, `secret`, `telemetry`, `version`, `config`, `clock`, `result`, `scope`, `selection`, `timestamp`, `requests`, `aliyun`, `events`, `poll`, `record`, `state`, `expose`, `lease`, `pages`, `view`, `web` |
 //! | `backfill` | `file_lock`, `fingerprint`, `expose`, `record`, `result`, `scope`, `timestamp` |
 //! | `cli` | `config`, `duration` |
 //! | `telemetry` | `config` |

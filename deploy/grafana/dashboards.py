@@ -1221,7 +1221,7 @@ def exporter():
                             "saves",
                         ),
                         query(
-                            or_zero(f"sum(increase({selector(f'{own}_state_lost_saves_total', scope=TARGET)}[1h]))"),
+                            or_zero(f"sum(increase({selector(f'{own}_lost_saves_total', scope=TARGET)}[1h]))"),
                             "lost",
                         ),
                     ],

@@ -71,6 +71,8 @@ pub struct Record {
     tallies: Tallies,
     labels: Labels,
     head_saves: HeadSaves,
+    /// Whether what is found may have been shown before.
+    lacks_saves: bool,
 }
 
 impl Record {
@@ -83,12 +85,19 @@ impl Record {
             labels: Labels::new(settings.bounds()),
             settings,
             head_saves: HeadSaves::default(),
+            lacks_saves: false,
         }
     }
 
     /// From now on [`Record::apply`] lists these of the results that it counts, one by one.
     pub fn list_counted(&mut self, listed: ListedResults) {
         self.tallies.listed = listed;
+    }
+
+    /// Whether the record is behind what has been shown of it. What [`Record::apply`] takes in may then have been shown
+    /// before, with its value: no series is held at 0, and none says when it began, which may have been before.
+    pub fn lacks_saves(&mut self, lacks_saves: bool) {
+        self.lacks_saves = lacks_saves;
     }
 
     /// How many failures are kept.
@@ -116,13 +125,19 @@ impl Record {
         if now.wall < last {
             tallies.forget_starts_after(now.wall);
         }
-        tallies.begin_at(at_zero(last, findings.began, now));
+        tallies.begin_at(match self.lacks_saves {
+            true => 0,
+            false => at_zero(last, findings.began, now),
+        });
         ledger.apply(&findings, now, labels, &mut |fact, context| {
             tallies.on(fact, context);
         });
         let is_news = self.numbers() != before;
         self.head_saves.recorded(is_news, now.steady);
-        self.release(now.steady);
+        match self.lacks_saves {
+            true => self.tallies.end_holds(),
+            false => _ = self.release(now.steady),
+        }
         self.tallies.take_applied()
     }
 

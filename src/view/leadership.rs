@@ -34,7 +34,7 @@ pub struct Leader {
     pub epoch: u64,
     /// The number of the last save.
     pub revision: Arc<AtomicU64>,
-    /// Saves that the database has lost, as far as this process has seen it.
+    /// Saves that the database has ever lost, as far as anybody has seen it.
     pub lost_saves: u64,
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::succession::{Succession, Tried};
 use crate::config;
 use crate::lease;
+use crate::secret::Secret;
 use crate::state::{DatabaseError, Replica};
 use crate::view::{Leadership, Led, Role, Standby};
 
@@ -34,8 +35,8 @@ pub(super) struct Candidate {
     is_hindered: bool,
     /// Who was last seen to lead.
     led: Option<Led>,
-    /// Whether it is known that no pooler is in between.
-    is_checked: bool,
+    /// The URL of which it is known that no pooler is in between.
+    direct: Option<Secret>,
     /// When it may lead, and what it would lack.
     pub(super) succession: Succession,
 }
@@ -51,7 +52,7 @@ impl Candidate {
             succession.connected(lease::now());
         }
         Self {
-            is_checked: first.is_some(),
+            direct: first.as_ref().map(|first| first.url().clone()),
             succession,
             postgres,
             leadership,
@@ -96,11 +97,8 @@ impl Candidate {
         let replica = match &self.replica {
             Some(replica) => Arc::clone(replica),
             None => {
-                let replica = match self.is_checked {
-                    true => Replica::connect(&self.postgres).await?,
-                    false => Replica::connect_to_database(&self.postgres).await?,
-                };
-                self.is_checked = true;
+                let replica = Replica::connect_to_database(&self.postgres, self.direct.as_ref()).await?;
+                self.direct = Some(replica.url().clone());
                 self.succession.connected(lease::now());
                 Arc::clone(self.replica.insert(Arc::new(replica)))
             }

@@ -49,8 +49,6 @@ pub(super) struct Replicated {
     /// What it is called where it leads.
     name: String,
     candidate: Candidate,
-    /// Saves that the database has lost, as far as this process has seen it.
-    lost_saves: u64,
 }
 
 /// What a replica has when it begins to lead.
@@ -66,7 +64,7 @@ struct Begun {
 /// # Errors
 /// Why this database will not do. One that does not answer yet is waited for.
 pub(super) async fn connect(postgres: &config::Postgres) -> anyhow::Result<Option<Arc<Replica>>> {
-    match Replica::connect_to_database(postgres).await {
+    match Replica::connect_to_database(postgres, None).await {
         Ok(replica) => Ok(Some(Arc::new(replica))),
         Err(DatabaseError::Refused(why)) => Err(anyhow::Error::msg(why)),
         Err(error) => {
@@ -87,7 +85,6 @@ impl Replicated {
         events.endpoint.configure(&config.events);
         Self {
             candidate: Candidate::new(postgres, board.leadership().clone(), first),
-            lost_saves: 0,
             config,
             shared,
             board,
@@ -147,7 +144,7 @@ impl Replicated {
                 replica.unlock().await;
                 return Ok(());
             }
-            () = kept(replica) => Err(StateError::Database {
+            () = kept(replica, None) => Err(StateError::Database {
                 doing: "opened",
                 error: DatabaseError::Gone(session.why()),
             }),
@@ -193,7 +190,7 @@ impl Replicated {
                 self.config = ended?;
                 false
             }
-            () = kept(replica) => true,
+            () = kept(replica, Some(epoch)) => true,
             never = finding_again(&self.board, is_found_again.as_deref()) => match never {},
         };
         // First of all: whatever is rendered is another replica's to show from now on.
@@ -208,11 +205,7 @@ impl Replicated {
         } else {
             replica.unlock().await;
         }
-        let revision = revision.load(Ordering::Acquire);
-        self.candidate.succession.saw(revision);
-        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
-            self.candidate.succession.recovered(revision);
-        }
+        self.candidate.succession.saw(revision.load(Ordering::Acquire));
         self.leave();
         notify::status(self.board.leadership().doing()).await;
         Ok(())
@@ -225,15 +218,17 @@ impl Replicated {
         let Term {
             epoch,
             revision,
+            missing_saves,
+            lost_saves,
             lacks_saves,
         } = term;
         succession.began(epoch);
-        let lacking = succession.lacking(revision);
-        if lacking > 0 {
-            self.lost_saves += succession.newly_lost(revision);
+        succession.saw(revision);
+        if missing_saves > 0 {
             tracing::error!(
-                saves = lacking,
-                revision,
+                saves = missing_saves,
+                revision = revision.saturating_sub(missing_saves),
+                seen = revision,
                 "the database has lost saves that may have been shown: no counts are shown of a region before everything that \
                  its API lists was read again, so that what was lost is found; use synchronous replication"
             );
@@ -254,7 +249,7 @@ impl Replicated {
             lease: lease.clone(),
             epoch,
             revision: postgres.revision(),
-            lost_saves: self.lost_saves,
+            lost_saves,
         };
         let shared = Shared {
             places: self.shared.places.under(lease),
@@ -285,13 +280,13 @@ impl Replicated {
 }
 
 /// Ends when the session of the one that leads is over: it is ended where the database does not answer for as long as
-/// the lease lasts.
-async fn kept(replica: &Replica) {
+/// the lease lasts, and where another one leads than that of this term.
+async fn kept(replica: &Replica, term: Option<u64>) {
     let session = replica.session();
     loop {
         tokio::select! {
             () = session.over() => return,
-            () = beats(replica) => {}
+            () = beats(replica, term) => {}
             () = ended(session.lease()) => {
                 session.end("the database has not answered for as long as a leader may wait".to_owned());
                 return;
@@ -318,8 +313,14 @@ async fn finding_again(board: &Board, is_found_again: Option<&AtomicBool>) -> In
 }
 
 /// Asks for an answer, again and again; ends where there is none.
-async fn beats(replica: &Replica) {
+async fn beats(replica: &Replica, term: Option<u64>) {
     while replica.beat().await.is_ok() {
+        // That the table cannot be read is no reason to end: it may be locked for a while.
+        if let Some(epoch) = term
+            && let Err(error) = replica.still_leads(epoch).await
+        {
+            tracing::debug!(%error, "it cannot be read who leads");
+        }
         sleep(HEARTBEAT).await;
     }
     // What the answer says is for others; an error that leaves the session as it is must not be repeated at once.

@@ -56,8 +56,6 @@ pub(super) struct Succession {
     led_last: Option<u64>,
     /// The highest number of a save that was ever seen: what was shown may be of it.
     highest: u64,
-    /// The highest number for which a loss was counted: what is lost is counted once.
-    counted: u64,
 }
 
 impl Succession {
@@ -68,7 +66,6 @@ impl Succession {
             yields_until: None,
             led_last: None,
             highest: 0,
-            counted: 0,
         }
     }
 
@@ -131,27 +128,8 @@ impl Succession {
         self.highest = self.highest.max(revision);
     }
 
-    /// Everything that was ever shown is in the record again, whose last save has this number.
-    pub(super) fn recovered(&mut self, revision: u64) {
-        self.highest = revision;
-    }
-
     /// The highest number of a save that was ever seen.
     pub(super) fn seen(&self) -> u64 {
         self.highest
-    }
-
-    /// How many of the saves that were seen a record lacks whose last one has this number.
-    pub(super) fn lacking(&self, revision: u64) -> u64 {
-        self.highest.saturating_sub(revision)
-    }
-
-    /// The same, of which nobody has been told yet.
-    pub(super) fn newly_lost(&mut self, revision: u64) -> u64 {
-        let is_known = std::mem::replace(&mut self.counted, self.highest) == self.highest;
-        match is_known {
-            true => 0,
-            false => self.lacking(revision),
-        }
     }
 }

@@ -24,8 +24,8 @@ const REVISION: Family<'_> = Family::gauge(
 );
 
 const LOST: Family<'_> = Family::counter(
-    "cloud_assistant_exporter_state_lost_saves",
-    "Saves that the database has lost after they may have been shown. Shown by the leader.",
+    "cloud_assistant_exporter_lost_saves",
+    "Saves that the database has lost after they may have been shown, by the database. Shown by the leader.",
 );
 
 /// Everything else that a replica shows which does not lead: what is registered under these names, and what is of the
@@ -51,10 +51,10 @@ pub(in crate::expose) fn of_replica(replica: &Replica, to: &mut dyn Sink) {
             lost_saves,
         } => {
             one(&LEADER, 1u64.into());
-            // It is older than this process: nobody knows when it was 0.
+            // Both are older than this process: nobody knows when they were 0.
             one(&CHANGES, Value::counted(*epoch, Start::Unknown));
             one(&REVISION, (*revision).into());
-            one(&LOST, Value::OfProcess(*lost_saves as f64));
+            one(&LOST, Value::counted(*lost_saves, Start::Unknown));
             one(&STATE_UP, 1u64.into());
         }
         Replica::Standby(standby) => {

@@ -39,13 +39,14 @@ fn what_was_rendered_is_shown_while_the_lease_is_held() {
         lease: lease.clone(),
         epoch: 3,
         revision: Arc::new(AtomicU64::new(8)),
-        lost_saves: 0,
+        lost_saves: 5,
     };
     board.leadership().set(Role::Leader(leader));
     assert!(is_led());
     let text = shown(None).unwrap();
     assert!(text.contains("\ncloud_assistant_exporter_leadership_changes_total 3\n"));
     assert!(text.contains("\ncloud_assistant_exporter_state_revision 8\n"));
+    assert!(text.contains("\ncloud_assistant_exporter_lost_saves_total 5\n"));
     lease.end();
     assert!(!is_led(), "although nothing else has been said");
     assert!(shown(Some("gzip")).is_err(), "compressed all the same");

@@ -156,6 +156,7 @@ impl<C: Cloud, R: Records> Poller<C, R> {
         let recorded = Recorded::of(&findings, &record);
         self.sweeps.note_newer(&findings);
         record.list_counted(result_log::listed(self.plan.logged_results));
+        record.lacks_saves(self.sweeps.is_owed());
         let mut applied = record.apply(findings, now);
         record.bound_failures(self.showing.share_of_failures(record.failures()));
         let listed = std::mem::take(&mut applied.listed);

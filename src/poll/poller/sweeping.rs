@@ -22,7 +22,11 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             return;
         }
         let paused = self.cloud.paused_for(Action::DescribeInvocations);
-        let scan = Scan::sweep(self.clock.now(), self.plan.history_budget);
+        let mut scan = Scan::sweep(self.clock.now(), self.plan.history_budget);
+        if self.sweeps.is_owed() {
+            // What it leaves unread would be shown as less than it was.
+            scan = scan.with_every_history();
+        }
         let scan = self.invocations.prepare(scan, paused, self.plan.settings.pauses);
         self.sweeps.begin(scan, &self.cloud);
     }

@@ -11,7 +11,7 @@ use crate::record::{History, Record, Schedule, Sought};
 use crate::result::{Identity, Row};
 
 /// So many histories may be refused in one poll: where one is, others may be, and each costs a request.
-const MAX_REFUSED: usize = 3;
+pub(super) const MAX_REFUSED: usize = 3;
 
 impl Scan {
     /// Begins with the histories, once it is known which rows are schedules.
@@ -85,7 +85,7 @@ impl Scan {
 
     /// The history under way is denied or rejected.
     pub(super) fn history_refused(&mut self, record: &Record, cursor: &mut HistoryCursor) {
-        self.refused_histories += 1;
+        self.refusals_left = self.refusals_left.saturating_sub(1);
         self.next_history(record, cursor, false);
     }
 
@@ -97,7 +97,7 @@ impl Scan {
         let Stage::Histories(queue) = &mut self.stage else {
             return;
         };
-        let may_go_on = self.history_budget > 0 && self.refused_histories < MAX_REFUSED;
+        let may_go_on = self.history_budget > 0 && self.refusals_left > 0;
         if !(may_go_on && cursor.go_on(queue)) {
             self.plan_names(record);
         }

@@ -27,6 +27,7 @@ use crate::record::{Findings, NamesUnavailable, Record, Sweep};
 use crate::result::{Identity, Row, Seconds};
 use cursor::HistoryCursor;
 use follow::OpenInvocation;
+use histories::MAX_REFUSED;
 use history::HistoryRequest;
 use names::Names;
 use pages::Pages;
@@ -38,8 +39,8 @@ pub struct Scan {
     is_sweep: bool,
     /// Requests that histories may still take.
     history_budget: u64,
-    /// Histories that were refused in this scan.
-    refused_histories: usize,
+    /// So many more histories may be refused before no more are asked for.
+    refusals_left: usize,
     /// Whether DescribeInvocations is asked: not while it is paused, and not after it has failed.
     asks_invocations: bool,
     /// Whether it is still to be asked which invocations are schedules, and whether it was at the beginning.
@@ -105,7 +106,7 @@ impl Scan {
         Self {
             is_sweep,
             history_budget,
-            refused_histories: 0,
+            refusals_left: MAX_REFUSED,
             asks_invocations: true,
             asks_schedules: is_sweep,
             was_to_ask_schedules: is_sweep,
@@ -119,6 +120,16 @@ impl Scan {
                 ..Findings::default()
             },
             invocations: Invocations::NotAsked,
+        }
+    }
+
+    /// Which leaves no history to those that come after it, however many there are and however many are refused.
+    #[must_use]
+    pub fn with_every_history(self) -> Self {
+        Self {
+            history_budget: u64::MAX,
+            refusals_left: usize::MAX,
+            ..self
         }
     }
 

@@ -64,6 +64,26 @@ impl Api {
         self.with(|state| state.cloud.end(code));
     }
 
+    /// So many schedules of one instance each are made.
+    pub(super) fn schedule(&self, count: u32) {
+        self.with(|state| (0..count).for_each(|_| state.cloud.run(1, true, true)));
+    }
+
+    /// Each schedule runs so often more. Every invocation ends with a code of its own.
+    pub(super) fn run_schedules(&self, times: u32) {
+        self.with(|state| {
+            let now = state.cloud.now;
+            for instance in &mut state.cloud.instances {
+                let code = i64::from(instance.invoke_id);
+                if let Some(runs) = &mut instance.runs {
+                    let last = runs.last_key_value().map_or(0, |(run, _)| *run);
+                    let new = last + 1..=last + times;
+                    runs.extend(new.map(|run| (run, super::cloud::End { code, at: now })));
+                }
+            }
+        });
+    }
+
     pub(crate) fn fail(&self, fault: impl FnMut(&Request) -> Option<CallError> + Send + 'static) {
         self.with(|state| state.fault = Box::new(fault));
     }

@@ -36,6 +36,13 @@ impl Disk {
         self.with(|state| state.is_full = is_full);
     }
 
+    /// Another disk, on which there is what is saved by now.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::default();
+        copy.with(|state| state.saved = self.with(|from| from.saved.clone()));
+        copy
+    }
+
     pub(crate) fn damage(&self, scopes: &[Scope]) {
         self.with(|state| state.damaged = scopes.to_vec());
     }

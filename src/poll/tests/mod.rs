@@ -9,6 +9,7 @@ pub(super) mod exporter;
 mod hints;
 mod histories;
 mod known;
+mod loss;
 mod many;
 pub(crate) mod property;
 mod shell;

@@ -53,6 +53,17 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn begin(api: Api, disk: Disk, plan: PollPlan, first_view: FirstView) -> Self {
+        Self::begin_after_a_loss(api, disk, plan, first_view, false).await
+    }
+
+    /// `lacks_saves`: the disk is behind what has been shown.
+    pub(super) async fn begin_after_a_loss(
+        api: Api,
+        disk: Disk,
+        plan: PollPlan,
+        first_view: FirstView,
+        lacks_saves: bool,
+    ) -> Self {
         let record = disk.load(&scope(), &plan.settings, 0).await.unwrap();
         let inbox = Inbox::default();
         let start = Start {
@@ -60,7 +71,7 @@ impl Stage {
             work: Work::default(),
             first_poll: Instant::now(),
             inbox: inbox.clone(),
-            lacks_saves: false,
+            lacks_saves,
         };
         let (board, stop) = (Board::new(), CancellationToken::new());
         let ways = (api.clone(), disk.clone(), board.clone());

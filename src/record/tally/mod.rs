@@ -24,7 +24,7 @@ use deliveries::Deliveries;
 use durations::Durations;
 use failures::Failures;
 use failures::shown::ShownFailures;
-use hold::{Beginning, OnBeginning, Start, milliseconds};
+use hold::{Beginning, Hold, OnBeginning, Start, milliseconds};
 use newest::Newest;
 use past::PastResults;
 use timeline::Timeline;
@@ -130,7 +130,7 @@ impl Tallies {
         }
     }
 
-    /// What is told next begins series that were at 0 then, at the latest.
+    /// What is told next begins series that were at 0 then, at the latest; 0 where nobody knows when.
     pub(super) fn begin_at(&mut self, seconds: Seconds) {
         self.start = NonZeroU32::new(seconds);
         if let Some(commands) = &mut self.commands {
@@ -171,6 +171,15 @@ impl Tallies {
             has_passed
         });
         has_released
+    }
+
+    /// Every series shows its value from now on.
+    pub(super) fn end_holds(&mut self) {
+        self.each_beginning(&mut |Beginning { hold, .. }| {
+            let was_on = hold.is_on();
+            *hold = Hold::Over;
+            was_on
+        });
     }
 
     /// A picture shows what is held at 0 from now on. Returns when the first of them will be over.

@@ -13,7 +13,7 @@ const OLDEST: i32 = 140_000;
 const ROUNDS: u32 = 3;
 
 impl Session {
-    /// Refuses what the protocol cannot rest on.
+    /// Refuses what the protocol cannot rest on, and sets what a role, a database or a reload of the server could change.
     pub(super) async fn check(&self) -> Result<(), DatabaseError> {
         let row = self
             .one(
@@ -49,11 +49,16 @@ impl Session {
                  shown: set it to on (alter role … set synchronous_commit = on)"
             ));
         }
-        // Above what is needed is left as it is.
-        if synchronous != "remote_apply" {
-            self.batch("set synchronous_commit = on").await?;
-        }
-        Ok(())
+        // Above what is needed is left as it is. Set all the same, so that no reload of the server reaches this session; and
+        // that a commit may be lost is told by a warning, which a role or a database can have turned off.
+        let synchronous = match synchronous {
+            "remote_apply" => "remote_apply",
+            _ => "on",
+        };
+        self.batch(&format!(
+            "set synchronous_commit = {synchronous}; set client_min_messages = warning"
+        ))
+        .await
     }
 
     /// Refuses a pooler, which gives the same session of the server to several clients in turn: while `other` is within

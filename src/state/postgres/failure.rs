@@ -46,6 +46,10 @@ pub(super) const POOLER: &str = "state.postgres.url leads to a pooler that gives
                                  it the lock by which one replica leads: use the port of the database itself (RDS: not that \
                                  of PgBouncer; PolarDB: the primary endpoint)";
 
+/// What is said where the lock has not kept another replica from leading.
+pub(super) const ANOTHER_LEADS: &str = "another replica leads, although this one has the lock: state.postgres.url must lead to the \
+                                        database itself, not to a pooler";
+
 /// Why a statement was not done, in a session that goes on.
 pub(super) fn of_statement(error: &Error) -> DatabaseError {
     let said = said(error);
@@ -57,6 +61,11 @@ pub(super) fn of_statement(error: &Error) -> DatabaseError {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => DatabaseError::Refused(format!(
             "the user of state.postgres.url lacks a right: {said}; it must be able to make the schema (CREATE on the \
              database), or own it"
+        )),
+        // Asking again is no use.
+        Some(&SqlState::UNDEFINED_COLUMN) => DatabaseError::Refused(format!(
+            "the tables in the schema of state.postgres.name are not those that this program makes: {said}; restore them from \
+             a backup, or drop the schema to begin again from nothing: counters then start at 0"
         )),
         _ => DatabaseError::Failed(said),
     }

@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::failure::said;
+use super::failure::{ANOTHER_LEADS, said};
 use super::schema;
 use super::session::Session;
 use crate::config::Postgres;
 use crate::result::Seconds;
+use crate::secret::Secret;
 use crate::state::{DatabaseError, StateError, VERSION};
 
 /// How long the end of a holder that does not move is waited for.
@@ -53,8 +54,12 @@ struct Holder {
 pub struct Term {
     /// How often a leader was made.
     pub epoch: u64,
-    /// The number of the last save, when it began.
+    /// The number of the last save, when it began: no save that was seen has a higher one.
     pub revision: u64,
+    /// Saves that were seen, and that the database turned out to lack.
+    pub missing_saves: u64,
+    /// Saves that it has ever lost, these included.
+    pub lost_saves: u64,
     /// Whether the record lacks saves that were seen, and not everything was read again since.
     pub lacks_saves: bool,
 }
@@ -81,15 +86,31 @@ impl Replica {
         })
     }
 
-    /// The same, and refuses a pooler, which takes a second connection to tell.
+    /// The same, and refuses a pooler, which takes a second connection to tell: not where the URL is `direct`, which leads
+    /// to none. A file may have another one at each connection.
     ///
     /// # Errors
     /// Why it cannot.
-    pub async fn connect_to_database(postgres: &Postgres) -> Result<Self, DatabaseError> {
+    pub async fn connect_to_database(
+        postgres: &Postgres,
+        direct: Option<&Secret>,
+    ) -> Result<Self, DatabaseError> {
         let replica = Self::connect(postgres).await?;
-        let other = Session::connect(postgres).await?;
-        replica.session.refuse_pooler(&other).await?;
+        if direct != Some(replica.url()) {
+            let other = Session::connect(postgres).await?;
+            if other.url != replica.session.url {
+                return Err(DatabaseError::Gone(
+                    "state.postgres.url has changed meanwhile".to_owned(),
+                ));
+            }
+            replica.session.refuse_pooler(&other).await?;
+        }
         Ok(replica)
+    }
+
+    /// Where the session leads.
+    pub fn url(&self) -> &Secret {
+        &self.session.url
     }
 
     /// The session that everything goes through.
@@ -116,6 +137,22 @@ impl Replica {
     /// When there is none.
     pub async fn beat(&self) -> Result<(), DatabaseError> {
         self.session.batch("select 1").await
+    }
+
+    /// Looks whether the term with this number is still the last one, as it is for as long as this replica has the lock. A
+    /// session that is not one's own has it and loses it with others: it is ended.
+    ///
+    /// # Errors
+    /// When the database does not answer, or another term has begun.
+    pub async fn still_leads(&self, epoch: u64) -> Result<(), DatabaseError> {
+        let last = format!("select epoch from {}.leadership", self.schema);
+        let row = self.session.row(&last, &[]).await?;
+        match row.map(|row| self.count(&row, 0)).transpose()? {
+            Some(last) if last != epoch => {
+                Err(DatabaseError::Gone(self.session.end(ANOTHER_LEADS.to_owned())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives the lock back, and keeps the session; whether that could be done.
@@ -225,8 +262,8 @@ impl Replica {
     }
 
     /// Begins to lead: makes the tables where there are none, and notes who leads, and that the record lacks saves where
-    /// its last one is before `seen`. That is for whoever comes next: once as many saves have been made anew, numbers do
-    /// not tell. It must have the lock.
+    /// its last one is before `seen`. Those are lost, and counted so, once: the next save has a number behind them, so that
+    /// whoever has seen them misses nothing any more, and a further loss is one. It must have the lock.
     ///
     /// # Errors
     /// When the tables are of a later version, or the database does not answer.
@@ -253,32 +290,39 @@ impl Replica {
                 return Err(failed(self.damaged(what)));
             }
         }
-        let begin = format!(
-            "update {}.leadership set epoch = epoch + 1, leader = $1, since = now(), \
-             lacks_saves = lacks_saves or revision < $2 returning epoch, revision, lacks_saves",
-            self.schema
-        );
         // A transaction of its own, whose end is a commit like others.
         self.session.batch("begin").await.map_err(failed)?;
-        let row = match self.session.row(&begin, &[&name, &seen.cast_signed()]).await {
-            Ok(row) => row,
+        match self.noted_term(name, seen).await {
+            Ok(term) => {
+                self.session.commit().await.map_err(failed)?;
+                Ok(term)
+            }
             Err(error) => {
                 let _ = self.session.batch("rollback").await;
-                return Err(failed(error));
+                Err(failed(error))
             }
-        };
-        let Some(row) = row else {
-            return Err(failed(self.damaged("its table leadership is empty".to_owned())));
-        };
-        self.session.commit().await.map_err(failed)?;
-        let term = || {
-            Ok(Term {
-                epoch: self.count(&row, 0)?,
-                revision: self.count(&row, 1)?,
-                lacks_saves: self.column(&row, "leadership", 2)?,
-            })
-        };
-        term().map_err(failed)
+        }
+    }
+
+    async fn noted_term(&self, name: &str, seen: u64) -> Result<Term, DatabaseError> {
+        // The one row beside itself, as it was: what is returned of a row is as it has become.
+        let begin = format!(
+            "update {0}.leadership as led set epoch = led.epoch + 1, leader = $1, since = now(), \
+             revision = greatest(led.revision, $2), lost_saves = led.lost_saves + greatest($2 - led.revision, 0), \
+             lacks_saves = led.lacks_saves or led.revision < $2 from {0}.leadership as before \
+             returning led.epoch, led.revision, led.lost_saves, led.lacks_saves, before.revision",
+            self.schema
+        );
+        let row = self.session.row(&begin, &[&name, &seen.cast_signed()]).await?;
+        let row = row.ok_or_else(|| self.damaged("its table leadership is empty".to_owned()))?;
+        let before = self.count(&row, 4)?;
+        Ok(Term {
+            epoch: self.count(&row, 0)?,
+            revision: self.count(&row, 1)?,
+            missing_saves: seen.saturating_sub(before),
+            lost_saves: self.count(&row, 2)?,
+            lacks_saves: self.column(&row, "leadership", 3)?,
+        })
     }
 
     /// What was read is not what this program writes: asking again is no use.

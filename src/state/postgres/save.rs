@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tokio_postgres::types::ToSql;
 
+use super::failure::ANOTHER_LEADS;
 use super::schema::stored;
 use super::{NUMBERS, Numbered, Postgres, Scopes};
 use crate::result::Seconds;
@@ -109,11 +110,7 @@ impl Postgres {
                 let number = self.replica.column::<i64>(&row, "leadership", 0)?;
                 Ok(number.cast_unsigned())
             }
-            None => {
-                let why = "another replica leads, although this one has the lock: state.postgres.url must lead to the \
-                           database itself, not to a pooler";
-                Err(DatabaseError::Gone(session.end(why.to_owned())))
-            }
+            None => Err(DatabaseError::Gone(session.end(ANOTHER_LEADS.to_owned()))),
         }
     }
 

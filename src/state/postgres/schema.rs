@@ -27,8 +27,8 @@ pub(super) fn create(schema: &str) -> String {
          insert into {schema}.format (version) values ({VERSION});
          create table {schema}.leadership (
            only_row boolean primary key default true check (only_row), epoch bigint not null, revision bigint not null,
-           leader text not null, since timestamptz not null, lacks_saves boolean not null) with (fillfactor = 50);
-         insert into {schema}.leadership values (true, 0, 0, '', now(), false);
+           leader text not null, since timestamptz not null, lost_saves bigint not null, lacks_saves boolean not null) with (fillfactor = 50);
+         insert into {schema}.leadership values (true, 0, 0, '', now(), 0, false);
          create table {schema}.scopes (
            scope int primary key, account text not null, region_id text not null, last_used bigint not null,
            unique (account, region_id));

@@ -40,6 +40,8 @@ const LONGEST_URL_FILE: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Session {
     pub(super) client: Client,
+    /// Where it leads.
+    pub(super) url: Secret,
     length: Duration,
     ending: Arc<Ending>,
     connection: AbortHandle,
@@ -64,7 +66,7 @@ impl Session {
     /// # Errors
     /// When there is no such database, or it does not answer.
     pub(super) async fn connect(postgres: &Postgres) -> Result<Self, DatabaseError> {
-        let (mut database, tls) = prepared(postgres.clone()).await?;
+        let (url, mut database, tls) = prepared(postgres.clone()).await?;
         database
             .application_name("cloud-assistant-exporter")
             .connect_timeout(CONNECT_WITHIN)
@@ -95,20 +97,23 @@ impl Session {
         });
         Ok(Self {
             client,
+            url,
             length: postgres.lease,
             ending,
             connection: connection.abort_handle(),
         })
     }
 
-    /// Sets for how long the server waits for this session.
+    /// Sets for how long the server waits for this session: for each statement, and between two. A whole transaction may take
+    /// as long as it likes (PostgreSQL 17 has a timeout for that).
     pub(super) async fn set_lease(&self) -> Result<(), DatabaseError> {
         let lease = self.length.as_millis();
         let statement = (self.length - Duration::from_secs(1)).as_millis();
         let settings = format!(
             "set idle_session_timeout = {lease}; set idle_in_transaction_session_timeout = {lease}; \
              set statement_timeout = {statement}; set lock_timeout = {}; set tcp_user_timeout = {lease}; \
-             set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3",
+             set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; \
+             select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'",
             LOCK_WITHIN.as_millis()
         );
         self.batch(&settings).await
@@ -247,7 +252,7 @@ impl Drop for EndWhenDropped {
 }
 
 /// What is read from files, off the async threads.
-async fn prepared(postgres: Postgres) -> Result<(tokio_postgres::Config, Tls), DatabaseError> {
+async fn prepared(postgres: Postgres) -> Result<(Secret, tokio_postgres::Config, Tls), DatabaseError> {
     let path = match (&postgres.url, &postgres.ca_file) {
         (Given::File(path), _) => path.clone(),
         (Given::Value(_), path) => path.clone().unwrap_or_default(),
@@ -268,7 +273,7 @@ async fn prepared(postgres: Postgres) -> Result<(tokio_postgres::Config, Tls), D
         if postgres.ca_file.is_some() && database.get_ssl_mode() == SslMode::Prefer {
             database.ssl_mode(SslMode::Require);
         }
-        Ok((database, Tls::new(postgres.ca_file.as_deref())?))
+        Ok((url, database, Tls::new(postgres.ca_file.as_deref())?))
     };
     match regular_file::in_time(&path, read).await {
         Ok(read) => read.map_err(DatabaseError::Refused),

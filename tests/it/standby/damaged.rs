@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloud_assistant_exporter::scope::Scope;
-use cloud_assistant_exporter::state::{Backend, Pairs, Postgres, Replica, Save, StateError};
+use cloud_assistant_exporter::state::{Backend, DatabaseError, Pairs, Postgres, Replica, Save, StateError};
 
 use super::database::Database;
 use super::session::connect;
@@ -146,6 +146,11 @@ async fn columns_of_other_types_are_refused_by_their_names() {
             "table leadership has another leader",
         ),
         (
+            "leadership",
+            "alter lost_saves type int",
+            "table leadership has another lost_saves",
+        ),
+        (
             "format",
             "alter version type numeric",
             "table format has another version",
@@ -156,4 +161,35 @@ async fn columns_of_other_types_are_refused_by_their_names() {
         assert!(refused.contains(said), "{statement}: {refused}");
     }
     use_it(&replica).await.unwrap();
+}
+
+/// As a build from before the first release may have made them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_missing_is_refused_by_its_name() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    for column in [
+        "leadership drop lost_saves",
+        "leadership drop lacks_saves",
+        "record drop value",
+    ] {
+        begin(&replica).await.unwrap();
+        database.ask(&format!("alter table cloud_assistant_exporter.{column}"));
+        let refused = begin(&replica).await.unwrap_err();
+        let is_refused = matches!(
+            &refused,
+            StateError::Database {
+                error: DatabaseError::Refused(_),
+                ..
+            }
+        );
+        let said = refused.to_string();
+        let name = column.rsplit(' ').next().unwrap();
+        assert!(
+            is_refused && said.contains(name) && said.contains("or drop the schema"),
+            "{said}"
+        );
+        database.ask("drop schema cloud_assistant_exporter cascade");
+    }
 }

@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 use super::replication::WAITING;
 
 const RESULTS: &str = "cloud_assistant_results_total";
-const LOST: &str = "cloud_assistant_exporter_state_lost_saves_total";
+const LOST: &str = "cloud_assistant_exporter_lost_saves_total";
 const REVISION: &str = "cloud_assistant_exporter_state_revision";
 
 /// Two replicas on a primary, by a way that can be led elsewhere, and a standby of that primary, which streams.

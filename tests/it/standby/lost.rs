@@ -8,7 +8,7 @@ use crate::cloud::{ACCOUNT, REGION};
 use crate::scrape::Scrape;
 
 const RESULTS: &str = "cloud_assistant_results_total";
-const LOST: &str = "cloud_assistant_exporter_state_lost_saves_total";
+const LOST: &str = "cloud_assistant_exporter_lost_saves_total";
 
 #[test]
 fn what_it_lost_is_found_again_before_anything_is_shown() {
@@ -46,6 +46,53 @@ fn what_it_lost_is_found_again_before_anything_is_shown() {
     });
     println!("lost saves: {without} scrapes without counts, none with lower ones");
     pair.until_one_is_exact();
+}
+
+/// The one that stood by has seen the same numbers.
+#[test]
+fn what_was_found_again_is_missed_by_nobody_else() {
+    let mut pair = Pair::start();
+    pair.database.end("INT");
+    pair.database.keep("before");
+    pair.database.run();
+    let leader = pair.until_one_leads();
+    // More saves than are made anew.
+    for results in 1..=12 {
+        pair.region(|region| region.add_settled(results, Outcome::failed(2)));
+        pair.until_exact(leader);
+    }
+    pair.replica(1 - leader).logged("standing by");
+    let now = pair.database.ask("select clock_timestamp()");
+    // It looks who leads once a second, and then for whoever has the lock.
+    let has_looked = format!(
+        "select count(*) from pg_stat_activity where usename = 'exporter' and query like '%pg_locks%' \
+         and query_start > '{now}'::timestamptz + interval '1 second'"
+    );
+    pair.until("the other one has seen the last save", |pair| {
+        pair.database.ask(&has_looked) == "1"
+    });
+    pair.database.end("QUIT");
+    pair.database.put_back("before");
+    pair.database.run();
+    let (leader, shown) = pair.until_all_is_shown();
+    let lost = shown.value(LOST, &[]);
+    assert!(lost >= 12.0, "{lost}");
+    pair.until("it is noted", |pair| {
+        pair.region(|region| region.add_settled(1, Outcome::failed(2)));
+        pair.database
+            .ask("select lacks_saves from cloud_assistant_exporter.leadership")
+            == "f"
+    });
+    pair.until_exact(leader);
+    pair.kill(leader);
+    let mut shown = None;
+    pair.until("the other leads", |pair| {
+        shown = pair.led(1 - leader);
+        shown.is_some()
+    });
+    let shown = shown.unwrap();
+    assert!(shown.sum(RESULTS, &[]).is_some(), "{}", pair.logs());
+    assert_eq!(shown.value(LOST, &[]), lost);
 }
 
 /// The number of the last save tells no loss once as many saves have been made anew: that it is still to be made good

@@ -134,6 +134,30 @@ fn a_pooler_that_answers_later_is_not_led_through() {
     assert_eq!(exporter.get("/-/leader").status, 503);
 }
 
+/// The file is read at each connection: what is in it by then may be another URL.
+#[test]
+fn a_pooler_that_comes_into_the_file_of_the_url_is_not_led_through() {
+    let database = Database::start();
+    let port = free_port();
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("url");
+    fs::write(&file, database.url()).unwrap();
+    let config = format!(
+        "accounts: [{{name: a, regions: [r], endpoint: 'http://127.0.0.1:1'}}]\nstate: {{postgres: {{url_file: '{}'}}}}\n",
+        file.display()
+    );
+    let exporter = Exporter::start(directory.path(), &config);
+    let leads = || exporter.get("/-/leader").status == 200;
+    wait_until("it leads", leads);
+    let _pooler = PgBouncer::start(&database, "transaction", port);
+    fs::write(&file, database.url_through(port)).unwrap();
+    database.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'exporter'");
+    exporter.logged("leads to a pooler");
+    assert_eq!(exporter.get("/-/ready").status, 503);
+    fs::write(&file, database.url()).unwrap();
+    wait_until("it leads again", leads);
+}
+
 #[test]
 fn a_schema_of_its_own_in_the_database_of_another_will_do() {
     let database = Database::start();

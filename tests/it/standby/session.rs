@@ -8,6 +8,8 @@ use cloud_assistant_exporter::scope::Scope;
 use cloud_assistant_exporter::state::{Backend, Change, Pairs, Postgres, Replica, Save, Store};
 
 use super::database::Database;
+use super::replication::WAITING;
+use crate::exporter::wait_until;
 
 const ROUNDS: u32 = 200;
 
@@ -61,6 +63,27 @@ async fn saves_and_housekeeping_at_once_are_done_in_turn() {
     let saved = database.ask("select revision from cloud_assistant_exporter.leadership");
     assert_eq!(saved, revision.load(Ordering::Acquire).to_string());
     assert_eq!(saved, (1 + 2 * ROUNDS).to_string());
+}
+
+/// Whoever has seen the number of a save that is lost, and whenever: it is lost once.
+#[tokio::test]
+async fn a_loss_is_counted_once_and_a_further_one_again() {
+    let database = Database::start();
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    // What was seen; and what is missing then, was ever lost, and the number that the next save is behind.
+    for (seen, missing, lost, revision) in [
+        (0, 0, 0, 0),
+        (10, 10, 10, 10),
+        (10, 0, 10, 10),
+        (7, 0, 10, 10),
+        (12, 2, 12, 12),
+    ] {
+        let term = replica.begin_term("test", seen).await.unwrap();
+        let is = (term.missing_saves, term.lost_saves, term.revision);
+        assert_eq!(is, (missing, lost, revision), "{seen}");
+        assert_eq!(term.lacks_saves, seen > 0, "until all is found again");
+    }
 }
 
 /// A save that nobody waits for any more is committed with the next one of its scope.
@@ -134,4 +157,36 @@ async fn a_transaction_that_has_failed_is_not_taken_for_a_commit() {
         }
     }
     assert!(refused > 0, "nothing came in between");
+}
+
+/// Whatever a role has set, and whatever a reload of the server sets while a replica leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_waits_for_the_standby_and_a_warning_on_the_way_counts() {
+    let database = Database::start();
+    let set = |setting: &str, value: &str| {
+        database.sql(&format!("alter system set {setting} = '{value}'"));
+        database.sql("select pg_reload_conf()");
+        // A session that begins has what the others were told before.
+        wait_until("it is set", || database.sql(&format!("show {setting}")) == value);
+    };
+    database.sql("alter role exporter set client_min_messages = error");
+    set("synchronous_commit", "remote_apply");
+    let replica = connect(&database).await;
+    assert!(replica.try_lock().await.unwrap());
+    let term = replica.begin_term("test", 0).await.unwrap();
+    let store = Store::new(Postgres::new(Arc::clone(&replica), term).await.unwrap());
+    set("synchronous_commit", "off");
+    set("synchronous_standby_names", "nobody");
+    let cancelled = format!("select count(pg_cancel_backend(pid)) from ({WAITING}) waiting");
+    let cancelling = tokio::task::spawn_blocking(move || {
+        wait_until("a commit waits", || database.ask(&cancelled) == "1");
+        database
+    });
+    let scope = Scope::new("production", "cn-hangzhou");
+    let saving = store.save(&scope, [((0, 0), Some(vec![0]))], 0);
+    let (saved, database) = tokio::join!(saving, cancelling);
+    let _until_it_is_saved = database.unwrap();
+    let said = saved.unwrap_err().to_string();
+    assert!(said.contains("the database warned while it committed"), "{said}");
+    assert!(replica.session().is_over());
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use simulator::Outcome;
+use simulator::{Fault, FaultKind, Outcome};
 
 use super::pair::{CHANGES, LEADER, LEASE, Pair};
 use crate::scrape::Scrape;
@@ -125,6 +125,25 @@ fn whoever_ends_the_session_of_the_leader_costs_no_count() {
             })
         });
     }
+    pair.until_one_is_exact();
+}
+
+/// As behind a pooler, where the lock keeps nobody from leading.
+#[test]
+fn a_leader_beside_which_another_has_begun_to_lead_ends_though_it_has_nothing_to_save() {
+    let mut pair = Pair::start();
+    something_happens(&pair);
+    pair.until_exact(0);
+    let nothing = Fault::forever(FaultKind::documented("InternalError"));
+    pair.simulator.faults().add(nothing);
+    pair.until("there is nothing to save", |pair| {
+        pair.led(0).unwrap().value("cloud_assistant_up", &[]) == 0.0
+    });
+    pair.database
+        .ask("update cloud_assistant_exporter.leadership set epoch = epoch + 1");
+    let ended = pair.replica(0).logged("this replica no longer leads");
+    assert!(ended.contains("another replica leads, although"), "{ended}");
+    pair.simulator.faults().clear();
     pair.until_one_is_exact();
 }
 

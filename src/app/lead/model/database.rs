@@ -24,6 +24,7 @@ pub(super) struct Database(Arc<Mutex<Server>>);
 struct Stored {
     epoch: u64,
     revision: u64,
+    lost_saves: u64,
     lacks_saves: bool,
     pairs: BTreeMap<Scope, Pairs>,
 }
@@ -41,6 +42,8 @@ pub(super) struct Server {
     settings: Arc<Settings>,
     /// What each scope's counters have ever been in a commit.
     committed: BTreeMap<Scope, BTreeSet<u64>>,
+    /// Saves that failovers have lost since whoever began to lead last missed any.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,7 @@ impl Database {
             up_at: Instant::now(),
             settings,
             committed: BTreeMap::new(),
+            lost: 0,
         })))
     }
 
@@ -138,14 +142,34 @@ impl Server {
 
     pub(super) fn begin_term(&mut self, id: u64, seen: u64) -> Term {
         assert_eq!(self.holder, Some(id), "whoever leads has the lock");
-        self.stored.epoch += 1;
-        self.stored.lacks_saves |= self.stored.revision < seen;
-        self.keep();
-        Term {
-            epoch: self.stored.epoch,
-            revision: self.stored.revision,
-            lacks_saves: self.stored.lacks_saves,
+        let stored = &mut self.stored;
+        let missing_saves = seen.saturating_sub(stored.revision);
+        assert!(
+            missing_saves <= self.lost,
+            "{missing_saves} are missed, {} were lost",
+            self.lost
+        );
+        stored.epoch += 1;
+        stored.revision += missing_saves;
+        stored.lost_saves += missing_saves;
+        stored.lacks_saves |= missing_saves > 0;
+        let term = Term {
+            epoch: stored.epoch,
+            revision: stored.revision,
+            missing_saves,
+            lost_saves: stored.lost_saves,
+            lacks_saves: stored.lacks_saves,
+        };
+        if missing_saves > 0 {
+            self.lost = 0;
         }
+        self.keep();
+        term
+    }
+
+    /// Whether anything may be missing of what was shown.
+    pub(super) fn lacks_saves(&self) -> bool {
+        self.stored.lacks_saves
     }
 
     pub(super) fn load(&self, scope: &Scope) -> Record {
@@ -206,6 +230,7 @@ impl Server {
         }
         self.up_at = Instant::now() + away;
         let kept = self.since_term.len().saturating_sub(loses).max(1);
+        self.lost += (self.since_term.len() - kept) as u64;
         self.since_term.truncate(kept);
         if let Some(stored) = self.since_term.last() {
             self.stored = stored.clone();

@@ -73,14 +73,14 @@ fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
     prop::collection::vec((after, event()), 1..30)
 }
 
-fn live(clocks: [f64; 3], events: &[(u64, Event)]) {
+fn live(clocks: [f64; 3], new_series_hold: u32, events: &[(u64, Event)]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut world = World::begin(clocks).await;
+        let mut world = World::begin(clocks, new_series_hold).await;
         for (after, event) in events {
             world.pass(Duration::from_millis(*after)).await;
             world.happens(event);
@@ -95,9 +95,10 @@ proptest! {
     #[test]
     fn whatever_happens_one_shows_what_is_saved_and_no_count_goes_back(
         clocks in prop::array::uniform3(prop::sample::select(vec![-DRIFT, DRIFT])),
+        new_series_hold in prop::sample::select(vec![0, 20]),
         events in events(),
     ) {
-        live(clocks, &events);
+        live(clocks, new_series_hold, &events);
     }
 }
 
@@ -105,7 +106,7 @@ proptest! {
 fn a_leader_whose_clock_is_slow_is_silent_before_another_leads() {
     for phase in 0..8 {
         let cut_off = (1000 + phase * 250, Event::IsCutOff(0));
-        live([DRIFT, -DRIFT, DRIFT], &[cut_off, (35_000, Event::GoesOn(0))]);
+        live([DRIFT, -DRIFT, DRIFT], 0, &[cut_off, (35_000, Event::GoesOn(0))]);
     }
 }
 
@@ -122,6 +123,31 @@ fn what_was_lost_is_known_until_it_is_found_again_whoever_leads() {
             (6000, end),
             (100, Event::Settles(1, 1)),
         ];
-        live([0.0; 3], &events);
+        live([0.0; 3], 0, &events);
     }
+}
+
+/// Whoever has seen the number of a save that was lost misses nothing any more once that was made good.
+#[test]
+fn what_was_lost_is_missed_once_whoever_leads() {
+    let mut events = vec![(100, Event::Settles(0, 1)); 6];
+    events.iter_mut().for_each(|(after, _)| *after = 6000);
+    events.extend([
+        (6000, Event::FailsOver { away: 1000, loses: 6 }),
+        (20_000, Event::Settles(0, 1)),
+        (6000, Event::IsKilled(0)),
+        (100, Event::Settles(1, 1)),
+    ]);
+    live([0.0; 3], 0, &events);
+}
+
+/// What has shown its value is lost, and found again.
+#[test]
+fn a_series_that_was_shown_is_not_held_at_0_again() {
+    let events = [
+        (100, Event::Settles(0, 3)),
+        (28_000, Event::Settles(1, 1)),
+        (6000, Event::FailsOver { away: 1000, loses: 9 }),
+    ];
+    live([0.0; 3], 20, &events);
 }

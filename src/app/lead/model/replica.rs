@@ -181,11 +181,7 @@ impl Life {
         self.board.leadership().set(Role::Standby(Standby::default()));
         stop.cancel();
         while pollers.join_next().await.is_some() {}
-        let revision = revision.load(Ordering::Acquire);
-        self.succession.saw(revision);
-        if is_found_again.is_some_and(|is_found_again| is_found_again.load(Ordering::Acquire)) {
-            self.succession.recovered(revision);
-        }
+        self.succession.saw(revision.load(Ordering::Acquire));
         self.board.clear();
     }
 
@@ -197,6 +193,7 @@ impl Life {
     ) -> Result<Leader, DatabaseError> {
         let term = session.begin_term(self.succession.seen()).await?;
         self.succession.began(term.epoch);
+        self.succession.saw(term.revision);
         for number in 0..SCOPES {
             let record = session.load(&scope(number), &self.plan.settings, 0).await;
             let start = Start {
@@ -218,7 +215,7 @@ impl Life {
             lease: session.lease().clone(),
             epoch: term.epoch,
             revision: session.revision(),
-            lost_saves: 0,
+            lost_saves: term.lost_saves,
         })
     }
 }

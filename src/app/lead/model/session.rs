@@ -160,6 +160,8 @@ impl Session {
         let term = Term {
             epoch: self.0.epoch.load(Ordering::Acquire),
             revision: self.0.revision.load(Ordering::Acquire),
+            missing_saves: 0,
+            lost_saves: 0,
             lacks_saves: !self.0.is_complete.load(Ordering::Acquire),
         };
         let revision = self

@@ -15,6 +15,7 @@ use crate::config::LoggedResults;
 use crate::poll::plan::PollPlan;
 use crate::poll::tests::api::Api;
 use crate::record::Settings;
+use crate::result::Seconds;
 use crate::view::ScopeView;
 
 /// How often it is looked whether all is as promised.
@@ -34,12 +35,17 @@ pub(super) struct World {
     lacks: [Option<u64>; SCOPES],
     /// After a failover that has lost saves nothing else happens before there is another term than this.
     calm_until: Option<u64>,
+    /// Whether the first look at each scope is over.
+    has_looked: bool,
 }
 
 impl World {
     /// One replica leads and has looked at a cloud that has run nothing; the other one stands by.
-    pub(super) async fn begin([of_database, a, b]: [f64; 3]) -> Self {
-        let settings = Arc::new(Settings::default());
+    pub(super) async fn begin([of_database, a, b]: [f64; 3], new_series_hold: Seconds) -> Self {
+        let settings = Arc::new(Settings {
+            new_series_hold,
+            ..Settings::default()
+        });
         let plan = PollPlan {
             interval: Duration::from_secs(5),
             min_interval: Duration::from_secs(5),
@@ -60,6 +66,7 @@ impl World {
             shown: [0; SCOPES],
             lacks: [None; SCOPES],
             calm_until: None,
+            has_looked: false,
         };
         world
             .apis
@@ -78,6 +85,7 @@ impl World {
         }
         // Where the first look is lost, there is another one, from which on it counts.
         world.database.with(Server::keep);
+        world.has_looked = true;
         world.starts(1);
         world
     }
@@ -122,6 +130,11 @@ impl World {
 
     fn look_at(&mut self, number: usize, term: u64, view: &ScopeView) {
         let Some(counts) = &view.counts else {
+            let lacks_saves = self.database.with(|server| server.lacks_saves());
+            assert!(
+                lacks_saves || !self.has_looked,
+                "counts are hidden of a record that lacks nothing"
+            );
             return;
         };
         let counted = counts.totals().map(|shown| shown.value).sum();
