@@ -81,8 +81,9 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// Asks until the poll is complete.
     async fn find(&mut self, record: &Record, started: Instant) -> Result<Findings, CallError> {
         let is_baseline = record.needs_baseline();
-        // What is new takes longer to read than a poll has time, and would at the next one: a sweep may take longer.
-        let is_sweep = is_baseline || self.is_behind;
+        // What is new takes longer to read than a poll has time, and would at the next one: a sweep may take longer. One
+        // that is owed reads more, and does it beside the polls.
+        let is_sweep = is_baseline || self.is_behind && !self.sweeps.is_owed();
         let (began, budget) = (self.clock.now(), self.plan.history_budget);
         let scan = match is_sweep {
             true => Scan::sweep(began, budget),
