@@ -110,7 +110,7 @@ impl Record {
         self.tallies.failures.bound(most);
     }
 
-    /// Records what one complete poll found. `now` is its end, as dated from its beginning ([`Now::until`]).
+    /// Records what one complete poll found. `now` is its end, as dated by the last request that was answered ([`Now::at`]).
     pub fn apply(&mut self, findings: Findings, now: Now) -> Applied {
         self.release(now.steady);
         let before = self.numbers();
