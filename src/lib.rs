@@ -58,7 +58,7 @@
 //! | `selection` | `fingerprint` |
 //! | `timestamp` | `result` |
 //! | `requests` | `result`, `scope` |
-//! | `aliyun` | `config`, `lease`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
+//! | `aliyun` | `config`, `clock`, `lease`, `regular_file`, `requests`, `secret`, `shown`, `token_bucket`, `fingerprint`, `result`, `scope`, `selection`, `timestamp` |
 //! | `events` | `config`, `form`, `secret`, `shown`, `token_bucket`, `requests`, `scope`, `timestamp`, `aliyun`, `poll`, `view`, `web` |
 //! | `poll` | `config`, `clock`, `requests`, `result`, `scope`, `shown`, `timestamp`, `aliyun`, `record`, `state`, `view` |
 //! | `record` | `clock`, `result`, `selection` |
