@@ -134,7 +134,7 @@ pub(super) enum Dated {
     Near {
         /// The time of the nearest one; of two as near, of the one before.
         time: Seconds,
-        /// In a list that is in order, it is no newer than the later of both; none at the newest end.
+        /// In a list that is in order, it is no newer than the later of both; none at an end.
         at_most: Option<Seconds>,
     },
     /// No row of the list has one.
@@ -171,9 +171,6 @@ impl Dated {
 /// Rule 10: the time of each row of a list.
 pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<Dated> {
     let own: Vec<Option<Seconds>> = rows.iter().map(|row| own_time(row, now)).collect();
-    let mut dated = own.iter().flatten();
-    // The API promises no order, and has shown the newest first.
-    let is_newest_first = dated.next() >= dated.next_back();
     let before = neighbours(own.iter().copied().enumerate());
     let mut behind = neighbours(own.iter().copied().enumerate().rev());
     behind.reverse();
@@ -189,14 +186,7 @@ pub(super) fn times(rows: &[Row], now: Seconds) -> Vec<Dated> {
                 },
                 at_most: Some(newer.max(older)),
             },
-            (None, (Some((_, time)), None)) => Dated::Near {
-                time,
-                at_most: is_newest_first.then_some(time),
-            },
-            (None, (None, Some((_, time)))) => Dated::Near {
-                time,
-                at_most: (!is_newest_first).then_some(time),
-            },
+            (None, (Some((_, time)), None) | (None, Some((_, time)))) => Dated::Near { time, at_most: None },
             (None, (None, None)) => Dated::Unknown,
         })
         .collect()
@@ -280,19 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_time_is_no_newer_than_its_neighbours_unless_it_stands_at_the_newest_end() {
+    fn what_has_no_time_is_no_newer_than_its_neighbours_unless_it_stands_at_an_end() {
         let list = |times: &[u32]| -> Vec<Option<Seconds>> {
             let rows: Vec<Row> = times.iter().map(|time| row(*time, 0, 0)).collect();
             self::times(&rows, 1000).into_iter().map(Dated::at_most).collect()
         };
         let [none, old, new] = [None, Some(30), Some(50)];
-        assert_eq!(list(&[0, 50, 0, 30, 0]), [none, new, new, old, old]);
-        assert_eq!(
-            list(&[0, 30, 0, 50, 0]),
-            [old, old, new, new, none],
-            "the oldest first"
-        );
-        assert_eq!(list(&[0, 30, 0]), [none, old, old]);
+        assert_eq!(list(&[0, 50, 0, 30, 0]), [none, new, new, old, none]);
+        assert_eq!(list(&[0, 30, 0, 50, 0]), [none, old, new, new, none]);
+        assert_eq!(list(&[0, 30, 0]), [none, old, none]);
         assert_eq!(list(&[0, 0]), [none, none]);
     }
 

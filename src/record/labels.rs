@@ -51,14 +51,6 @@ impl ResultLabels {
         u64::from(self.status.0) << 32 | u64::from(self.error_code) << 16 | u64::from(self.exit_code)
     }
 
-    /// Whether a result with these labels may have had those all along: they differ only where these are `other`.
-    pub(super) fn may_stand_for(self, those: Self) -> bool {
-        let is_same = |this: u16, that: u16| this == that || this == FOLDED;
-        (self.status == those.status || self.status == StatusNumber::OTHER)
-            && is_same(self.error_code, those.error_code)
-            && is_same(self.exit_code, those.exit_code)
-    }
-
     /// The combination of a key.
     pub fn unpacked(key: u64) -> Self {
         Self {
@@ -272,6 +264,18 @@ pub enum NewLabel {
 }
 
 impl LabelTexts {
+    /// Whether a result that has these labels now may have had them all along: they are others only where there was no
+    /// room for them.
+    pub(super) fn has_unfolded(&self, before: ResultLabels, now: ResultLabels) -> bool {
+        let is_code = |values: &Values, before: u16, now: u16| {
+            before == now || before == FOLDED && usize::from(now) > usize::from(FOLDED) + values.reserved
+        };
+        let is_unknown = now.status.0 >= StatusNumber::FIRST_UNKNOWN;
+        (before.status == now.status || before.status == StatusNumber::OTHER && is_unknown)
+            && is_code(&self.error_codes, before.error_code, now.error_code)
+            && is_code(&self.exit_codes, before.exit_code, now.exit_code)
+    }
+
     /// The labels of a row that has none to be added.
     fn known_labels(&self, row: &Row, bounds: Bounds) -> Option<Labelled> {
         Some(labelled(

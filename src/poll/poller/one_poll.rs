@@ -81,17 +81,16 @@ impl<C: Cloud, R: Records> Poller<C, R> {
     /// Asks until the poll is complete.
     async fn find(&mut self, record: &Record, started: Instant) -> Result<Findings, CallError> {
         let is_baseline = record.needs_baseline();
-        // What is new takes longer to read than a poll has time, and would at the next one: a sweep may take longer. One
-        // that is owed reads more, and does it beside the polls.
-        let is_sweep = is_baseline || self.is_behind && !self.sweeps.is_owed();
         let (began, budget) = (self.clock.now(), self.plan.history_budget);
-        let scan = match is_sweep {
+        let scan = match is_baseline {
             true => Scan::sweep(began, budget),
             false => Scan::poll(began, budget),
         };
+        // What is new took longer to read than a poll has time, and would at the next one.
+        let may_take_longer = std::mem::take(&mut self.is_behind) || is_baseline;
         let paused = self.cloud.paused_for(Action::DescribeInvocations);
         let mut scan = self.invocations.prepare(scan, paused, self.plan.settings.pauses);
-        let deadline = (!is_sweep).then(|| started + self.plan.timeout);
+        let deadline = (!may_take_longer).then(|| started + self.plan.timeout);
         let asking_since = Instant::now();
         let mut invocations_until = None;
         while let Some(request) = scan.next_request(&self.cursor) {
@@ -113,11 +112,10 @@ impl<C: Cloud, R: Records> Poller<C, R> {
             if asking_since.elapsed() >= self.plan.for_histories() {
                 scan.enough_histories(record);
             }
-            if is_sweep {
-                self.showing.progress(scan.rows(), record, is_baseline);
+            if is_baseline {
+                self.showing.progress(scan.rows(), record, true);
             }
         }
-        self.is_behind = false;
         self.invocations.note(&scan, self.plan.settings.pauses);
         Ok(scan.findings())
     }

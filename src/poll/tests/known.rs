@@ -237,7 +237,11 @@ fn what_the_first_look_missed_and_has_no_time_is_as_old_as_its_neighbours() {
     cloud.empty = false;
     assert_eq!(later(&mut cloud, &mut exporter, 60, false), 0);
     assert_eq!(exporter.counts().old, 24);
-    // What is new stands in front of all that has a time.
+    // What is new stands in front of all that has a time, whatever stands at the other end.
+    cloud.instances[0].settled = Some(End {
+        code: 0,
+        at: cloud.now,
+    });
     cloud.settle(2, UNDATED);
     assert_eq!(later(&mut cloud, &mut exporter, 60, false), 2);
     cloud.settle(1, 0);

@@ -87,7 +87,7 @@ impl Ledger {
         let schedule = self.schedules.get(id)?;
         let run = row.run();
         if !schedule.knows(run) {
-            return Some(LastRun::New(How::of_new(schedule.is_old(dated.at_most()))));
+            return Some(LastRun::New(How::of_new(schedule.is_old(dated.own()))));
         }
         let is_held = self.find(&row.identity.of_run(run)).is_some();
         Some(match entry.kind() {

@@ -20,6 +20,9 @@ pub struct Open {
     /// Since when looks for it have been in vain, by the process's own time: a restart begins them anew.
     #[serde(skip)]
     pub(super) missing_since: Option<Duration>,
+    /// Whether no list has shown it since the filter is another: it may be listed no more because of that.
+    #[serde(skip)]
+    pub(super) is_filtered: bool,
     /// Where a page has shown it last.
     #[serde(skip)]
     pub(super) listed: Option<ListPlace>,
@@ -33,6 +36,7 @@ impl Open {
             started,
             old_before: 0,
             missing_since: None,
+            is_filtered: false,
             listed: None,
         }
     }

@@ -173,7 +173,7 @@ impl Ledger {
             self.opened(id, ids, row, (first_seen, 0), at.now);
             return;
         };
-        open.missing_since = None;
+        (open.missing_since, open.is_filtered) = (None, false);
         let started = started(row, at.now).or(open.started);
         if open.started != started
             && let Some(open) = self.open.change(id)
@@ -197,7 +197,7 @@ impl Ledger {
         let how = match before.labels == labelled.labels {
             true if own.is_none_or(|time| time == before.time) => return,
             true => Changed::Retimed,
-            false if before.labels.may_stand_for(labelled.labels) => Changed::Unfolded,
+            false if at.labels.texts().has_unfolded(before.labels, labelled.labels) => Changed::Unfolded,
             false => Changed::Relabelled,
         };
         let time = own.unwrap_or(before.time);

@@ -92,7 +92,7 @@ impl Ledger {
         let Some(schedule) = schedule else {
             return false;
         };
-        let how = How::of_new(schedule.is_old(dated.at_most()));
+        let how = How::of_new(schedule.is_old(dated.own()));
         if seeks_missing && schedule.is_past(run) && !at.is_baseline {
             at.tell(&Fact::Late, &self.identities);
         }

@@ -23,16 +23,15 @@ impl Ledger {
             return;
         };
         let since = *open.missing_since.get_or_insert(at.steady);
+        let is_filtered = open.is_filtered;
         if at.steady.saturating_sub(since) >= LOOKS_APART {
-            self.give_up(at, id);
-            at.tell(&Fact::Lost, &self.identities);
+            // Given up, but not forgotten: were it listed again, it must not count anew.
+            self.change(at, id, |entry| entry.flags.set(Flags::HIDDEN, true));
+            self.open.remove(id);
+            if !is_filtered {
+                at.tell(&Fact::Lost, &self.identities);
+            }
         }
-    }
-
-    /// An open result is followed no more. It is not forgotten: were it listed again, it must not count anew.
-    fn give_up(&mut self, at: &mut Applying<'_>, id: EntryId) {
-        self.change(at, id, |entry| entry.flags.set(Flags::HIDDEN, true));
-        self.open.remove(id);
     }
 
     /// Everything was read, and is taken in.
@@ -65,11 +64,12 @@ impl Ledger {
             .collect();
         for (id, entry) in unlisted {
             if self.open.contains(id) {
-                match at.is_baseline {
-                    // Of another filter: it is listed no more because of that.
-                    true => self.give_up(at, id),
-                    false => self.miss(at, id),
+                if at.is_baseline
+                    && let Some(open) = self.open.change_unsaved(id)
+                {
+                    open.is_filtered = true;
                 }
+                self.miss(at, id);
                 continue;
             }
             if !entry.flags.has(Flags::MISSED) {
